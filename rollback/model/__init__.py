@@ -1,0 +1,1 @@
+"""Frozen values of the domain: what is said, seen, planned and recorded. No effects here."""

@@ -1,0 +1,82 @@
+"""What every model value shares: frozen, closed, and free of anything that could change.
+
+Shallow freezing is not enough, so no model holds a dict, list or set: tuples and pairs only.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+
+class Frozen(BaseModel):
+    """Base of all model values: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a moment as RFC 3339 text in UTC with milliseconds, the one form used everywhere."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
+        f"{moment.astimezone(UTC).microsecond // 1000:03d}Z"
+    )
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        msg = "a time needs a zone"
+        raise ValueError(msg)
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+_DURATION = re.compile(r"(?P<n>\d+)(?P<unit>s|m|h|d)")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(value: object) -> object:
+    """Read ``90s``, ``5m``, ``24h`` or ``2d`` as seconds; anything else is left for pydantic."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+        return int(match["n"]) * _UNIT_S[match["unit"]]
+    return value
+
+
+Instant = Annotated[
+    datetime, AfterValidator(_aware), PlainSerializer(rfc3339, return_type=str, when_used="always")
+]
+"""A moment: aware, in UTC, whole milliseconds; RFC 3339 text when written."""
+
+Seconds = Annotated[
+    int,
+    BeforeValidator(seconds, json_schema_input_type=int | str),
+    Field(ge=0, lt=2**31),
+]
+"""A duration in whole seconds; files may write ``90s``, ``5m``, ``24h``, ``2d``."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,79}$")]
+"""A name people choose: lower case, digits, dot, dash, slash; at most 80 characters."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest in lower-case hex."""
+
+Scalar = str | int | bool | None
+Value = Scalar | tuple[Scalar, ...]
+"""What a fact may hold. No floats: they have no canonical form people agree on."""
+
+
+class Fact(Frozen):
+    """One named value, of the world or of a specification."""
+
+    name: str
+    value: Annotated[Value, Field(union_mode="smart")]
+
+
+Facts = tuple[Fact, ...]
+
+
+def facts(**values: Value) -> Facts:
+    """Facts from keywords, in name order, so that equal facts are equal tuples."""
+    return tuple(Fact(name=name, value=values[name]) for name in sorted(values))

@@ -1,0 +1,117 @@
+"""What each action may be told: one frozen specification per kind of step.
+
+A third party's action brings its own subclass of `StepSpec`, flat like these (scalars and tuples of
+scalars), and passes it in a catalogue; nothing registers itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rollback.model.base import Fact, Facts, Frozen, Seconds
+
+SurfaceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Way = Literal["auto", "image", "swap", "artifact"]
+
+
+class StepSpec(Frozen):
+    """Base of all step specifications. `surfaces` is expanded by the planner where `per_surface`."""
+
+    action: str
+
+    def facts(self) -> Facts:
+        """The specification as flat facts, for the plan."""
+        values = self.model_dump(mode="json")
+        return tuple(
+            Fact(name=name, value=tuple(value) if isinstance(value, list) else value)
+            for name, value in sorted(values.items())
+        )
+
+
+class HaltRollout(StepSpec):
+    """Stop new users reaching the release being rolled out. Moves toward safety."""
+
+    action: Literal["halt_rollout"] = "halt_rollout"
+    surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
+
+
+class RevertDeployment(StepSpec):
+    """Make the named stable release the deployed one; one planned step per surface.
+
+    to: ``last-stable`` or a build id. way: ``auto`` takes the surface's ways in order.
+    order: ``by-trigger`` (reverse of cutover, or backend first for some triggers) or ``as-written``.
+    """
+
+    action: Literal["revert_deployment"] = "revert_deployment"
+    surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
+    to: str = "last-stable"
+    way: Way = "auto"
+    order: Literal["by-trigger", "as-written"] = "by-trigger"
+
+
+class RestoreTraffic(StepSpec):
+    """Route all users to the reverted release with absolute weights, and prove it from outside.
+
+    samples: requests per host, no cache, fresh connections (at least 20). settle: wait, with
+    jitter, so that the reconnect storm does not read as a new fault.
+    """
+
+    action: Literal["restore_traffic"] = "restore_traffic"
+    surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
+    samples: Annotated[int, Field(ge=20, le=1000)] = 20
+    settle: Seconds | None = None
+
+
+class RetainTradeHalt(StepSpec):
+    """Prove halt authority for every scope on every instance, by reading."""
+
+    action: Literal["retain_trade_halt"] = "retain_trade_halt"
+
+
+class SnapshotAuditLogs(StepSpec):
+    """Capture evidence. window: a duration back from planning, or ``run`` for the run itself.
+
+    sources: ``all``, ``volatile`` or ``durable``.
+    """
+
+    action: Literal["snapshot_audit_logs"] = "snapshot_audit_logs"
+    window: Seconds | Literal["run"] = 86_400
+    sources: Literal["all", "volatile", "durable"] = "all"
+
+
+class VerifyRelease(StepSpec):
+    """Synthetic sign-in, refresh, tenant isolation, socket and control reads; again after `bake`."""
+
+    action: Literal["verify_release"] = "verify_release"
+    surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
+    bake: Seconds | None = None
+
+
+class Confirm(StepSpec):
+    """A named person attests to a manual check, in words."""
+
+    action: Literal["confirm"] = "confirm"
+    statement: Annotated[str, Field(min_length=1, max_length=400)]
+
+
+class Notify(StepSpec):
+    """Post the plan or the outcome to a channel of the environment, at most once."""
+
+    action: Literal["notify"] = "notify"
+    channel: str
+    about: Literal["plan", "outcome"] = "outcome"
+
+
+BUILT_IN: tuple[type[StepSpec], ...] = (
+    HaltRollout,
+    RevertDeployment,
+    RestoreTraffic,
+    RetainTradeHalt,
+    SnapshotAuditLogs,
+    VerifyRelease,
+    Confirm,
+    Notify,
+)
+"""The specifications of the product's own actions."""

@@ -1,0 +1,1 @@
+"""Rehearsal: the product's main use, practised against a simulated environment on loopback."""
