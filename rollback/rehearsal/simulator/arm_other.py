@@ -1,0 +1,144 @@
+"""Resource Manager beyond sites: the Cosmos account, the activity log, permissions."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rollback.rehearsal.simulator import names
+from rollback.rehearsal.simulator.arm_sites import precise
+from rollback.rehearsal.simulator.exchange import Call, Reply, json_reply
+from rollback.rehearsal.simulator.store import record_change
+
+if TYPE_CHECKING:
+    from rollback.rehearsal.simulator.simulation import Simulation
+    from rollback.rehearsal.simulator.world import Activity
+
+PAGE = 50
+
+
+def account(simulation: Simulation, call: Call, account: str) -> Reply:
+    """Answer the Cosmos account resource."""
+    del simulation, call
+    if account.lower() != names.COSMOS_ACCOUNT:
+        text = f"The Resource 'Microsoft.DocumentDB/databaseAccounts/{account}' was not found."
+        return json_reply({"error": {"code": "ResourceNotFound", "message": text}}, 404)
+    base = (
+        f"/subscriptions/{names.SUBSCRIPTION}/resourceGroups/{names.RESOURCE_GROUP}"
+        f"/providers/Microsoft.DocumentDB/databaseAccounts/{account}"
+    )
+    place = {
+        "id": f"{account}-northeurope",
+        "locationName": "North Europe",
+        "documentEndpoint": f"https://{names.COSMOS_HOST}:443/",
+        "provisioningState": "Succeeded",
+        "failoverPriority": 0,
+    }
+    return json_reply(
+        {
+            "id": base,
+            "name": account,
+            "location": "North Europe",
+            "type": "Microsoft.DocumentDB/databaseAccounts",
+            "kind": "GlobalDocumentDB",
+            "tags": {},
+            "properties": {
+                "provisioningState": "Succeeded",
+                "documentEndpoint": f"https://{names.COSMOS_HOST}:443/",
+                "publicNetworkAccess": "Enabled",
+                "enableAutomaticFailover": True,
+                "enableMultipleWriteLocations": False,
+                "disableKeyBasedMetadataWriteAccess": True,
+                "disableLocalAuth": False,
+                "databaseAccountOfferType": "Standard",
+                "consistencyPolicy": {"defaultConsistencyLevel": "Session"},
+                "writeLocations": [place],
+                "readLocations": [place],
+                "locations": [place],
+                "backupPolicy": {"type": "Continuous"},
+            },
+        }
+    )
+
+
+def database_write(simulation: Simulation, call: Call) -> Reply:
+    """Accept any write under Microsoft.DocumentDB and record it as a change of the account."""
+    record_change(
+        simulation.world,
+        simulation.now(),
+        principal=call.principal,
+        operation=f"ARM {call.method}",
+        container="*",
+        document_id=call.path.rpartition("databaseAccounts/")[2],
+        user_agent=call.headers.get("user-agent", ""),
+        client_request_id=call.headers.get("x-ms-client-request-id", ""),
+    )
+    return json_reply(call.json() or {}, 200)
+
+
+def activity_log(simulation: Simulation, call: Call, subscription: str) -> Reply:
+    """Answer the activity log, latest first; time and resource group of $filter are honoured."""
+    del subscription
+    wanted = call.query.get("$filter", "")
+    bounds = dict(re.findall(r"eventTimestamp (ge|le) '([^']+)'", wanted))
+    resource = re.search(r"resourceUri eq '([^']+)'", wanted, re.IGNORECASE)
+    found = [
+        entry
+        for entry in sorted(simulation.world.activity, key=lambda entry: entry.at, reverse=True)
+        if ("ge" not in bounds or entry.at >= _time(bounds["ge"]))
+        and ("le" not in bounds or entry.at <= _time(bounds["le"]))
+        and (resource is None or resource[1].lower() in entry.resource.lower())
+    ]
+    start = int(call.query.get("$skiptoken", "0"))
+    answer: dict[str, Any] = {"value": [_shown(entry) for entry in found[start : start + PAGE]]}
+    if start + PAGE < len(found):
+        query = re.sub(r"&?\$skiptoken=\d+|&?%24skiptoken=\d+", "", call.raw_query)
+        answer["nextLink"] = (
+            f"https://{names.ARM_HOST}{call.path}?{query}&$skiptoken={start + PAGE}"
+        )
+    return json_reply(answer)
+
+
+def _time(text: str) -> datetime:
+    # The service takes up to seven decimals; Python takes six.
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+
+
+def _shown(entry: Activity) -> dict[str, Any]:
+    return {
+        "id": f"{entry.resource}/events/{entry.id}/ticks/0",
+        "eventDataId": entry.id,
+        "correlationId": entry.correlation,
+        "caller": entry.caller,
+        "level": "Informational",
+        "operationName": {"value": entry.operation, "localizedValue": entry.operation},
+        "category": {"value": "Administrative", "localizedValue": "Administrative"},
+        "resourceGroupName": names.RESOURCE_GROUP,
+        "resourceProviderName": {"value": "Microsoft.Web", "localizedValue": "Microsoft.Web"},
+        "resourceId": entry.resource,
+        "operationId": entry.correlation,
+        "status": {"value": entry.status, "localizedValue": entry.status},
+        "subStatus": {"value": "", "localizedValue": ""},
+        "eventTimestamp": precise(entry.at),
+        "submissionTimestamp": precise(entry.at),
+        "subscriptionId": names.SUBSCRIPTION,
+        "tenantId": names.TENANT,
+    }
+
+
+def permissions(simulation: Simulation, call: Call, scope: str) -> Reply:
+    """Answer the effective permissions of the caller."""
+    del call, scope
+    return json_reply(
+        {
+            "value": [
+                {
+                    "actions": list(simulation.world.permissions),
+                    "notActions": [],
+                    "dataActions": [],
+                    "notDataActions": [],
+                }
+            ]
+        }
+    )
