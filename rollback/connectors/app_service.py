@@ -1,0 +1,409 @@
+"""App Service through azure-mgmt-web: the implementation of `ArmPort`.
+
+Reads are asked again on the run's clock. A mutation is sent once: the pipeline has nothing that
+resends, and the SDK's own polling is off, so the caller looks at the operation itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from rollback.connectors import app_service_effects as effects
+from rollback.connectors import app_service_views as views
+from rollback.connectors.azure_pipeline import LIMITS, azure_failure, policies
+from rollback.connectors.crossing import Border, Failure
+from rollback.connectors.reading import read_again
+from rollback.connectors.values import flat, listed, parsed, text
+from rollback.errors import ProductDefect
+from rollback.model.base import Facts, rfc3339
+from rollback.model.ports import Clock, RefusalLatch
+from rollback.model.views import (
+    ActivityView,
+    ConfigurationView,
+    DeploymentView,
+    DifferenceView,
+    InstanceView,
+    OperationState,
+    OperationView,
+    RampRule,
+    SettingView,
+    SlotRef,
+    SlotView,
+)
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.mgmt.web import WebSiteManagementClient
+
+T = TypeVar("T")
+
+ITEMS_MAX = 5_000
+LOG_BYTES_MAX = 8 * 2**20
+ANSWER_BYTES_MAX = 16 * 2**20
+TRIES = 3
+
+_SECRET_NAME = re.compile(
+    r"key|secret|token|pass|pwd|conn|cert|sas|sign|credential|private|webhook", re.IGNORECASE
+)
+_OPERATION = re.compile(r"/(operationresults|operations)/", re.IGNORECASE)
+
+
+def _failure(error: Exception) -> Failure | None:
+    from azure.core.exceptions import HttpResponseError
+
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        return views.refused_by_arm(int(error.response.status_code or 0), _body(error.response))
+    return azure_failure(error)
+
+
+def _body(response: Any) -> bytes:
+    try:
+        return bytes(response.body())
+    except Exception:  # noqa: BLE001 - an unread or broken answer says nothing more
+        return b""
+
+
+class AppService:
+    """One subscription's sites, for one scope."""
+
+    def __init__(  # noqa: PLR0913 - every part is passed in; there are no globals
+        self,
+        *,
+        subscription: str,
+        host: str,
+        credential: TokenCredential,
+        transport: Any,
+        latch: RefusalLatch,
+        clock: Clock,
+        digest_key: bytes,
+        tries: int = TRIES,
+    ) -> None:
+        """transport: a guarded azure-core transport. digest_key: secret of the run, for settings."""
+        self._subscription = subscription
+        self._host = host
+        self._credential = credential
+        self._transport = transport
+        self._border = Border("app-service", latch, _failure)
+        self._clock = clock
+        self._digest_key = digest_key
+        self._tries = tries
+
+    # --- reads ---------------------------------------------------------------------------
+
+    def slot(self, ref: SlotRef) -> SlotView:
+        """A site or slot as it is."""
+
+        def read() -> SlotView:
+            resource, etag = (
+                self._apps.get(*_site(ref), cls=_with_etag, **LIMITS)
+                if ref.slot is None
+                else self._apps.get_slot(*_site(ref), ref.slot, cls=_with_etag, **LIMITS)
+            )
+            return views.slot_view(resource, etag, ref.resource_group)
+
+        return self._read(f"reading {ref.label}", read)
+
+    def slots(self, ref: SlotRef) -> tuple[SlotView, ...]:
+        """All slots of the site but production."""
+        found = self._list(
+            f"listing the slots of {ref.site}",
+            lambda: self._apps.list_slots(*_site(ref), **LIMITS),
+        )
+        return tuple(views.slot_view(item, "", ref.resource_group) for item in found)
+
+    def configuration(self, ref: SlotRef) -> ConfigurationView:
+        """config/web, and how a swap would warm the slot up."""
+
+        def read() -> dict[str, Any]:
+            got: dict[str, Any] = (
+                self._apps.get_configuration(*_site(ref), cls=_raw, **LIMITS)
+                if ref.slot is None
+                else self._apps.get_configuration_slot(*_site(ref), ref.slot, cls=_raw, **LIMITS)
+            )
+            return got
+
+        resource = self._read(f"reading the configuration of {ref.label}", read)
+        return views.configuration_view(ref, resource, self._settings(ref))
+
+    def settings(self, ref: SlotRef) -> tuple[SettingView, ...]:
+        """Application settings: names, keyed digests of the values, and which stay with the slot."""
+        sticky = self._read(
+            f"reading the sticky settings of {ref.site}",
+            lambda: self._apps.list_slot_configuration_names(*_site(ref), cls=_raw, **LIMITS),
+        )
+        names = views.sticky_names(sticky)
+        return views.setting_views(self._settings(ref), names, self._digest_key)
+
+    def setting_values(self, ref: SlotRef, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Values of settings that hold no secret. Raises ProductDefect for a name that might."""
+        for name in names:
+            if _SECRET_NAME.search(name):
+                msg = f"the value of setting {name} may be a secret"
+                raise ProductDefect("app-service.secret-setting", msg, promise="no-secret-leaves")
+        found = self._settings(ref)
+        return tuple((name, found[name]) for name in names if name in found)
+
+    def differences(self, ref: SlotRef, target: str) -> tuple[DifferenceView, ...]:
+        """What a swap of `ref`'s slot with `target` would change; a POST that only reads."""
+        body = effects.canonical(effects.swap_content(target))
+        found = self._list(
+            f"comparing {ref.label} with {target}",
+            lambda: (
+                self._apps.list_slot_differences_from_production(*_site(ref), body, **LIMITS)
+                if ref.slot is None
+                else self._apps.list_slot_differences_slot(*_site(ref), ref.slot, body, **LIMITS)
+            ),
+        )
+        return tuple(views.difference_view(item) for item in found)
+
+    def instances(self, ref: SlotRef) -> tuple[InstanceView, ...]:
+        """The worker instances behind a slot, in the order of their ids."""
+        found = self._list(
+            f"listing the instances of {ref.label}",
+            lambda: (
+                self._apps.list_instance_identifiers(*_site(ref), **LIMITS)
+                if ref.slot is None
+                else self._apps.list_instance_identifiers_slot(*_site(ref), ref.slot, **LIMITS)
+            ),
+        )
+        return tuple(sorted((views.instance_view(item) for item in found), key=lambda i: i.id))
+
+    def deployments(self, ref: SlotRef) -> tuple[DeploymentView, ...]:
+        """The deployment history of a slot, as the service lists it."""
+        found = self._list(
+            f"listing the deployments of {ref.label}",
+            lambda: (
+                self._apps.list_deployments(*_site(ref), **LIMITS)
+                if ref.slot is None
+                else self._apps.list_deployments_slot(*_site(ref), ref.slot, **LIMITS)
+            ),
+        )
+        return tuple(views.deployment_view(item) for item in found)
+
+    def activity(self, ref: SlotRef, since: datetime, until: datetime) -> tuple[ActivityView, ...]:
+        """The activity log of the whole site in a time window, oldest first."""
+        wanted = (
+            f"eventTimestamp ge '{rfc3339(since)}' and eventTimestamp le '{rfc3339(until)}'"
+            f" and resourceGroupName eq '{ref.resource_group}'"
+        )
+        path = (
+            f"/subscriptions/{self._subscription}/providers/Microsoft.Insights"
+            "/eventtypes/management/values"
+        )
+        query = urlencode({"api-version": "2015-04-01", "$filter": wanted}, safe="$")
+        items = self._pages(f"reading the activity log of {ref.site}", f"{path}?{query}")
+        whole = ref.model_copy(update={"slot": None})
+        under = effects.site_path(self._subscription, whole).lower()
+        seen = [view for item in items if (view := views.activity_view(item)) is not None]
+        mine = [view for view in seen if f"{view.resource.lower()}/".startswith(f"{under}/")]
+        return tuple(sorted(mine, key=lambda view: view.at))
+
+    def worker_logs(self, ref: SlotRef) -> bytes:
+        """The last lines of the workers' logs, at most 8 MiB; a POST that only reads."""
+
+        def read() -> bytes:
+            stream = (
+                self._apps.get_web_site_container_logs(*_site(ref), **LIMITS)
+                if ref.slot is None
+                else self._apps.get_web_site_container_logs_slot(*_site(ref), ref.slot, **LIMITS)
+            )
+            return _bounded(stream or (), LOG_BYTES_MAX)
+
+        return self._read(f"reading the worker logs of {ref.label}", read)
+
+    def operation(self, location: str) -> OperationView:
+        """One look at a long-running operation; its place is pinned to Resource Manager's host."""
+        doing = "looking at an operation"
+        self._pinned(location, doing)
+        status, body, headers = self._read(doing, lambda: self._get(location, doing))
+        if status == 202:
+            following = headers.get("Location") or location
+            self._pinned(following, doing)
+            return OperationView(state=OperationState.RUNNING, location=following)
+        if status in {200, 201, 204}:
+            return OperationView(state=OperationState.DONE)
+        if status in {404, 410}:
+            return OperationView(state=OperationState.GONE, message="the operation is not known")
+        failure = views.refused_by_arm(status, body)
+        if status in {401, 403} or (failure.transient and failure.code != "busy"):
+            raise self._border.error(failure, doing)
+        return OperationView(state=OperationState.FAILED, message=failure.what)
+
+    def permissions(self, scope: str) -> tuple[tuple[str, str], ...]:
+        """Effective permissions of our identity over a scope (a Resource Manager path)."""
+        path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+        items = self._pages(f"reading permissions over {scope.rpartition('/')[2]}", path)
+        return views.permission_pairs(items)
+
+    def resource(self, path: str, api_version: str) -> Facts:
+        """Any resource as flat facts."""
+        doing = f"reading {path.rpartition('/')[2]}"
+        return flat(self._document(doing, f"{path}?{urlencode({'api-version': api_version})}"))
+
+    # --- writes, each sent once ------------------------------------------------------------
+
+    def swap(self, ref: SlotRef, target: str) -> str:
+        """Start a swap; return the Location to look at (empty where the service gave none)."""
+        body = effects.canonical(effects.swap_content(target))
+        with self._border.crossing(f"swapping {ref.label} with {target}"):
+            poller: Any = (
+                self._apps.begin_swap_slot_with_production(
+                    *_site(ref), body, polling=False, cls=_location, **LIMITS
+                )
+                if ref.slot is None
+                else self._apps.begin_swap_slot(
+                    *_site(ref), ref.slot, body, polling=False, cls=_location, **LIMITS
+                )
+            )
+            return str(poller.result() or "")
+
+    def set_ramp_rules(self, ref: SlotRef, rules: tuple[RampRule, ...]) -> None:
+        """Set exactly these ramp-up rules."""
+        self._configure(ref, effects.ramp_rules_content(rules), "setting ramp-up rules of")
+
+    def set_auto_swap(self, ref: SlotRef, target: str) -> None:
+        """Set the auto-swap target; empty switches it off."""
+        self._configure(ref, effects.auto_swap_content(target), "setting auto-swap of")
+
+    def set_image(self, ref: SlotRef, image: str) -> None:
+        """Pin the container image, by digest."""
+        self._configure(ref, effects.image_content(image), "pinning the image of")
+
+    def start(self, ref: SlotRef) -> None:
+        """Start a stopped slot."""
+        with self._border.crossing(f"starting {ref.label}"):
+            if ref.slot is None:
+                self._apps.start(*_site(ref), **LIMITS)
+            else:
+                self._apps.start_slot(*_site(ref), ref.slot, **LIMITS)
+
+    def close(self) -> None:
+        """Close connections."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    # --- inside ------------------------------------------------------------------------------
+
+    @cached_property
+    def _client(self) -> WebSiteManagementClient:
+        from azure.mgmt.web import WebSiteManagementClient
+
+        return WebSiteManagementClient(
+            self._credential,
+            self._subscription,
+            base_url=f"https://{self._host}",
+            policies=policies(self._credential, self._host),
+            transport=self._transport,
+        )
+
+    @property
+    def _apps(self) -> Any:
+        return self._client.web_apps
+
+    def _read(self, doing: str, read: Callable[[], T]) -> T:
+        def once() -> T:
+            with self._border.crossing(doing):
+                return read()
+
+        return read_again(once, self._clock, tries=self._tries)
+
+    def _list(self, doing: str, read: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:
+        return self._read(doing, lambda: [item.as_dict() for item in islice(read(), ITEMS_MAX)])
+
+    def _settings(self, ref: SlotRef) -> dict[str, str]:
+        def read() -> dict[str, Any]:
+            got: dict[str, Any] = (
+                self._apps.list_application_settings(*_site(ref), cls=_raw, **LIMITS)
+                if ref.slot is None
+                else self._apps.list_application_settings_slot(
+                    *_site(ref), ref.slot, cls=_raw, **LIMITS
+                )
+            )
+            return got
+
+        return views.settings_of(self._read(f"reading the settings of {ref.label}", read))
+
+    def _configure(self, ref: SlotRef, content: effects.Content, doing: str) -> None:
+        body = effects.canonical(content)
+        with self._border.crossing(f"{doing} {ref.label}"):
+            if ref.slot is None:
+                self._apps.update_configuration(*_site(ref), body, **LIMITS)
+            else:
+                self._apps.update_configuration_slot(*_site(ref), ref.slot, body, **LIMITS)
+
+    def _pinned(self, location: str, doing: str) -> None:
+        parts = urlsplit(location)
+        under = f"/subscriptions/{self._subscription}/".lower()
+        if (
+            parts.scheme != "https"
+            or parts.netloc.lower() not in {self._host, f"{self._host}:443"}
+            or not parts.path.lower().startswith(under)
+            or not _OPERATION.search(parts.path)
+        ):
+            what = "the operation's place is not one of this subscription's operations"
+            raise self._border.error(Failure("wrong-place", what, transient=False), doing)
+
+    def _get(self, url: str, doing: str) -> tuple[int, bytes, Any]:
+        from azure.core.rest import HttpRequest
+
+        response = self._client.send_request(HttpRequest("GET", url), **LIMITS)  # type: ignore[arg-type]
+        body = response.content
+        if len(body) > ANSWER_BYTES_MAX:
+            raise self._border.error(
+                Failure("too-large", "the answer is too large", transient=False), doing
+            )
+        return response.status_code, body, response.headers
+
+    def _document(self, doing: str, url: str) -> Any:
+        def read() -> Any:
+            status, body, _ = self._get(url, doing)
+            if status != 200:
+                raise self._border.error(views.refused_by_arm(status, body), doing)
+            return parsed(body)
+
+        return self._read(doing, read)
+
+    def _pages(self, doing: str, path: str) -> list[Any]:
+        found: list[Any] = []
+        while path and len(found) < ITEMS_MAX:
+            document = self._document(doing, path)
+            found += listed(document, "value")
+            path = text(document, "nextLink")
+            if path and urlsplit(path).netloc.lower() != self._host:
+                raise self._border.error(
+                    Failure("wrong-place", "the next page is on another host", transient=False),
+                    doing,
+                )
+        return found
+
+
+def _site(ref: SlotRef) -> tuple[str, str]:
+    return ref.resource_group, ref.site
+
+
+def _raw(response: Any, *_: object) -> dict[str, Any]:
+    content = response.http_response.json()
+    return dict(content) if isinstance(content, dict) else {}
+
+
+def _with_etag(response: Any, *_: object) -> tuple[dict[str, Any], str]:
+    return _raw(response), response.http_response.headers.get("ETag", "")
+
+
+def _location(response: Any, *_: object) -> str:
+    return str(response.http_response.headers.get("Location") or "")
+
+
+def _bounded(stream: Iterable[bytes], bytes_max: int) -> bytes:
+    found = bytearray()
+    for piece in stream:
+        found += piece
+        if len(found) >= bytes_max:
+            break
+    return bytes(found[-bytes_max:])

@@ -1,0 +1,80 @@
+"""The azure-core pipeline of Resource Manager clients: short, and without anything that resends.
+
+Left out on purpose: the retry policy (it resends POST and PATCH on 500, 503, 504 and 429), the
+redirect policy, the policy that registers resource providers (it writes), challenge handling (it
+resends after 401), and logging.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rollback.connectors.crossing import Failure, by_status
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+
+LIMITS: dict[str, int] = {"connection_timeout": CONNECT_TIMEOUT_S, "read_timeout": READ_TIMEOUT_S}
+"""Passed with every call; azure-core's own limits are five minutes."""
+
+
+class WrongHostError(Exception):
+    """A token for one host was about to be sent to another."""
+
+
+def policies(credential: TokenCredential, host: str) -> list[Any]:
+    """The policies of a client of `host`; the token goes to that host only."""
+    from azure.core.pipeline import PipelineRequest
+    from azure.core.pipeline.policies import (
+        ContentDecodePolicy,
+        HeadersPolicy,
+        RequestIdPolicy,
+        SansIOHTTPPolicy,
+        UserAgentPolicy,
+    )
+
+    scope = f"https://{host}/.default"
+
+    class Bearer(SansIOHTTPPolicy[Any, Any]):
+        """Adds the token; azure-identity keeps it until it is about to expire."""
+
+        def on_request(self, request: PipelineRequest[Any]) -> None:
+            if urlsplit(request.http_request.url).netloc.lower() != host:
+                raise WrongHostError
+            token = credential.get_token(scope).token
+            request.http_request.headers["Authorization"] = f"Bearer {token}"
+
+    return [
+        RequestIdPolicy(),
+        HeadersPolicy({"Accept": "application/json"}),
+        UserAgentPolicy(base_user_agent="trade-rollback", user_agent_use_env=False),
+        Bearer(),
+        ContentDecodePolicy(),
+    ]
+
+
+def azure_failure(error: Exception) -> Failure | None:
+    """What an exception of azure-core or azure-identity means."""
+    from azure.core import exceptions as azure
+
+    if isinstance(error, WrongHostError):
+        return Failure("wrong-host", "an answer pointed to another host", transient=False)
+    if isinstance(error, azure.ClientAuthenticationError) and error.status_code is None:
+        return by_status(401)
+    if isinstance(error, (azure.DecodeError, azure.DeserializationError)):
+        return Failure("unreadable", "the answer could not be read", transient=False)
+    if isinstance(error, azure.HttpResponseError) and error.status_code is not None:
+        return by_status(error.status_code)
+    if isinstance(error, (azure.ServiceRequestTimeoutError, azure.ServiceResponseTimeoutError)):
+        return Failure("timeout", "no answer in time", transient=True)
+    if isinstance(error, azure.ServiceRequestError):
+        return Failure("unreachable", "it could not be reached", transient=True)
+    if isinstance(error, (azure.ServiceResponseError, azure.IncompleteReadError)):
+        return Failure("dropped", "the connection broke before the answer", transient=True)
+    if isinstance(error, ValueError):
+        return Failure("unreadable", "the answer could not be read", transient=False)
+    return None

@@ -1,0 +1,35 @@
+"""Reads are asked again, a few times and on the run's clock. Nothing else ever is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from rollback.errors import ConnectorError
+from rollback.model.ports import Clock
+
+T = TypeVar("T")
+
+WAIT_S = 0.2
+WAIT_S_MAX = 2.0
+
+
+def read_again(read: Callable[[], T], clock: Clock, *, tries: int) -> T:
+    """Read up to `tries` times while the failure is transient; raise the last ConnectorError.
+
+    Waits 0.2 s, then twice as long each time up to 2 s, by `clock`.
+    """
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+    again = Retrying(
+        sleep=clock.sleep,
+        stop=stop_after_attempt(max(1, tries)),
+        wait=wait_exponential(multiplier=WAIT_S, max=WAIT_S_MAX),
+        retry=retry_if_exception(_may_pass),
+        reraise=True,
+    )
+    return again(read)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ConnectorError) and error.transient
