@@ -1,0 +1,1 @@
+"""Plan to run: journal, permissions, lease, and the loop that decides."""

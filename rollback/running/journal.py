@@ -1,0 +1,393 @@
+"""The journal of one run in one file: append-only, hash-chained, durable where it says so.
+
+The caller's duties: one `FileJournal` per run at a time (a second writer is refused by a lock on
+the file); append from any thread; after JournalBroken nothing that moves away from safety is sent.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
+
+from rollback.errors import JournalBroken, LeaseHeld, ProductDefect
+from rollback.model.base import Fact, Facts, facts
+from rollback.model.journal import (
+    ANCHORS,
+    LINE_BYTES_MAX,
+    MAIN,
+    Chain,
+    Head,
+    JournalCheck,
+    line_of,
+    speakable,
+    verify,
+)
+from rollback.model.ports import Clock, Journal
+from rollback.model.record import Record, RecordKind
+from rollback.running.disk import Disk, RealDisk, sync_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESERVE_SUFFIX = ".reserve"
+_PENDING_MAX = 1000
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class RunJournal(Journal, Protocol):
+    """A journal that can run short: what the permission ledger needs to know."""
+
+    @property
+    def tight(self) -> bool:
+        """True once the disk was full: what is left is for moves toward safety."""
+        ...
+
+
+def check_file(path: Path, *, anchors: tuple[Head, ...] = ()) -> JournalCheck:
+    """Check a journal without a lock and without changing it, also while it is being written.
+
+    Raises JournalBroken where it cannot be read.
+    """
+    try:
+        return verify(path.read_bytes(), anchors=anchors)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+class FileJournal:
+    """`Journal` in a file of JSON lines. Make one with `create` or `open`."""
+
+    def __init__(self, path: Path, descriptor: int, clock: Clock, disk: Disk) -> None:
+        """Use `create` or `open` instead."""
+        self.path = path
+        self.recovered_bytes = 0
+        self._descriptor = descriptor
+        self._clock = clock
+        self._disk = disk
+        self._lock = threading.RLock()
+        self._chain = Chain()
+        self._records: list[Record] = []
+        self._snapshot: tuple[Record, ...] | None = ()
+        self._durable_size = 0
+        self._suspect = False  # the file may lack lines of `pending`, or end in half a line
+        self._pending: list[bytes] = []
+        self._broken = ""
+        self._reserve = path.with_name(path.name + RESERVE_SUFFIX)
+        self._reserved = self._reserve.exists()
+        self._tight = False
+
+    @classmethod
+    def create(cls, path: Path, run: str, clock: Clock, *, disk: Disk | None = None) -> Self:
+        """A new journal. Raises JournalBroken where the file exists or cannot be made."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+            descriptor = os.open(path, flags, 0o600)
+        except FileExistsError as error:
+            raise JournalBroken(
+                "journal.exists",
+                f"there is a journal at {path} already",
+                hint="resume that run; a new run gets a new name",
+            ) from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        journal = cls(path, descriptor, clock, disk or RealDisk())
+        try:
+            journal._take()
+            journal._chain.run = run
+            sync_directory(path.parent)
+        except OSError as error:
+            os.close(descriptor)
+            raise _unwritable(path, error) from error
+        return journal
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        run: str = "",
+        anchors: tuple[Head, ...] = (),
+        disk: Disk | None = None,
+    ) -> Self:
+        """Go on with a journal: check every line, cut a torn tail off and note that.
+
+        run: whose journal it must be (needed where no record was written yet). anchors: heads
+        known from elsewhere. Raises JournalBroken naming the first bad line; LeaseHeld where
+        another process writes it.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        journal = cls(path, descriptor, clock, disk or RealDisk())
+        try:
+            journal._take()
+            journal._load(run, anchors)
+        except OSError as error:
+            os.close(descriptor)
+            raise _unreadable(path, error) from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return journal
+
+    def _take(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LeaseHeld(
+                "journal.held",
+                f"another process is running this run and writes {self.path}",
+                hint="let it finish, or stop it first; `rollback status` shows where it is",
+            ) from error
+
+    def _load(self, run: str, anchors: tuple[Head, ...]) -> None:
+        data = self.path.read_bytes()
+        check = verify(data, anchors=anchors)
+        if not check.holds:
+            raise JournalBroken(
+                "journal.damaged",
+                f"{self.path} line {check.line}: {check.problem}",
+                hint="nothing was sent; keep the file as evidence, look at the world, make a new "
+                "plan; halts can be applied with `apply --only-safe`",
+                promise="fail-closed",
+            )
+        if run and check.run not in ("", run):
+            raise JournalBroken(
+                "journal.other-run",
+                f"{self.path} is the journal of run {check.run}, not of {run}",
+                hint="use the journal of the run you resume",
+            )
+        if not run and not check.run:
+            raise JournalBroken(
+                "journal.empty",
+                f"{self.path} holds no record, so it does not say whose it is",
+                hint="nothing was sent in it; name the run, or apply a new plan",
+            )
+        self._chain.run = run or check.run
+        for record in check.records:
+            self._chain.add(record, line_of(record))
+        self._records = list(check.records)
+        self._snapshot = None
+        self._durable_size = check.good_bytes
+        if check.torn_bytes:
+            torn = data[check.good_bytes :]
+            self._disk.truncate(self._descriptor, check.good_bytes)
+            self._disk.sync(self._descriptor)
+            self.recovered_bytes = check.torn_bytes
+            self.append(
+                MAIN,
+                RecordKind.NOTE,
+                facts(
+                    code="journal.torn-tail",
+                    text="the end of the journal was torn by a crash and was cut off",
+                    torn_bytes=len(torn),
+                    torn_sha256=hashlib.sha256(torn).hexdigest(),
+                ),
+                durable=True,
+            )
+
+    # --- reading ---------------------------------------------------------------------------
+
+    @property
+    def run(self) -> str:
+        """Whose journal it is."""
+        return self._chain.run
+
+    @property
+    def tight(self) -> bool:
+        """True once the disk was full: what is left is for moves toward safety."""
+        return self._tight
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The head of every stream, to be kept somewhere else."""
+        with self._lock:
+            return self._chain.heads
+
+    def records(self) -> tuple[Record, ...]:
+        """All records so far, in the order of the file."""
+        with self._lock:
+            if self._snapshot is None:
+                self._snapshot = tuple(self._records)
+            return self._snapshot
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def append(self, stream: str, kind: RecordKind, body: Facts, *, durable: bool) -> Record:
+        """Append one record; durable: it would survive a power cut when this returns.
+
+        Raises JournalBroken where it cannot be written (then it is not in the journal), and
+        ProductDefect for a body that can never be written.
+        """
+        with self._lock:
+            if self._broken:
+                raise _broken(self.path, self._broken)
+            record, line = self._make(stream, kind, body)
+            self._pending.append(line + b"\n")
+            filled = False
+            try:
+                self._put(durable=durable)
+            except OSError as error:
+                self._suspect = True
+                filled = self._make_room(error)
+                if not filled or not self._again(durable=durable):
+                    self._pending.pop()
+                    self._cut()
+                    raise _unwritable(self.path, error) from error
+            self._chain.add(record, line)
+            self._records.append(record)
+            self._snapshot = None
+            if filled:
+                self._note_full()
+            return record
+
+    def _make(self, stream: str, kind: RecordKind, body: Facts) -> tuple[Record, bytes]:
+        if any(fact.name == ANCHORS for fact in body):
+            msg = "the fact `anchors` is the journal's own"
+            raise ProductDefect("journal.body", msg)
+        sequence, previous = self._chain.position(stream)
+        anchors = self._chain.anchors(stream)
+        full = speakable(body)
+        if anchors:
+            full = (*full, Fact(name=ANCHORS, value=anchors))
+        record = Record(
+            run=self._chain.run,
+            stream=stream,
+            sequence=sequence,
+            previous=previous,
+            at=self._clock.now(),
+            monotonic_ms=int(self._clock.monotonic() * 1000),
+            kind=kind,
+            body=full,
+        )
+        problem = self._chain.objection(record)
+        try:
+            line = line_of(record)
+        except ValueError as error:
+            raise ProductDefect("journal.body", str(error)) from error
+        if len(line) >= LINE_BYTES_MAX:
+            problem = f"a record of {len(line)} bytes; large things are evidence"
+        if problem:
+            raise ProductDefect("journal.body", problem)
+        return record, line
+
+    def _put(self, *, durable: bool) -> None:
+        if self._suspect:
+            self._disk.truncate(self._descriptor, self._durable_size)
+            for line in self._pending:
+                self._write(line)
+            self._suspect = False
+        else:
+            self._write(self._pending[-1])
+        if durable or len(self._pending) >= _PENDING_MAX:
+            self._disk.sync(self._descriptor)
+            self._durable_size += sum(len(line) for line in self._pending)
+            self._pending.clear()
+
+    def _write(self, line: bytes) -> None:
+        left = line
+        while left:
+            left = left[self._disk.write(self._descriptor, left) :]
+
+    def _make_room(self, error: OSError) -> bool:
+        """Release the reserve. After this the disk is short, and only safety may use it."""
+        if error.errno not in _FULL:
+            return False
+        self._tight = True
+        if not self._reserved:
+            return False
+        self._reserved = False
+        with suppress(OSError):
+            self._disk.remove(self._reserve)
+        return True
+
+    def _again(self, *, durable: bool) -> bool:
+        try:
+            self._put(durable=durable)
+        except OSError:
+            self._suspect = True
+            return False
+        return True
+
+    def _cut(self) -> None:
+        """Take half a line off, so that the file ends well; `open` would do the same."""
+        with suppress(OSError):
+            whole = self._durable_size + sum(len(line) for line in self._pending)
+            self._disk.truncate(self._descriptor, whole)
+
+    def _note_full(self) -> None:
+        text = "the disk was full; the reserve was released; only moves toward safety go on"
+        with suppress(JournalBroken):
+            note = facts(code="journal.tight", text=text)
+            self.append(MAIN, RecordKind.NOTE, note, durable=True)
+
+    # --- space and end ---------------------------------------------------------------------
+
+    def reserve(self, n_bytes: int) -> None:
+        """Keep `n_bytes` of disk for later. Released by itself when the disk is full.
+
+        Raises JournalBroken where there is not that much space.
+        """
+        with self._lock:
+            try:
+                self._disk.allocate(self._reserve, n_bytes)
+            except OSError as error:
+                with suppress(OSError):
+                    self._disk.remove(self._reserve)
+                self._reserved = False
+                raise _unwritable(self.path, error) from error
+            self._reserved = True
+
+    def close(self) -> None:
+        """Make everything durable, give the reserve back, let go of the file. Never raises."""
+        with self._lock:
+            if self._broken == "closed":
+                return
+            with suppress(OSError):
+                self._disk.sync(self._descriptor)
+            with suppress(OSError):
+                self._disk.remove(self._reserve)
+            self._reserved = False
+            self._broken = "closed"
+            os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _unwritable(path: Path, error: OSError) -> JournalBroken:
+    return JournalBroken(
+        "journal.full" if error.errno in _FULL else "journal.unwritable",
+        f"{path} cannot be written: {error.strerror}",
+        hint="nothing moves away from safety without it; free space or name another state "
+        "directory; halts still go out with `apply --only-safe`",
+        promise="evidence-first",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> JournalBroken:
+    return JournalBroken(
+        "journal.unreadable",
+        f"{path} cannot be read: {error.strerror}",
+        hint="see the rights of the file and of its folder",
+    )
+
+
+def _broken(path: Path, why: str) -> JournalBroken:
+    return JournalBroken(
+        "journal.broken",
+        f"{path} takes no more records: {why}",
+        hint="nothing moves away from safety without it; resume the run when the disk is well",
+        promise="evidence-first",
+    )
