@@ -379,8 +379,8 @@ class Clients(Protocol):
 class StepContext:
     """One step as an action sees it: its name, its specification, the environment.
 
-    surface: the one surface of a per-surface step. run_started: for ``window: run``.
-    trigger and incident are those of the plan.
+    surface: the one surface of a per-surface step. created: when the plan was made. trigger and
+    incident are those of the plan. evidence_path: absolute folder of the plan's local evidence.
     """
 
     name: str
@@ -390,6 +390,7 @@ class StepContext:
     trigger: str | None = None
     incident: str | None = None
     created: datetime | None = None
+    evidence_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

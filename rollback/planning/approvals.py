@@ -1,0 +1,47 @@
+"""How many people must sign before the first move away from safety, and why so many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.model.authority import Verdict
+from rollback.model.direction import Direction
+from rollback.model.environment import Kind
+from rollback.model.plan import ApprovalsNeeded
+
+if TYPE_CHECKING:
+    from rollback.model.authority import AuthorityJudgement
+    from rollback.model.change import Finding
+    from rollback.model.environment import Environment
+    from rollback.model.plan import PlannedStep
+
+_BY_KIND = {Kind.PRODUCTION: 2, Kind.STAGING: 1, Kind.REHEARSAL: 1}
+
+ONE_MORE = frozenset({"release.schema-undeclared", "authority.weak"})
+"""Findings that ask for one more approver; the number rises by one however many there are."""
+
+
+def approvals_needed(
+    environment: Environment,
+    steps: tuple[PlannedStep, ...],
+    findings: tuple[Finding, ...],
+    judgements: tuple[AuthorityJudgement, ...],
+) -> ApprovalsNeeded:
+    """None for moves toward safety; else what the environment's policy demands."""
+    if not any(step.direction is Direction.AWAY for step in steps):
+        return ApprovalsNeeded(count=0, reasons=("nothing moves away from safety",))
+    configured = environment.approvals.required
+    count = _BY_KIND[environment.kind] if configured is None else configured
+    if environment.kind is Kind.PRODUCTION:
+        count = max(count, _BY_KIND[Kind.PRODUCTION])
+    reasons = [f"users are moved in {environment.environment} ({environment.kind.value})"]
+    raised = sorted({finding.code for finding in findings} & ONE_MORE)
+    if raised:
+        count += 1
+        reasons.append(f"one more because of {', '.join(raised)}")
+    lost = any(
+        one.slot == "production" and one.verdict is not Verdict.RETAINED for one in judgements
+    )
+    if lost:
+        reasons.append("a named person must attest a halt outside the platform")
+    return ApprovalsNeeded(count=count, reasons=tuple(reasons), attestation=lost)

@@ -1,0 +1,272 @@
+"""Playbook and observations become a plan. Pure: the same inputs give the same bytes.
+
+Steps are planned in dependency order against the folded world: what was observed, plus what earlier
+steps declare as their result. Every effect is judged by the guard's rules; a refused plan is made
+all the same, because the halts and captures in it can still be applied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rollback.model.base import Fact, Facts
+from rollback.model.change import Finding, Update
+from rollback.model.direction import Direction
+from rollback.model.plan import (
+    Exposure,
+    NotRolledBack,
+    Plan,
+    PlannedStep,
+    Summary,
+)
+from rollback.planning.approvals import approvals_needed
+from rollback.planning.authority import from_observation
+from rollback.planning.canonical import digest
+from rollback.planning.order import OrderedStep, order_steps, read_parameters
+from rollback.planning.proof.prove import prove
+from rollback.planning.steps import StepPlanner
+from rollback.planning.triggers import BACKEND_FIRST, read_trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from rollback.model.authority import AuthorityJudgement
+    from rollback.model.effect import Effect
+    from rollback.model.environment import Environment
+    from rollback.model.observation import Observation
+    from rollback.model.playbook import Playbook
+    from rollback.model.ports import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """All that goes into a plan. observed: per step name, what its action saw."""
+
+    playbook: Playbook
+    environment: Environment
+    catalogue: Catalogue
+    observed: tuple[tuple[str, tuple[Observation, ...]], ...]
+    created: datetime
+    nonce: str
+    planned_by: str
+    tool_version: str
+    incident: str | None = None
+    trigger: str | None = None
+    parameters: Facts = ()
+    upkeep: tuple[Effect, ...] = ()
+    evidence_path: str = ""
+    undo_of: str | None = None
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """Every resource once: the first look at it."""
+        first: dict[str, Observation] = {}
+        for _, seen in self.observed:
+            for observation in seen:
+                first.setdefault(observation.resource, observation)
+        return tuple(first[name] for name in sorted(first))
+
+
+def steps_to_observe(
+    playbook: Playbook, environment: Environment, given: Mapping[str, str], trigger: str | None
+) -> tuple[tuple[OrderedStep, ...], Facts]:
+    """The expanded steps whose actions have to look, and the parameters read."""
+    read_trigger(trigger)
+    parameters = read_parameters(playbook, given)
+    return order_steps(playbook, environment, parameters, backend_first=False), parameters
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    steps: tuple[PlannedStep, ...]
+    findings: tuple[Finding, ...]
+    exposures: tuple[Exposure, ...]
+    summaries: tuple[Summary, ...]
+
+
+def make_plan(request: PlanRequest) -> Plan:
+    """The plan for a request. Raises InputError for wrong parameters, ProductDefect for an
+    action that breaks its contract; everything else is in the plan, as a refusal with a reason.
+    """  # noqa: D205
+    trigger = read_trigger(request.trigger)
+    judgements = _judgements(request.observations)
+    lost_here = _authority_lost_here(request.environment, judgements)
+    first = trigger in BACKEND_FIRST or lost_here
+    draft = _draft(request, backend_first=first)
+    proof = prove(draft.steps, request.observations, request.environment, judgements)
+    if not proof.holds and proof.broken == "no-forbidden-pair":
+        other = _draft(request, backend_first=not first)
+        other_proof = prove(other.steps, request.observations, request.environment, judgements)
+        if other_proof.holds:
+            note = Finding(
+                weight="note",
+                code="order.compatibility",
+                text="the compatibility table forbids the trigger's order; surfaces are reverted "
+                "the other way round",
+            )
+            draft = _Draft(
+                other.steps, (*other.findings, note), other.exposures, other.summaries
+            )
+            proof = other_proof
+    findings = list(draft.findings)
+    if lost_here:
+        findings.insert(0, _lost_finding(judgements, request.environment))
+    refused = any(step.refused for step in draft.steps) or not proof.holds
+    duration = sum(step.duration_s_max for step in draft.steps)
+    environment = request.environment
+    return Plan(
+        tool_version=request.tool_version,
+        environment=environment.environment,
+        environment_kind=environment.kind.value,
+        environment_digest=digest(environment),
+        owner=environment.owner.name,
+        contact=environment.owner.contact,
+        target=_target(environment),
+        playbook=request.playbook.playbook,
+        playbook_digest=digest(request.playbook),
+        summary=request.playbook.summary,
+        incident=request.incident,
+        trigger=request.trigger,
+        parameters=request.parameters,
+        planned_by=request.planned_by,
+        created=request.created,
+        expires=request.created + timedelta(seconds=environment.policy.plan_age_s_max),
+        nonce=request.nonce,
+        verdict="refused" if refused else "applicable",
+        not_rolled_back=_not_rolled_back(request.playbook, environment),
+        surfaces=draft.summaries,
+        findings=tuple(findings),
+        exposures=draft.exposures,
+        authority=judgements,
+        approvals=approvals_needed(environment, draft.steps, tuple(findings), judgements),
+        steps=draft.steps,
+        upkeep=request.upkeep,
+        observations=request.observations,
+        world_digest=digest(
+            [
+                {
+                    "resource": seen.resource,
+                    "compared": [fact.model_dump(mode="json") for fact in seen.compared],
+                    "gaps": list(seen.gaps),
+                }
+                for seen in request.observations
+            ]
+        ),
+        proof=proof,
+        duration_s_max=duration,
+        undo_of=request.undo_of,
+    )
+
+
+def _draft(request: PlanRequest, *, backend_first: bool) -> _Draft:
+    """Plan twice: first to learn which steps endanger volatile evidence, then with captures."""
+    ordered = order_steps(
+        request.playbook, request.environment, request.parameters, backend_first=backend_first
+    )
+    planned = _fold(request, ordered)
+    endangering = tuple(
+        step.name
+        for step in planned.steps
+        if any(isinstance(change, Update) and change.volatile for change in step.changes)
+    )
+    if not endangering:
+        return planned
+    ordered = order_steps(
+        request.playbook,
+        request.environment,
+        request.parameters,
+        backend_first=backend_first,
+        volatile_before=endangering,
+    )
+    return _fold(request, ordered)
+
+
+def _fold(request: PlanRequest, ordered: tuple[OrderedStep, ...]) -> _Draft:
+    planner = StepPlanner(
+        environment=request.environment,
+        catalogue=request.catalogue,
+        observed=dict(request.observed),
+        observations=request.observations,
+        created=request.created,
+        incident=request.incident,
+        trigger=request.trigger,
+        evidence_path=request.evidence_path,
+    )
+    for step in ordered:
+        planner.add(step)
+    return _Draft(
+        steps=planner.steps,
+        findings=planner.findings,
+        exposures=planner.exposures,
+        summaries=planner.summaries,
+    )
+
+
+def _judgements(observations: tuple[Observation, ...]) -> tuple[AuthorityJudgement, ...]:
+    found = (
+        from_observation(seen) for seen in observations if seen.resource.startswith("authority/")
+    )
+    return tuple(judgement for judgement in found if judgement is not None)
+
+
+def _authority_lost_here(
+    environment: Environment, judgements: tuple[AuthorityJudgement, ...]
+) -> bool:
+    """Production does not prove authority, but a slot does: revert that surface first."""
+    production = [judgement for judgement in judgements if judgement.slot == "production"]
+    slots = [judgement for judgement in judgements if judgement.slot != "production"]
+    del environment
+    return any(one.verdict.value != "retained" for one in production) and any(
+        one.verdict.value == "retained" for one in slots
+    )
+
+
+def _lost_finding(
+    judgements: tuple[AuthorityJudgement, ...], environment: Environment
+) -> Finding:
+    production = next(one for one in judgements if one.slot == "production")
+    return Finding(
+        weight="unknown",
+        code="authority.before",
+        text=f"halt authority is {production.verdict.value} on what users are on now "
+        f"({'; '.join(production.reasons)}); the release on the slot proves it, so reverting is "
+        "the recovery: a named person must attest a halt outside the platform",
+        surface=environment.halt_authority.surface,
+    )
+
+
+def _not_rolled_back(playbook: Playbook, environment: Environment) -> tuple[NotRolledBack, ...]:
+    named = {name for step in playbook.steps for name in getattr(step.spec, "surfaces", ())}
+    return tuple(
+        NotRolledBack(surface=name, human_step=surface.human_step)
+        for name, surface in environment.surfaces
+        if surface.provider == "unsupported" and name in named
+    )
+
+
+def _target(environment: Environment) -> Facts:
+    values: dict[str, str] = {
+        "azure/subscription": environment.azure.subscription,
+        "azure/resource_group": environment.azure.resource_group,
+        "cosmos/endpoint": environment.cosmos.endpoint,
+        "cosmos/database": environment.cosmos.database,
+        "platform/api_url": environment.platform.api_url,
+    }
+    for name, surface in environment.surfaces:
+        if surface.site is not None:
+            values[f"{name}/site"] = surface.site
+            values[f"{name}/hosts"] = " ".join(surface.hosts)
+    return tuple(Fact(name=name, value=values[name]) for name in sorted(values))
+
+
+def directions(steps: tuple[PlannedStep, ...]) -> frozenset[Direction]:
+    """Every direction some update of the steps moves in."""
+    return frozenset(
+        change.direction
+        for step in steps
+        for change in step.changes
+        if isinstance(change, Update)
+    )

@@ -1,0 +1,265 @@
+"""One step planned against the folded world, judged, and folded in turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.errors import ProductDefect
+from rollback.guard.rules.effects import judge_effect
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.authority import Verdict
+from rollback.model.change import NoOp, RefusedChange, Update
+from rollback.model.direction import Direction
+from rollback.model.observation import Observation, World
+from rollback.model.plan import PlannedStep
+from rollback.model.ports import StepContext
+from rollback.model.scope import VerdictKind
+from rollback.planning.authority import from_observation
+from rollback.planning.order import OrderedStep, ancestors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from rollback.model.change import Change, Finding
+    from rollback.model.environment import Environment
+    from rollback.model.plan import Exposure, Summary
+    from rollback.model.ports import Action, ActionPlan, Catalogue
+
+AUTHORITY = "halt-authority-retained"
+
+
+class StepPlanner:
+    """Plans steps one after the other. Holds what was planned so far; used once per draft."""
+
+    def __init__(
+        self,
+        *,
+        environment: Environment,
+        catalogue: Catalogue,
+        observed: Mapping[str, tuple[Observation, ...]],
+        observations: tuple[Observation, ...],
+        created: datetime,
+        incident: str | None,
+        trigger: str | None,
+        evidence_path: str,
+    ) -> None:
+        self._environment = environment
+        self._perimeter = perimeter_of(environment)
+        self._catalogue = catalogue
+        self._observed = observed
+        self._seen = World(observations=observations)
+        self._created = created
+        self._incident = incident
+        self._trigger = trigger
+        self._evidence_path = evidence_path
+        self._after: dict[str, tuple[str, ...]] = {}
+        self._planned: list[PlannedStep] = []
+        self._findings: list[Finding] = []
+        self._exposures: list[Exposure] = []
+        self._summaries: list[Summary] = []
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """The steps planned so far."""
+        return tuple(self._planned)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What a reviewer must see, each thing once."""
+        return tuple(dict.fromkeys(self._findings))
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """Who stays exposed, each once."""
+        return tuple(dict.fromkeys(self._exposures))
+
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """From which release to which, per surface."""
+        return tuple(dict.fromkeys(self._summaries))
+
+    def add(self, step: OrderedStep) -> None:
+        """Plan one step. Its world is what was seen, folded with what surely comes before it."""
+        action = self._catalogue.find(step.spec.action)
+        if action is None:
+            raise ProductDefect(
+                "plan.no-action", f"no action named {step.spec.action} is in the catalogue"
+            )
+        resources = tuple(one.resource for one in self._observed.get(step.name, ()))
+        after = self._ordered_after(step, resources)
+        self._after[step.name] = after
+        world = self._world_before(step.name)
+        context = StepContext(
+            name=step.name,
+            spec=step.spec,
+            environment=self._environment,
+            surface=step.surface,
+            trigger=self._trigger,
+            incident=self._incident,
+            created=self._created,
+            evidence_path=self._evidence_path,
+        )
+        made = action.plan(context, world)
+        changes = self._judged(context, action, made, world)
+        self._findings.extend(made.findings)
+        self._exposures.extend(made.exposures)
+        self._summaries.extend(made.summaries)
+        self._planned.append(
+            PlannedStep(
+                name=step.name,
+                action=step.spec.action,
+                spec=step.spec.facts(),
+                after=after,
+                on_failure=step.on_failure,
+                implied=step.implied,
+                surface=step.surface,
+                changes=changes,
+                expects=_expectations(resources, world),
+                duration_s_max=max(0, made.duration_s_max),
+            )
+        )
+
+    def _ordered_after(self, step: OrderedStep, resources: tuple[str, ...]) -> tuple[str, ...]:
+        """`after`, plus an edge to any unordered earlier step that changes what this one reads."""
+        self._after[step.name] = step.after
+        before = ancestors(self._after, step.name)
+        extra = [
+            planned.name
+            for planned in self._planned
+            if planned.name not in before
+            and planned.name not in step.after
+            and any(
+                isinstance(change, Update)
+                and any(one.resource in resources for one in change.predicts)
+                for change in planned.changes
+            )
+        ]
+        return (*step.after, *extra)
+
+    def _world_before(self, name: str) -> World:
+        before = ancestors(self._after, name)
+        world = self._seen
+        for planned in self._planned:
+            if planned.name in before:
+                for change in planned.changes:
+                    if isinstance(change, Update):
+                        world = fold_change(world, change, self._environment)
+        return world
+
+    def _judged(
+        self, context: StepContext, action: Action, made: ActionPlan, world: World
+    ) -> tuple[Change, ...]:
+        out: list[Change] = []
+        ids: set[str] = set()
+        for change in made.changes:
+            if change.id in ids:
+                raise ProductDefect(
+                    "action.duplicate-change",
+                    f"action {action.name} made two changes named {change.id} in {context.name}; "
+                    "this is a bug in the action",
+                )
+            ids.add(change.id)
+            if isinstance(change, Update):
+                predicts = action.predict(context, change)
+                judged = self._judge(change.model_copy(update={"predicts": predicts}), world)
+                out.append(judged)
+                if isinstance(judged, Update):
+                    world = fold_change(world, judged, self._environment)
+            else:
+                out.append(change)
+        if any(isinstance(change, RefusedChange) for change in out):
+            out = [change for change in out if not _away(change)]
+        if not out:
+            out = [NoOp(id="none", resource=context.name, reason="nothing to change")]
+        return tuple(out)
+
+    def _judge(self, change: Update, world: World) -> Change:
+        for effect in change.effects:
+            verdict = judge_effect(effect, self._perimeter, self._environment)
+            if verdict.kind is not VerdictKind.ALLOW:
+                return RefusedChange(
+                    id=change.id,
+                    resource=change.resource,
+                    code=f"guard.{verdict.rule}",
+                    reason="; ".join(verdict.reasons),
+                    next_move="this write cannot be part of a plan; leave it to a person",
+                    promise=verdict.promise or "no-control-plane-rewrite",
+                )
+        if change.moves_users and (refusal := self._authority_missing(change, world)):
+            return refusal
+        return change
+
+    def _authority_missing(self, change: Update, world: World) -> RefusedChange | None:
+        """Promise halt-authority-retained: users go only where authority is proved."""
+        surface = self._environment.halt_authority.surface
+        judged = [
+            found
+            for seen in world.under(f"authority/{surface}/")
+            if (found := from_observation(seen)) is not None
+        ]
+        if change.surface == surface:
+            proved = any(
+                one.verdict is Verdict.RETAINED and one.builds == (change.to_build,)
+                for one in judged
+            )
+            what = f"release {change.to_build} has not proved halt authority on a slot of its own"
+        else:
+            proved = any(
+                one.slot == "production" and one.verdict is Verdict.RETAINED for one in judged
+            )
+            what = "halt authority is not proved on the backend that users will be using"
+        if proved:
+            return None
+        reasons = [f"{one.slot}: {reason}" for one in judged for reason in one.reasons]
+        return RefusedChange(
+            id=change.id,
+            resource=change.resource,
+            code="authority.not-proved",
+            reason="; ".join([what, *reasons]),
+            next_move="halt trading at the venue or broker, then find out why the proof fails; "
+            "the halts and captures of this plan can be applied with --only-safe",
+            promise=AUTHORITY,
+        )
+
+
+def _away(change: Change) -> bool:
+    return isinstance(change, Update) and change.direction is Direction.AWAY
+
+
+def _expectations(resources: tuple[str, ...], world: World) -> tuple[Observation, ...]:
+    expected = []
+    for resource in resources:
+        seen = world.find(resource)
+        if seen is not None and seen.compared:
+            expected.append(seen.model_copy(update={"context": (), "gaps": ()}))
+    return tuple(expected)
+
+
+def fold_change(world: World, change: Update, environment: Environment) -> World:
+    """The world after a change, authority included: it comes with the release users are moved to."""
+    folded = world.fold(change.predicts)
+    surface = environment.halt_authority.surface
+    if not (change.moves_users and change.surface == surface):
+        return folded
+    proved = next(
+        (
+            seen
+            for seen in folded.under(f"authority/{surface}/")
+            if (found := from_observation(seen)) is not None
+            and found.builds == (change.to_build,)
+            and found.verdict is Verdict.RETAINED
+        ),
+        None,
+    )
+    if proved is None:
+        return folded
+    production = f"authority/{surface}/production"
+    return World(
+        observations=tuple(
+            proved.model_copy(update={"resource": production})
+            if seen.resource == production
+            else seen
+            for seen in folded.observations
+        )
+    )
