@@ -1,0 +1,1 @@
+"""The refusing layer: one pure judgement (`rules`), put under every client (`wire`)."""

@@ -1,0 +1,81 @@
+"""Credential exchange: token requests, only to the configured host and path, with a configured grant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+from rollback.guard.rules.json_body import NotOneReadingError, parse
+from rollback.guard.rules.request import Denial, Normal
+
+if TYPE_CHECKING:
+    from rollback.model.scope import CredentialExchange, Perimeter
+
+MANAGED_IDENTITY: Final = "managed-identity"
+"""The grant of a metadata endpoint: a GET that says ``Metadata: true``."""
+
+_DISCOVERY: Final = (
+    "/.well-known/openid-configuration",
+    "/discovery/instance",
+    "/discovery/keys",
+    "/discovery/v2.0/keys",
+)
+_BODY_BYTES_MAX: Final = 65_536
+
+
+def find(request: Normal, perimeter: Perimeter) -> CredentialExchange | None:
+    """The exchange configured at the request's host and path."""
+    for exchange in perimeter.exchanges:
+        if exchange.path == request.path and exchange.host == request.host:
+            return exchange
+    return None
+
+
+def not_an_exchange(request: Normal, exchange: CredentialExchange) -> Denial | None:
+    """Why this is not the configured token request; None where it is."""
+    if MANAGED_IDENTITY in exchange.grants:
+        if request.method == "GET" and request.headers.get("metadata", "").lower() == "true":
+            return None
+        return Denial("exchange.metadata", "a metadata token request says GET and Metadata: true")
+    if request.method != "POST" or request.query:
+        return Denial("exchange.shape", "a token request is a POST without a query")
+    grant = _grant(request)
+    if isinstance(grant, Denial):
+        return grant
+    if grant not in exchange.grants:
+        return Denial("exchange.grant", "a grant that is not configured for this host")
+    return None
+
+
+def discovers(request: Normal) -> bool:
+    """True for a GET of an issuer's public documents."""
+    return request.method == "GET" and request.path.endswith(_DISCOVERY)
+
+
+def _grant(request: Normal) -> str | Denial:
+    if len(request.body) > _BODY_BYTES_MAX:
+        return Denial("exchange.body", "longer than a token request may be")
+    if request.media_type == "application/x-www-form-urlencoded":
+        try:
+            pairs = parse_qsl(
+                request.body.decode("ascii"),
+                keep_blank_values=True,
+                strict_parsing=True,
+                errors="strict",
+                max_num_fields=64,
+            )
+        except ValueError:
+            return Denial("exchange.body", "the form of the token request cannot be read")
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            return Denial("exchange.body", "a field of the token request stands twice")
+        return dict(pairs).get("grant_type", "")
+    if request.media_type == "application/json":
+        try:
+            document = parse(request.body)
+        except NotOneReadingError:
+            return Denial("exchange.body", "the token request is not plain JSON")
+        if isinstance(document, dict) and isinstance(document.get("grant_type"), str):
+            return str(document["grant_type"])
+        return Denial("exchange.body", "the token request names no grant")
+    return Denial("exchange.body", "a token request is a form or JSON")
