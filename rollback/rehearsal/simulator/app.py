@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rollback.rehearsal.simulator import (
     arm,
@@ -87,7 +87,7 @@ def _plant(simulation: Simulation, reply: Reply) -> None:
         reply.body = json.dumps(body).encode()
 
 
-def build_server(simulation: Simulation, token: str) -> web.Server[Any]:
+def build_server(simulation: Simulation, token: str) -> web.Server:
     """Return the server of a simulation; `token` opens the control host."""
     from aiohttp import web
 
@@ -137,7 +137,9 @@ def _response(reply: Reply) -> web.Response:
     )
 
 
-async def _socket(simulation: Simulation, call: Call, request: web.BaseRequest) -> web.StreamResponse:
+async def _socket(
+    simulation: Simulation, call: Call, request: web.BaseRequest
+) -> web.StreamResponse:
     """Open the backend's web socket: one greeting, then an echo until either side closes."""
     from aiohttp import WSMsgType, web
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rollback.rehearsal.simulator import arm_config, arm_operations, arm_other, arm_sites, names
-from rollback.rehearsal.simulator.exchange import Call, Reply, dispatch, json_reply, route
+from rollback.rehearsal.simulator.exchange import Call, Reply, Route, dispatch, json_reply, route
 from rollback.rehearsal.simulator.transitions import RefusedError, note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.rehearsal.simulator.simulation import Simulation
 
-_GROUP = (
-    f"/subscriptions/{names.SUBSCRIPTION}/resourceGroups/{names.RESOURCE_GROUP}".replace("-", r"\-")
+_GROUP = f"/subscriptions/{names.SUBSCRIPTION}/resourceGroups/{names.RESOURCE_GROUP}".replace(
+    "-", r"\-"
 )
 _SITE = _GROUP + "/providers/Microsoft.Web/sites/{site}"
 _SLOT = _SITE + "/slots/{slot}"
@@ -51,9 +53,7 @@ def _answer(simulation: Simulation, call: Call) -> Reply:
     call.principal = f"client:{known[0]}"
     if "api-version" not in call.query:
         text = "The api-version query parameter (?api-version=) is required for all requests."
-        return json_reply(
-            {"error": {"code": "MissingApiVersionParameter", "message": text}}, 400
-        )
+        return json_reply({"error": {"code": "MissingApiVersionParameter", "message": text}}, 400)
     try:
         reply = dispatch(ROUTES, simulation, call)
     except RefusedError as refused_by:
@@ -79,11 +79,8 @@ def _anything_else(simulation: Simulation, call: Call) -> Reply:
     return json_reply(call.json() or {}, 200)
 
 
-def _both(method: str, rest: str, handler: object) -> tuple[object, ...]:
-    return (
-        route(method, _SITE + rest, handler),  # type: ignore[arg-type]
-        route(method, _SLOT + rest, handler),  # type: ignore[arg-type]
-    )
+def _both(method: str, rest: str, handler: Callable[..., Reply]) -> tuple[Route, ...]:
+    return (route(method, _SITE + rest, handler), route(method, _SLOT + rest, handler))
 
 
 ROUTES = (

@@ -76,7 +76,9 @@ def _config(home: Site, held: Slot, name: str, properties: dict[str, Any]) -> di
     return {
         "id": f"{transitions.resource_id(home.name, held.name)}/config/{name}",
         "name": name if name != "web" else home.name,
-        "type": f"Microsoft.Web/sites{slot}/config" if name == "web" else "Microsoft.Web/sites/config",
+        "type": f"Microsoft.Web/sites{slot}/config"
+        if name == "web"
+        else "Microsoft.Web/sites/config",
         "location": LOCATION,
         "tags": {},
         "properties": properties,

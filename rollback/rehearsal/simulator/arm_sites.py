@@ -167,9 +167,7 @@ def list_slots(simulation: Simulation, call: Call, site: str) -> Reply:
     return json_reply({"value": value, "nextLink": None, "id": None})
 
 
-def instances(
-    simulation: Simulation, call: Call, site: str, slot: str = names.PRODUCTION
-) -> Reply:
+def instances(simulation: Simulation, call: Call, site: str, slot: str = names.PRODUCTION) -> Reply:
     """Answer the workers of a slot; a stopped one has none."""
     del call
     home, held = find(simulation.world, site, slot)

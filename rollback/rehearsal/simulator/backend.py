@@ -32,9 +32,9 @@ def _answer(simulation: Simulation, call: Call, at: sites.Where, build: Build) -
             return authority(simulation, call, at, build)
         case "GET", "/api/control/trading":
             return _if_known(call, json_reply(trading_control(simulation)))
-        case ("PUT" | "POST" | "PATCH"), "/api/control/trading":
+        case (("PUT" | "POST" | "PATCH"), "/api/control/trading"):
             return change_trading(simulation, call)
-        case ("PUT" | "POST" | "PATCH"), "/api/dynamic-config":
+        case (("PUT" | "POST" | "PATCH"), "/api/dynamic-config"):
             return change_config(simulation, call)
         case "GET", "/api/feature-flags":
             return _if_known(call, json_reply({"flags": simulation.world.flags, "schema": 1}))

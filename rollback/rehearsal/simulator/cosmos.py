@@ -28,7 +28,9 @@ def handle(simulation: Simulation, call: Call) -> Reply:
     """Answer a request to the Cosmos account."""
     authorization = call.headers.get("authorization", "")
     if not authorization:
-        return _stamped(simulation, _error(401, "Unauthorized", "Required Header authorization is missing."))
+        return _stamped(
+            simulation, _error(401, "Unauthorized", "Required Header authorization is missing.")
+        )
     kind = "aad" if "type%3Daad" in authorization or "type=aad" in authorization else "key"
     agent = call.headers.get("user-agent", "").split(" ", 1)[0]
     call.principal = f"{kind}:{agent}"

@@ -52,7 +52,7 @@ class Query:
 
     def plan(self) -> dict[str, Any]:
         """Return the query plan that the gateway gives for a cross-partition ORDER BY."""
-        where = re.search(r"\bWHERE\b(.+?)(?=\bORDER\s+BY\b|$)", self.text, re.I | re.DOTALL)
+        where = re.search(r"\bWHERE\b(.+?)(?=\bORDER\s+BY\b|$)", self.text, re.IGNORECASE | re.DOTALL)
         kept = f"({where[1].strip()}) AND " if where else ""
         rewritten = (
             f'SELECT {self.alias}._rid, [{{"item": {self.order}}}] AS orderByItems, '
@@ -88,7 +88,8 @@ class Query:
         found = [d for d in documents if all(self._holds(d, c) for c in self.conditions)]
         if self.order:
             found.sort(key=lambda d: str(d["id"]))
-            found.sort(key=lambda d: _sortable(self._at(d, self.order)), reverse=self.descending)
+            path = self.order
+            found.sort(key=lambda d: _sortable(self._at(d, path)), reverse=self.descending)
         found = found[: self.top] if self.top is not None else found
         what = re.sub(r"\s+", " ", self.what).strip()
         if what in {"*", self.alias, f"VALUE {self.alias}"}:
@@ -96,10 +97,11 @@ class Query:
         if re.fullmatch(r"VALUE COUNT\(1\)", what, re.IGNORECASE):
             return [len(found)]
         if _ORDER_ROWS in what:
+            order = self.order or ""
             return [
                 {
                     "_rid": d["_rid"],
-                    _ORDER_ROWS: [{"item": self._at(d, self.order or "")}],
+                    _ORDER_ROWS: [{"item": self._at(d, order)}],
                     "payload": d,
                 }
                 for d in found

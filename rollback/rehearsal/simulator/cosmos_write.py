@@ -23,7 +23,9 @@ def write(simulation: Simulation, call: Call) -> Reply:
     if found is None or container is None:
         _record(simulation, call, call.headers.get(_DECLARED, call.method), "*", call.path)
         body = call.json()
-        return json_reply(body if isinstance(body, dict) else {}, 201 if call.method == "POST" else 200)
+        return json_reply(
+            body if isinstance(body, dict) else {}, 201 if call.method == "POST" else 200
+        )
     if call.headers.get("x-ms-cosmos-is-batch-request", "").lower() == "true":
         return _batch(simulation, call, container, found["container"])
     return _document(simulation, call, container, found["container"], found["id"])

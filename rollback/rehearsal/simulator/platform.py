@@ -103,9 +103,7 @@ def _session(simulation: Simulation, user: User) -> dict[str, Any]:
         "exp": int(expiry.timestamp()),
         "jti": secrets.token_hex(8),
     }
-    access = jwt.encode(
-        claims, signing_key(simulation), algorithm="RS256", headers={"kid": KEY_ID}
-    )
+    access = jwt.encode(claims, signing_key(simulation), algorithm="RS256", headers={"kid": KEY_ID})
     refresh = simulation.new_token("refresh")
     simulation.sessions[access] = (user.id, user.tenant, expiry)
     simulation.refresh_tokens[refresh] = user.id

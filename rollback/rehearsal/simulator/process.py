@@ -1,9 +1,8 @@
 """Start the simulator as a process of its own, and speak to its control API.
 
-    with Simulator.start(directory, default_world()) as sim:
-        sim.resolve["management.azure.com"]      # "127.0.0.1:40123"
-        sim.control.fault("swap_500_after_effect")
-        sim.control.ledger()
+``with Simulator.start(directory, default_world()) as sim:`` gives ``sim.resolve`` (host to loopback
+address), ``sim.ca_file``, and ``sim.control``: ``fault("swap_500_after_effect")``,
+``act("halt_trading")``, ``ledger()``, ``world()``, ``swaps("trading-backend")``.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Simulation:
         self.sockets: dict[str, set[Any]] = defaultdict(set)
         """Site -> open web sockets."""
         self.turns: dict[str, int] = defaultdict(int)
-        """Counters behind round robin, ramp-up and failing answers: the same run, the same turns."""
+        """Counters behind round robin, ramp-up and failing answers: no chance in a run."""
         self.keys: dict[str, Any] = {}
         self._running: set[asyncio.Task[None]] = set()
         self.stopping = asyncio.Event()

@@ -35,8 +35,9 @@ def answer(simulation: Simulation, call: Call, at: Where) -> Reply:
             turn = simulation.turn(f"failing/{at.site.name}/{build.id}")
             if turn % build.fails_every == build.fails_every - 1:
                 return json_reply({"error": "internal", "build": build.id}, 500)
-    surface = backend if at.site.surface == "backend" else web
-    return surface.handle(simulation, call, at, build)
+    if at.site.surface == "backend":
+        return backend.handle(simulation, call, at, build)
+    return web.handle(simulation, call, at, build)
 
 
 def release(simulation: Simulation, at: Where, build: Build) -> Reply:

@@ -104,7 +104,7 @@ def stamp(container: str, document: dict[str, Any], ts: int, salt: str) -> None:
     document["_ts"] = ts
 
 
-def record_change(  # noqa: PLR0913 - one argument per recorded fact
+def record_change(
     world: World,
     now: datetime,
     *,

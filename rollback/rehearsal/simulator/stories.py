@@ -172,9 +172,7 @@ def _site(name: str, surface: Literal["backend", "web"], at: datetime) -> Site:
         name=name,
         surface=surface,
         slots={
-            names.PRODUCTION: slot(
-                names.PRODUCTION, names.BAD_BUILD, "on", timedelta(minutes=35)
-            ),
+            names.PRODUCTION: slot(names.PRODUCTION, names.BAD_BUILD, "on", timedelta(minutes=35)),
             names.STAGING: slot(names.STAGING, names.STABLE_BUILD, "off", timedelta(days=2)),
         },
         sticky=["SLOT_NAME", "TRADING_LOOP", "COSMOS_ENDPOINT", "COSMOS_DATABASE"],

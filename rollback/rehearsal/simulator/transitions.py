@@ -47,7 +47,7 @@ def note(world: World, now: datetime, principal: str, kind: str, **detail: Any) 
     world.events.append(Event(seq=seq, at=now, principal=principal, kind=kind, detail=detail))
 
 
-def log_activity(  # noqa: PLR0913 - one argument per recorded fact
+def log_activity(
     world: World,
     now: datetime,
     *,
@@ -98,7 +98,7 @@ def refuse_while_busy(world: World, site: str) -> None:
     raise RefusedError(409, "Conflict", text)
 
 
-def begin_operation(  # noqa: PLR0913 - one argument per recorded fact
+def begin_operation(
     world: World,
     now: datetime,
     site: str,
@@ -126,7 +126,7 @@ def begin_operation(  # noqa: PLR0913 - one argument per recorded fact
     return operation
 
 
-def begin_swap(  # noqa: PLR0913 - one argument per fact of the request
+def begin_swap(
     world: World,
     now: datetime,
     site: str,
@@ -266,7 +266,7 @@ def _end(world: World, now: datetime, operation: Operation, error: str | None) -
 
 
 def release_starts(world: World, now: datetime, build: str, site: str, slot: str) -> None:
-    """A release starts: it reads control state, may write it, and may trade."""
+    """Start a release: it reads control state, may write it, and may trade."""
     principal = f"backend:{build}"
     note(world, now, principal, "release-started", site=site, slot=slot)
     if world.sites[site].surface != "backend":

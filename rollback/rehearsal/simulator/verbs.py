@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollback.rehearsal.simulator import names, store, transitions
 from rollback.rehearsal.simulator.faults import Armed, When, request_fault
-from rollback.rehearsal.simulator.world import AuthorityBehaviour, RampRule
+from rollback.rehearsal.simulator.world import AuthorityBehaviour, CanaryPlace, RampRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def clear_faults(simulation: Simulation) -> None:
 def halt_trading(
     simulation: Simulation, *, scope: str = "global", halted: bool = True, by: str = OPERATOR
 ) -> None:
-    """An operator halts trading in a scope (``global``, ``tenant:alpha``, ...)."""
+    """Halt trading in a scope, as an operator (``global``, ``tenant:alpha``, ...)."""
     now = simulation.now()
     values = {
         "scope": scope.partition(":")[0],
@@ -110,7 +110,7 @@ def write_control_document(
     values: dict[str, Any] | None = None,
     by: str = OPERATOR,
 ) -> None:
-    """An operator changes a control document."""
+    """Change a control document, as an operator."""
     store.update_document(
         simulation.world,
         simulation.now(),
@@ -195,7 +195,7 @@ def pin_users(
     count: int,
     by: str = OPERATOR,
 ) -> None:
-    """Some users hold a fresh routing cookie for a slot."""
+    """Give some users a fresh routing cookie for a slot."""
     from datetime import timedelta
 
     del by
@@ -215,9 +215,7 @@ def continue_swap(simulation: Simulation, *, site: str = "*", by: str = OPERATOR
 # State faults.
 
 
-def swap_never_ends(
-    simulation: Simulation, *, site: str = "*", at: str = "swap-started"
-) -> None:
+def swap_never_ends(simulation: Simulation, *, site: str = "*", at: str = "swap-started") -> None:
     """Every swap (of a site) stops at a phase and stays in progress until it is continued."""
     simulation.held_at[site] = at
 
@@ -246,7 +244,7 @@ def instance_serves(
     simulation.world.sites[site].slots[slot].instances[index].pinned_build = build
 
 
-def authority(  # noqa: PLR0913 - selectors, of which one is given
+def authority(
     simulation: Simulation,
     *,
     behaviour: AuthorityBehaviour,
@@ -256,7 +254,7 @@ def authority(  # noqa: PLR0913 - selectors, of which one is given
     slot: str = names.PRODUCTION,
     index: int | None = None,
 ) -> None:
-    """The halt-authority endpoint behaves so: of a build, an instance, a slot, or everywhere."""
+    """Let the halt-authority endpoint behave so: of a build, an instance, a slot, or everywhere."""
     overrides = simulation.authority_overrides
     if build:
         overrides[f"build:{build}"] = behaviour
@@ -281,11 +279,11 @@ def plant_secret(
     simulation: Simulation,
     *,
     secret: str,
-    places: tuple[str, ...] = ("settings", "errors", "tokens"),
+    places: tuple[CanaryPlace, ...] = ("settings", "errors", "tokens"),
 ) -> None:
-    """A secret appears in settings, in error bodies and in tokens."""
+    """Let a secret appear in settings, in error bodies and in tokens."""
     world = simulation.world
-    world.canary, world.canary_places = secret, tuple(places)  # type: ignore[assignment]
+    world.canary, world.canary_places = secret, places
     if "settings" in places:
         for site in world.sites.values():
             site.sticky.append("PAYMENTS_CONNECTION")

@@ -25,6 +25,8 @@ whatever the token; ``stale-nonce``: the nonce of an earlier question; ``store-u
 control store cannot be read; ``silent``: the connection is dropped.
 """
 
+CanaryPlace = Literal["settings", "errors", "tokens"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -260,7 +262,7 @@ class World(_Part):
     timings: Timings = Field(default_factory=Timings)
     canary: str | None = None
     """A planted secret; `canary_places` says where it appears."""
-    canary_places: tuple[Literal["settings", "errors", "tokens"], ...] = ()
+    canary_places: tuple[CanaryPlace, ...] = ()
 
     def build_of_image(self, site: str, image: str) -> Build | None:
         """Return the catalogued build of an image reference, or None."""
