@@ -1,0 +1,106 @@
+"""The predicates, one per promise. Each names itself when it is broken.
+
+Broken where a state or a start shows it; the explorer turns that into the shortest trace.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.model.direction import Direction
+from rollback.planning.proof.model import Status
+
+if TYPE_CHECKING:
+    from rollback.planning.proof.model import Node, System
+
+State = tuple[Status, ...]
+
+PREDICATES = (
+    "authority-before-move",
+    "no-step-reduces-authority",
+    "evidence-before-change",
+    "unknown-stops",
+    "one-move-per-surface",
+    "exposure-only-shrinks",
+    "no-forbidden-pair",
+    "toward-safety-enabled",
+    "halt-monotonic",
+)
+"""Every predicate that is checked. `halt-monotonic` holds by type: no effect can name the control
+API of the backend, so the operator's bit is moved by the operator alone in every transition."""
+
+_IN_FLIGHT = (Status.RUNNING, Status.UNKNOWN)
+
+
+def live_builds(system: System, state: State, surface: str) -> frozenset[str]:
+    """Builds that some instance of a surface may serve: while a move is in flight, both."""
+    live = {build for name, build in system.live if name == surface}
+    for index, node in enumerate(system.nodes):
+        if node.moves_users and node.surface == surface and node.to_build is not None:
+            if state[index] is Status.APPLIED:
+                live = {node.to_build}
+            elif state[index] in _IN_FLIGHT:
+                live |= {node.to_build}
+    return frozenset(live)
+
+
+def broken_by_start(system: System, state: State, index: int) -> str:
+    """The predicate that starting a node in this state breaks; empty for none."""
+    node = system.nodes[index]
+    if node.direction is Direction.AWAY and Status.UNKNOWN in state:
+        return "unknown-stops"
+    if node.volatile and not any(
+        other.captures and state[place] is Status.APPLIED
+        for place, other in enumerate(system.nodes)
+    ):
+        return "evidence-before-change"
+    if not node.moves_users:
+        return ""
+    return _broken_by_move(system, state, node)
+
+
+def _broken_by_move(system: System, state: State, node: Node) -> str:
+    for place, other in enumerate(system.nodes):
+        if other.moves_users and other.surface == node.surface and state[place] in _IN_FLIGHT:
+            return "one-move-per-surface"
+    if node.surface == system.authority_surface:
+        if node.to_build not in system.retained:
+            live = live_builds(system, state, system.authority_surface)
+            return (
+                "no-step-reduces-authority"
+                if live & system.retained
+                else "authority-before-move"
+            )
+    elif not live_builds(system, state, system.authority_surface) <= system.retained:
+        return "authority-before-move"
+    started = dict(system.live).get(node.surface or "")
+    left = any(
+        other.moves_users and other.surface == node.surface and state[place] is Status.APPLIED
+        for place, other in enumerate(system.nodes)
+    )
+    if left and node.to_build == started:
+        return "exposure-only-shrinks"
+    return ""
+
+
+def broken_in_state(system: System, state: State) -> str:
+    """The predicate that a state breaks by itself; empty for none."""
+    for surface, build, other, other_build in system.pairs:
+        initial = dict(system.live)
+        if initial.get(surface) == build and initial.get(other) == other_build:
+            continue
+        if build in live_builds(system, state, surface) and other_build in live_builds(
+            system, state, other
+        ):
+            return "no-forbidden-pair"
+    return ""
+
+
+def broken_by_shape(system: System) -> tuple[str, str]:
+    """(predicate, node) that the plan's shape alone breaks: a halt that would have to wait."""
+    for node in system.nodes:
+        if node.direction is Direction.TOWARD:
+            for before in node.after:
+                if system.nodes[before].direction is not Direction.TOWARD:
+                    return "toward-safety-enabled", node.name
+    return "", ""

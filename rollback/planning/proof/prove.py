@@ -1,0 +1,173 @@
+"""Explore every state a plan can reach, breadth first, so that a counterexample is the shortest.
+
+Transitions: a node starts; it takes effect, does not, or its answer is lost; the process dies (what
+ran is unknown); looking or a person resolves an unknown. An operator may halt or release at any
+moment: that bit is in no guard of any transition, so it doubles the states and is counted as such.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from rollback.model.base import facts
+from rollback.model.direction import Direction
+from rollback.model.plan import Certificate
+from rollback.planning.proof.model import Status, System, independent_parts, system_of
+from rollback.planning.proof.predicates import (
+    PREDICATES,
+    State,
+    broken_by_shape,
+    broken_by_start,
+    broken_in_state,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollback.model.authority import AuthorityJudgement
+    from rollback.model.environment import Environment
+    from rollback.model.observation import Observation
+    from rollback.model.plan import PlannedStep
+
+MODEL_VERSION = 1
+STATES_MAX = 200_000
+"""Beyond this the plan is refused as not provable, never waved through."""
+
+_WORDS = {
+    Status.RUNNING: "starts",
+    Status.APPLIED: "takes effect",
+    Status.NOT_APPLIED: "does not take effect",
+    Status.UNKNOWN: "is lost: nobody knows whether it took effect",
+}
+
+
+def prove(
+    steps: tuple[PlannedStep, ...],
+    observations: tuple[Observation, ...],
+    environment: Environment,
+    judgements: tuple[AuthorityJudgement, ...],
+) -> Certificate:
+    """The certificate of a plan: what was explored, and the first predicate that breaks."""
+    return prove_system(system_of(steps, observations, environment, judgements))
+
+
+def prove_system(system: System) -> Certificate:
+    """Prove each independent part on its own; the cost is their sum."""
+    states = transitions = 0
+    broken, where = broken_by_shape(system)
+    trace: tuple[str, ...] = (f"1. {where} has to wait for another step",) if broken else ()
+    parts = independent_parts(system.nodes)
+    if not broken:
+        for part in parts:
+            seen, moved, broken, trace = _explore(_restrict(system, part))
+            states += seen
+            transitions += moved
+            if broken:
+                break
+    return Certificate(
+        model_version=MODEL_VERSION,
+        states=states * 2,
+        transitions=transitions * 2 + states * 2,
+        predicates=PREDICATES,
+        bounds=facts(states_max=STATES_MAX, parts=len(parts), nodes=len(system.nodes)),
+        holds=not broken,
+        counterexample=trace,
+        broken=broken,
+    )
+
+
+def _restrict(system: System, part: tuple[int, ...]) -> System:
+    place = {index: at for at, index in enumerate(part)}
+    nodes = []
+    for index in part:
+        node = system.nodes[index]
+        nodes.append(
+            type(node)(
+                name=node.name,
+                after=tuple(place[other] for other in node.after),
+                direction=node.direction,
+                surface=node.surface,
+                moves_users=node.moves_users,
+                to_build=node.to_build,
+                volatile=node.volatile,
+                captures=node.captures,
+                goes_on=node.goes_on,
+            )
+        )
+    return System(
+        tuple(nodes), system.live, system.retained, system.authority_surface, system.pairs
+    )
+
+
+def _explore(system: System) -> tuple[int, int, str, tuple[str, ...]]:
+    start: State = tuple(Status.BEFORE for _ in system.nodes)
+    came: dict[State, tuple[State, str] | None] = {start: None}
+    queue: deque[State] = deque([start])
+    transitions = 0
+    while queue:
+        state = queue.popleft()
+        for label, index, then in _moves(system, state):
+            transitions += 1
+            broken = ""
+            if then[index] is Status.RUNNING:
+                broken = broken_by_start(system, state, index)
+            broken = broken or broken_in_state(system, then)
+            if broken:
+                trace = [*_trace(came, state), label]
+                return len(came), transitions, broken, _numbered(trace)
+            if then not in came:
+                came[then] = (state, label)
+                queue.append(then)
+        if len(came) > STATES_MAX:
+            return len(came), transitions, "bounds", (f"more than {STATES_MAX} states",)
+    return len(came), transitions, "", ()
+
+
+def _moves(system: System, state: State) -> Iterator[tuple[str, int, State]]:
+    """Every transition out of a state: (what happens, node, next state)."""
+    for index, node in enumerate(system.nodes):
+        status = state[index]
+        if status is Status.BEFORE and startable(system, state, index):
+            yield _step(state, index, Status.RUNNING, node.name)
+        elif status in (Status.RUNNING, Status.UNKNOWN):
+            yield _step(state, index, Status.APPLIED, node.name)
+            yield _step(state, index, Status.NOT_APPLIED, node.name)
+            if status is Status.RUNNING:
+                yield _step(state, index, Status.UNKNOWN, node.name)
+
+
+def _step(state: State, index: int, status: Status, name: str) -> tuple[str, int, State]:
+    then = (*state[:index], status, *state[index + 1 :])
+    return f"{name} {_WORDS[status]}", index, then
+
+
+def startable(system: System, state: State, index: int) -> bool:
+    """Whether the executor would start a node here. Toward safety: always."""
+    node = system.nodes[index]
+    if node.direction is Direction.TOWARD:
+        return True
+    if any(state[other] is not Status.APPLIED for other in node.after):
+        return False
+    if node.direction is not Direction.AWAY:
+        return True
+    stopped = any(
+        status in (Status.NOT_APPLIED, Status.UNKNOWN)
+        and system.nodes[place].direction is Direction.AWAY
+        and not system.nodes[place].goes_on
+        for place, status in enumerate(state)
+    )
+    return not stopped
+
+
+def _trace(came: dict[State, tuple[State, str] | None], state: State) -> list[str]:
+    labels: list[str] = []
+    at = came[state]
+    while at is not None:
+        labels.append(at[1])
+        at = came[at[0]]
+    return labels[::-1]
+
+
+def _numbered(trace: list[str]) -> tuple[str, ...]:
+    return tuple(f"{number}. {label}" for number, label in enumerate(trace, start=1))

@@ -1,0 +1,280 @@
+"""The decision loop: a pure function from (plan, records, now) to the next intents.
+
+Legal transitions, cited by number in the code:
+
+T1  a move toward safety that was not tried is acted on, whatever else is missing or failed
+T2  an intent without outcome is resolved by looking, before anything else of its step
+T3  a step begins when all it comes after is done; one that can no longer begin is skipped
+T4  a capture begins when all it comes after has ended, however it ended
+T5  a move away from safety begins when preflight allows it; blocked, its step ends as skipped
+T6  no move away from safety begins after one failed or is unknown, unless that step says `continue`
+    and nothing is unknown
+T7  a write found not applied gives its permission back when it is absolute, or a person said so;
+    otherwise its step ends as failed and a person decides
+T8  an unknown outcome ends its step as unknown
+T9  a step whose changes are settled is verified; it is done only when that holds
+T10 a step with a refused change ends as failed, after its moves toward safety
+T11 when every step has ended the run is closed
+T12 after a stop was asked for, only T1, T2 and T11 go on
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollback.errors import ExitStatus
+from rollback.model.change import Update
+from rollback.model.direction import Direction
+from rollback.running.preflight import Blocked, Prove, may_move_away, refused_exit
+from rollback.running.state import ChangeStatus, RunState, StepStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rollback.model.environment import Environment
+    from rollback.model.plan import Plan, PlannedStep
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Read again, send, look."""
+
+    step: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Look only: the answer of an earlier send was lost."""
+
+    step: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Return the permissions of a change that was found not applied."""
+
+    step: str
+    change: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Verify a step from outside."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProveAuthority:
+    """Ask every instance again."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A step ends."""
+
+    step: str
+    status: StepStatus
+    code: str = ""
+    reason: str = ""
+    exit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The run ends."""
+
+    exit: int
+
+
+Intent = Act | Resolve | GiveBack | Verify | ProveAuthority | End | Close
+
+_CAPTURE = "snapshot_audit_logs"
+_RANK = (
+    ExitStatus.DEFECT,
+    ExitStatus.REFUSED,
+    ExitStatus.AUTHORITY,
+    ExitStatus.PERSON,
+    ExitStatus.VERIFICATION,
+    ExitStatus.STALE,
+    ExitStatus.APPROVAL,
+    ExitStatus.LEASE,
+    ExitStatus.EVIDENCE,
+    ExitStatus.INTERRUPTED,
+)
+"""What a run reports when several things went wrong: the first of these."""
+
+
+def decide(
+    plan: Plan,
+    environment: Environment,
+    state: RunState,
+    now: datetime,
+    *,
+    stopping: bool = False,
+) -> tuple[Intent, ...]:
+    """The next intents; those already under way are the caller's to leave out."""
+    out: list[Intent] = []
+    for step in plan.steps:
+        if state.step(step.name).status is StepStatus.OPEN:
+            out.extend(_step(plan, environment, state, step, now, stopping=stopping))
+    if not out:
+        return (Close(exit_of(plan, state, stopping=stopping)),)
+    return tuple(dict.fromkeys(out))
+
+
+def exit_of(plan: Plan, state: RunState, *, stopping: bool = False) -> int:
+    """The exit status that the records so far amount to."""
+    seen = {step.exit for step in state.steps.values() if step.exit}
+    if state.refused:
+        seen.add(ExitStatus.REFUSED.value)
+    if state.authority_lost:
+        seen.add(ExitStatus.AUTHORITY.value)
+    open_ = any(state.step(step.name).status is StepStatus.OPEN for step in plan.steps)
+    if stopping and open_:
+        seen.add(ExitStatus.INTERRUPTED.value)
+    return next((status.value for status in _RANK if status.value in seen), ExitStatus.DONE.value)
+
+
+def _updates(step: PlannedStep) -> list[Update]:
+    return [change for change in step.changes if isinstance(change, Update)]
+
+
+def _step(
+    plan: Plan,
+    environment: Environment,
+    state: RunState,
+    step: PlannedStep,
+    now: datetime,
+    *,
+    stopping: bool,
+) -> list[Intent]:
+    updates = _updates(step)
+    doubts = [
+        Resolve(step.name, one.id)
+        for one in updates
+        if state.change(step.name, one.id) is ChangeStatus.IN_DOUBT
+    ]
+    toward: list[Intent] = [
+        Act(step.name, one.id)
+        for one in updates
+        if one.direction is Direction.TOWARD
+        and state.change(step.name, one.id) is ChangeStatus.NONE
+        and state.canaries
+    ]
+    if doubts or toward:
+        return [*doubts, *toward]  # T2, T1
+    if stopping:
+        return []  # T12
+    ended = _cannot_begin(state, step)
+    if ended is not None:
+        return ended
+    for one in updates:
+        intent = _change(plan, environment, state, step, one, now)
+        if intent is not None:
+            return [intent]
+    if step.refused:  # T10
+        first = step.refused[0]
+        return [
+            End(step.name, StepStatus.FAILED, first.code, first.reason, refused_exit(plan).value)
+        ]
+    verified = state.step(step.name).verified
+    if verified is None:
+        return [Verify(step.name)]  # T9
+    if not verified:
+        why = "what users reach is not what was planned"
+        exit_ = ExitStatus.VERIFICATION.value
+        return [End(step.name, StepStatus.FAILED, "verify.failed", why, exit_)]
+    return [End(step.name, StepStatus.DONE)]
+
+
+def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
+    """T3, T4: what a step waits for. None when it may go on."""
+    before = [(name, state.step(name)) for name in step.after]
+    if any(one.status is StepStatus.OPEN for _, one in before):
+        return []
+    if step.action == _CAPTURE:
+        return None
+    missing = [name for name, one in before if one.status is not StepStatus.DONE]
+    if missing and not any(
+        state.change(step.name, one.id) is not ChangeStatus.NONE for one in _updates(step)
+    ):
+        why = f"it comes after {', '.join(missing)}, which is not done"
+        return [End(step.name, StepStatus.SKIPPED, "after", why)]
+    return None
+
+
+def _change(
+    plan: Plan,
+    environment: Environment,
+    state: RunState,
+    step: PlannedStep,
+    change: Update,
+    now: datetime,
+) -> Intent | None:
+    """The next intent for one update; None when it is settled well."""
+    status = state.change(step.name, change.id)
+    if status is ChangeStatus.APPLIED:
+        return None
+    if status is ChangeStatus.UNKNOWN:  # T8
+        why = f"{change.summary}: nobody can tell whether it took effect"
+        person = ExitStatus.PERSON.value
+        return End(step.name, StepStatus.UNKNOWN, "outcome.unknown", why, person)
+    if status is ChangeStatus.NOT_APPLIED:
+        return _not_applied(state, step, change)
+    if not state.canaries:
+        why = "the guard did not catch every forbidden request put to it"
+        return End(step.name, StepStatus.SKIPPED, "guard.canaries", why, ExitStatus.REFUSED.value)
+    if change.direction is not Direction.AWAY:
+        return Act(step.name, change.id)
+    stopped = _stopped_by(plan, state, step)
+    if stopped is not None:  # T6
+        return End(step.name, StepStatus.SKIPPED, "stopped", stopped)
+    blocked = may_move_away(plan, environment, state, change, now)  # T5
+    if isinstance(blocked, Prove):
+        return ProveAuthority()
+    if isinstance(blocked, Blocked):
+        exit_ = None if blocked.exit is None else blocked.exit.value
+        return End(step.name, StepStatus.SKIPPED, blocked.code, blocked.reason, exit_)
+    return Act(step.name, change.id)
+
+
+def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
+    """T7."""
+    effects = [effect.id for effect in change.effects]
+    spoken = any(state.said.get(effect) == "not-applied" for effect in effects)
+    given = max((state.returned.get(effect, 0) for effect in effects), default=0)
+    limit = min((getattr(effect, "returns_max", 0) for effect in change.effects), default=0)
+    if effects and given < limit and (change.absolute or spoken):
+        why = "a person said so" if spoken else "looked for and found not applied"
+        return GiveBack(step.name, change.id, why)
+    if change.direction is Direction.NEITHER and step.action == _CAPTURE:
+        return End(
+            step.name,
+            StepStatus.FAILED,
+            "evidence.not-written",
+            f"{change.summary}: neither the store nor the spool took it",
+            ExitStatus.EVIDENCE.value,
+        )
+    reason = f"{change.summary}: it did not take effect"
+    return End(
+        step.name, StepStatus.FAILED, "outcome.not-applied", reason, ExitStatus.PERSON.value
+    )
+
+
+def _stopped_by(plan: Plan, state: RunState, step: PlannedStep) -> str | None:
+    for other in plan.steps:
+        if other.name == step.name or other.direction is not Direction.AWAY:
+            continue
+        seen = state.step(other.name)
+        if seen.status is StepStatus.UNKNOWN:
+            return f"{other.name} is unknown"
+        if seen.status in (StepStatus.FAILED, StepStatus.HANDED_OVER) and (
+            other.on_failure != "continue"
+        ):
+            return f"{other.name} failed"
+    return None
