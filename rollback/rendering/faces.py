@@ -1,0 +1,70 @@
+"""The door of this package: a plan in one of its four faces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, assert_never
+
+from rollback.rendering.fit import fit
+from rollback.rendering.plan_view import plan_view
+
+if TYPE_CHECKING:
+    from rollback.model.plan import Plan
+    from rollback.rendering.view import View
+
+Format = Literal["text", "markdown", "html", "json"]
+CHARS_MAX = 65_536
+"""Characters of a ticket comment where plans are usually posted."""
+
+
+def render(  # noqa: PLR0913 - each is a question a caller may ask
+    plan: Plan,
+    digest: str,
+    format: Format,  # noqa: A002 - the word people use for it
+    *,
+    max_chars: int | None = CHARS_MAX,
+    colour: bool = False,
+    width: int = 100,
+    given: tuple[str, ...] = (),
+) -> str:
+    """The plan in a face. digest: the SHA-256 of its canonical form. given: who approved already.
+
+    max_chars bounds every face but JSON, which is the document itself; None for no bound.
+    """
+    if format == "json":
+        from rollback.rendering.json import json  # noqa: PLC0415 - one face at a time
+
+        return json(plan)
+    return show(plan_view(plan, digest, given), format, max_chars=max_chars, colour=colour, width=width)
+
+
+def first_screen_text(plan: Plan, digest: str, *, colour: bool = False, width: int = 100) -> str:
+    """What stands first, alone: what an approver sees before signing."""
+    view = plan_view(plan, digest)
+    return show(replace(view, sections=view.sections[: view.lead]), "text", max_chars=None, colour=colour, width=width)
+
+
+def show(
+    view: View,
+    format: Literal["text", "markdown", "html"],  # noqa: A002
+    *,
+    max_chars: int | None = CHARS_MAX,
+    colour: bool = False,
+    width: int = 100,
+) -> str:
+    """Any view in a face, cut to the budget."""
+    match format:
+        case "text":
+            from rollback.rendering.text import text  # noqa: PLC0415
+
+            return fit(view, lambda each: text(each, width=width, colour=colour), max_chars)
+        case "markdown":
+            from rollback.rendering.markdown import markdown  # noqa: PLC0415
+
+            return fit(view, markdown, max_chars)
+        case "html":
+            from rollback.rendering.html import html  # noqa: PLC0415
+
+            return fit(view, html, max_chars)
+        case _:
+            assert_never(format)

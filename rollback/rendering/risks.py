@@ -1,0 +1,141 @@
+"""What a reviewer must not miss: irreversible, exposed, weak, unknown, and halt authority."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.model.authority import Strength, Verdict
+from rollback.rendering.view import Line, Weight, line, prose, strong
+from rollback.rendering.words import counted, shown, spoken
+
+if TYPE_CHECKING:
+    from rollback.model.authority import AuthorityJudgement
+    from rollback.model.plan import Plan
+
+
+def irreversible(plan: Plan) -> list[Line]:
+    """What cannot be taken back, each with why."""
+    lines: dict[tuple[str, str, str], Line] = {}
+    for step, change in plan.updates:
+        for effect in change.effects:
+            if not effect.undo.possible:
+                lines.setdefault(
+                    (step.name, change.id, effect.undo.by),
+                    line(
+                        "step {}, {}: {}{}",
+                        step.name,
+                        change.resource,
+                        prose(effect.says or change.summary),
+                        prose(f" ({effect.undo.by})" if effect.undo.by else ""),
+                        weight=Weight.IRREVERSIBLE,
+                    ),
+                )
+    for effect in plan.upkeep:
+        if not effect.undo.possible:
+            lines.setdefault(
+                ("", effect.says, effect.undo.by),
+                line(
+                    "{}: {}",
+                    prose(effect.says or f"{effect.purpose.value} of the run"),
+                    prose(effect.undo.by),
+                    weight=Weight.IRREVERSIBLE,
+                ),
+            )
+    found = [
+        line("{}", prose(finding.text), weight=Weight.IRREVERSIBLE)
+        for finding in plan.findings
+        if finding.weight == "irreversible"
+    ]
+    return [*lines.values(), *found] or [line("nothing: every write can be taken back")]
+
+
+def exposed(plan: Plan) -> list[Line]:
+    """Who stays exposed after the plan, with numbers and times."""
+    lines = []
+    for exposure in plan.exposures:
+        count = "number not known" if exposure.count is None else f"{exposure.count:,}"
+        until = (
+            "no end known" if exposure.until_s is None else f"at most {spoken(exposure.until_s)}"
+        )
+        lines.append(
+            line(
+                "{}: {}: {}",
+                exposure.surface,
+                prose(exposure.who),
+                prose(f"{count}; {until}"),
+                weight=Weight.EXPOSURE,
+            )
+        )
+    lines += [
+        line("{}", prose(finding.text), weight=Weight.EXPOSURE)
+        for finding in plan.findings
+        if finding.weight == "exposure"
+    ]
+    return lines or [line("nobody that is known")]
+
+
+def weak_and_unknown(plan: Plan) -> list[Line]:
+    """Findings that are forbidden, unknown or weak, and what could not be read."""
+    lines = [
+        line(
+            "{}",
+            prose(finding.text),
+            weight=Weight(finding.weight),
+        )
+        for weight in ("forbidden", "unknown", "weak")
+        for finding in plan.findings
+        if finding.weight == weight
+    ]
+    lines += [
+        line("{}: {}", seen.resource, prose(gap), label="not read", weight=Weight.UNKNOWN)
+        for seen in plan.observations
+        for gap in seen.gaps
+    ]
+    return lines
+
+
+def authority(plan: Plan) -> list[Line]:
+    """What the probes said of the authority to halt trading, and how old it was."""
+    lines = []
+    for judged in plan.authority:
+        weight = _authority_weight(judged)
+        age = max(0, int((plan.created - judged.at).total_seconds()))
+        lines.append(
+            line(
+                "{}: {}, {} proof, {} old when planned; {} serving {}; scopes {}",
+                judged.slot,
+                strong(judged.verdict.value),
+                prose(judged.strength.value),
+                prose(spoken(age)),
+                prose(counted(judged.instances, "instance")),
+                shown(judged.builds),
+                shown(judged.scopes),
+                weight=weight,
+            )
+        )
+        lines += [line("{}", prose(reason), depth=1, weight=weight) for reason in judged.reasons]
+        if judged.control_schema is not None:
+            live, lowest, highest = judged.control_schema
+            lines.append(
+                line(
+                    "live control documents have schema version {}; these builds read {} to {}",
+                    prose(str(live)),
+                    prose(str(lowest)),
+                    prose(str(highest)),
+                    depth=1,
+                    weight=Weight.PLAIN if lowest <= live <= highest else Weight.FORBIDDEN,
+                )
+            )
+    if plan.authority:
+        return lines
+    if any(change.moves_users for _, change in plan.updates):
+        return [line("not read: nothing here proves it", weight=Weight.UNKNOWN)]
+    return [line("not read: this plan moves no users")]
+
+
+def _authority_weight(judged: AuthorityJudgement) -> Weight:
+    if judged.verdict is Verdict.LOST:
+        return Weight.FORBIDDEN
+    if judged.verdict is Verdict.UNKNOWN:
+        return Weight.UNKNOWN
+    return Weight.WEAK if judged.strength is Strength.WEAK else Weight.GOOD
