@@ -1,0 +1,113 @@
+"""Sign a plan's digest, with a private key file or through OpenSSH's program."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+
+from rollback.approval import ssh_keygen
+from rollback.approval.cryptography_keys import PrivateKey, read_key, sign_bytes, wire_key
+from rollback.approval.file import ApprovalFile
+from rollback.approval.sshsig import MalformedSignature, Signature, signed_bytes
+from rollback.approval.statement import NAMESPACE, Statement
+from rollback.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+SKEW_S = 60
+"""A statement is valid from a minute before it is signed: clocks of two laptops differ."""
+
+_HASH = "sha512"
+
+
+def approve(  # noqa: PLR0913 - a person fills in a form
+    plan_sha256: str,
+    environment: str,
+    *,
+    key: Path,
+    now: datetime,
+    lasts_s: int,
+    nonce: str,
+    decision: Literal["approve", "reject"] = "approve",
+    approver: str | None = None,
+    reason: str | None = None,
+    passphrase: Callable[[], str] | None = None,
+) -> ApprovalFile:
+    """One person's decision over one plan, signed.
+
+    key: a private key file, or a public one whose private half an agent holds. lasts_s: from now.
+    nonce: 32 hex digits. passphrase: asked only for an encrypted key in PEM form; for one in
+    OpenSSH's own form ssh-keygen asks, at the terminal or by SSH_ASKPASS. Raises InputError for a
+    key that cannot be used, ApprovalMissing where ssh-keygen does not sign.
+    """
+    statement = Statement(
+        plan_sha256=plan_sha256,
+        environment=environment,
+        decision=decision,
+        not_before=now - timedelta(seconds=SKEW_S),
+        expires=now + timedelta(seconds=lasts_s),
+        nonce=nonce,
+        approver=approver,
+        reason=reason,
+    )
+    text = statement.text()
+    return ApprovalFile(statement=text, signature=sign_text(text.encode(), key, passphrase))
+
+
+def sign_text(message: bytes, key: Path, passphrase: Callable[[], str] | None = None) -> str:
+    """An armoured signature over `message` in the namespace of approvals. Raises like `approve`."""
+    private = _load(key, passphrase)
+    if private is None:
+        return ssh_keygen.sign(key, message)
+    try:
+        _, blob = wire_key(private.public_key())
+        read_key(blob)
+    except (MalformedSignature, StopIteration) as error:
+        raise _unusable(key, str(error) or "a curve that SSH does not have") from error
+    algorithm, value = sign_bytes(private, signed_bytes(NAMESPACE, _HASH, message))
+    return Signature(blob, NAMESPACE, _HASH, algorithm, value).armoured()
+
+
+def _load(path: Path, passphrase: Callable[[], str] | None) -> PrivateKey | None:
+    """The private key; None for one that only OpenSSH's program can use."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unusable(path, error.strerror or "it cannot be read") from error
+    if b"PRIVATE KEY-----" not in data[:200]:
+        return None
+    ssh = b"OPENSSH PRIVATE KEY" in data[:200]
+    load = load_ssh_private_key if ssh else load_pem_private_key
+    try:
+        try:
+            key = load(data, password=None)
+        except (TypeError, ValueError):
+            if passphrase is None:
+                raise
+            key = load(data, password=passphrase().encode())
+    except UnsupportedAlgorithm:
+        return None
+    except (TypeError, ValueError) as error:
+        raise _unusable(path, "it is no private key, or its passphrase is another") from error
+    known = (ed25519.Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)
+    if not isinstance(key, known):
+        raise _unusable(path, "it is not an Ed25519, ECDSA or RSA key")
+    return key
+
+
+def _unusable(path: Path, why: str) -> InputError:
+    return InputError(
+        "approval.key",
+        f"{path} cannot sign: {why}",
+        hint="name a private key made by `ssh-keygen -t ed25519`, or a public key of your agent",
+    )
