@@ -43,13 +43,22 @@ def judge(
 
     left: how many sends are left, by effect id.
     """
+    return decide(request, scope, perimeter, left)[0]
+
+
+def decide(
+    request: Request, scope: Scope, perimeter: Perimeter, left: Mapping[str, int]
+) -> tuple[GuardVerdict, Normal | None]:
+    """The verdict, and the normal form it was reached on (None where there is none). Total."""
+    normal: Normal | Denial | None = None
     try:
         normal = normalise(request)
         if isinstance(normal, Denial):  # J1
-            return denied(normal)
-        return judge_normal(normal, scope, perimeter, left)
+            return denied(normal), None
+        return judge_normal(normal, scope, perimeter, left), normal
     except Exception as error:  # noqa: BLE001 (J7: fail-closed)
-        return deny("guard.error", f"judging failed: {type(error).__name__}")
+        known = normal if isinstance(normal, Normal) else None
+        return deny("guard.error", f"judging failed: {type(error).__name__}"), known
 
 
 def locate(host: str, perimeter: Perimeter) -> GuardedHost | None:

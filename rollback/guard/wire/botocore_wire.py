@@ -1,0 +1,92 @@
+"""The guard under botocore: judged and sent in ``before-send``, the last hook before the socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollback.guard.rules.request import Request
+from rollback.guard.wire.gate import REQUEST_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.guard.wire.gate import Wire
+
+
+class GuardedClient:
+    """The hook on one boto3 client. Every attempt of every retry passes it."""
+
+    name = "botocore"
+
+    def __init__(self, wire: Wire, send: Callable[[Any], Any]) -> None:
+        """Judge for the wire; `send` is the leaf."""
+        self._wire = wire
+        self._send = send
+
+    def before_send(self, request: Any, **_: Any) -> Any:  # noqa: ANN401
+        """Judge, then send. Answering here means that botocore itself sends nothing."""
+        if REQUEST_ID not in request.headers:
+            request.headers[REQUEST_ID] = self._wire.next_id()
+        body = request.body
+        if isinstance(body, str):
+            body = request.body = body.encode()
+        elif isinstance(body, bytearray):
+            body = request.body = bytes(body)
+        admitted = self._wire.admit(
+            Request(
+                method=request.method,
+                url=request.url,
+                headers=tuple((_text(k), _text(v)) for k, v in request.headers.items()),
+                body=body if isinstance(body, bytes) else None,
+                streamed=not isinstance(body, bytes | None),
+            )
+        )
+        self._wire.trap.swallow(admitted.request_id)
+        try:
+            response = self._send(request)
+        except Exception as error:
+            self._wire.failed(admitted, error)
+            raise
+        answer = {name.lower(): value for name, value in response.headers.items()}
+        self._wire.answered(admitted, response.status_code, answer)
+        return response
+
+    def carry(self, request: Request) -> None:
+        """Put a canary through."""
+        from botocore.awsrequest import (  # type: ignore[import-untyped, unused-ignore]
+            AWSPreparedRequest,
+            HeadersDict,
+        )
+
+        self.before_send(
+            AWSPreparedRequest(
+                request.method, request.url, HeadersDict(request.headers), request.body, False
+            )
+        )
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def guard(wire: Wire, client: Any) -> GuardedClient:  # noqa: ANN401
+    """Put the guard under a boto3 client; returns the hook, for canaries.
+
+    The hook sends through a session of its own: no proxy variables, the environment's CA file,
+    the client's own time limits.
+    """
+    from botocore.httpsession import (  # type: ignore[import-untyped, unused-ignore]
+        URLLib3Session,
+    )
+
+    config = client.meta.config
+    proxy = wire.network.proxy
+    leaf = URLLib3Session(
+        verify=wire.network.ca_file or True,
+        proxies={} if proxy is None else {"http": proxy, "https": proxy},
+        timeout=(config.connect_timeout, config.read_timeout),
+        max_pool_connections=config.max_pool_connections,
+    )
+    hook = GuardedClient(wire, leaf.send)
+    client.meta.events.register_last("before-send", hook.before_send)
+    return hook

@@ -1,0 +1,184 @@
+"""The gate every attempt passes: judge, latch a refusal, spend a permission, then let go.
+
+Duties, in this order:
+
+G1  nothing leaves before the verdict
+G2  a refusal is latched before it is raised (SDKs swallow exceptions)
+G3  once latched, no write leaves
+G4  a permission is spent, durably, before the write leaves
+G5  every exchange is told, answered or not
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from rollback.errors import GuardRefusal
+from rollback.guard.rules.judge import decide, locate
+from rollback.guard.rules.request import PLAN_IS_PERMISSION, Request
+from rollback.guard.rules.shape_of import shape_of
+from rollback.guard.rules.verdicts import deny
+from rollback.guard.wire.trap import CanaryTrap
+from rollback.model.ports import Exchange
+from rollback.model.scope import GuardVerdict, HostKind, VerdictKind
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Network
+    from rollback.model.ports import Clock, ExchangeLog, PermissionLedger, RefusalLatch
+    from rollback.model.scope import Perimeter, Scope, Shape
+
+REQUEST_ID: Final = "x-request-id"
+_ECHOING: Final = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
+_PROVIDER_IDS: Final = (
+    "x-ms-request-id",
+    "x-ms-activity-id",
+    "x-amz-request-id",
+    "x-github-request-id",
+)
+
+
+class _Left(Mapping[str, int]):
+    """The ledger as a mapping; asked only when a write is judged."""
+
+    def __init__(self, scope: Scope, ledger: PermissionLedger) -> None:
+        self._scope = scope
+        self._ledger = ledger
+
+    def __getitem__(self, effect_id: str) -> int:
+        return self._ledger.left(effect_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return (effect.id for effect in self._scope.permissions)
+
+    def __len__(self) -> int:
+        return len(self._scope.permissions)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An attempt that may leave: told again when it is answered, or when it failed."""
+
+    verdict: GuardVerdict
+    method: str
+    host: str
+    path: str
+    request_id: str
+    echoes: bool
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Everything the guard needs under the clients of one scope."""
+
+    scope: Scope
+    perimeter: Perimeter
+    ledger: PermissionLedger
+    latch: RefusalLatch
+    exchanges: ExchangeLog
+    network: Network
+    clock: Clock
+    trap: CanaryTrap = field(default_factory=CanaryTrap)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def next_id(self) -> str:
+        """The next x-request-id: the scope's prefix and a number."""
+        return f"{self.scope.request_prefix}.{next(self.numbers)}"
+
+    def check(self, request: Request) -> GuardVerdict:
+        """Judge, latch, spend. Raises GuardRefusal; what the ledger raises passes through."""
+        return self.admit(request).verdict
+
+    def admit(self, request: Request) -> Admitted:
+        """Like `check`, with what is needed to tell of the exchange afterwards."""
+        verdict, normal = decide(
+            request, self.scope, self.perimeter, _Left(self.scope, self.ledger)
+        )
+        request_id = normal.headers.get(REQUEST_ID, "") if normal else _said_id(request)
+        canary = self.trap.armed(request_id)
+        if verdict.effect is not None and not canary:
+            first = self.latch.tripped()
+            if first is not None:  # G3
+                verdict = deny(
+                    "latched",
+                    f"the run was refused before ({first.rule}); nothing more is written",
+                    promise=first.promise or PLAN_IS_PERMISSION,
+                )
+        if verdict.kind is VerdictKind.DENY or normal is None:
+            shape = shape_of(request, normal, verdict, self.perimeter)
+            if not canary:
+                self.latch.refuse(verdict, shape)  # G2
+            raise refusal(verdict)
+        if verdict.effect is not None and not canary:
+            self._spend(verdict.effect, shape_of(request, normal, verdict, self.perimeter))
+        guarded = locate(normal.host, self.perimeter)
+        return Admitted(
+            verdict=verdict,
+            method=normal.method,
+            host=normal.host,
+            path=normal.path,
+            request_id=request_id,
+            echoes=guarded is not None and guarded.kind in _ECHOING,
+            started=self.clock.monotonic(),
+        )
+
+    def _spend(self, effect: str, shape: Shape) -> None:
+        try:
+            self.ledger.spend(effect, shape)  # G4
+        except GuardRefusal as error:
+            self.latch.refuse(
+                deny("permission.spent", error.reason, promise=error.promise), shape
+            )  # G2
+            raise
+
+    def answered(self, admitted: Admitted, status: int, headers: Mapping[str, str]) -> None:
+        """Tell of an answer. headers: lower-case names."""
+        echoed = headers.get(REQUEST_ID) == admitted.request_id if admitted.echoes else None
+        provider = next((headers[name] for name in _PROVIDER_IDS if name in headers), "")
+        self._tell(admitted, status, echoed=echoed, provider=provider)
+
+    def failed(self, admitted: Admitted, error: BaseException) -> None:
+        """Tell of an attempt that got no answer. Only the kind of the error is kept."""
+        self._tell(admitted, None, problem=type(error).__name__)
+
+    def _tell(
+        self,
+        admitted: Admitted,
+        status: int | None,
+        *,
+        echoed: bool | None = None,
+        provider: str = "",
+        problem: str = "",
+    ) -> None:
+        self.exchanges.seen(  # G5
+            self.scope,
+            Exchange(
+                request_id=admitted.request_id,
+                method=admitted.method,
+                host=admitted.host,
+                path=admitted.path,
+                status=status,
+                echoed=echoed,
+                provider_id=provider,
+                elapsed_ms=int((self.clock.monotonic() - admitted.started) * 1000),
+                problem=problem,
+            ),
+        )
+
+
+def refusal(verdict: GuardVerdict) -> GuardRefusal:
+    """The exception of a denial. Never an error that an SDK would retry."""
+    return GuardRefusal(
+        f"guard.{verdict.rule}",
+        "; ".join(verdict.reasons),
+        promise=verdict.promise,
+        hint="nothing left this process; the run is stopped. Look at the refusal in its journal "
+        "before anything else is tried",
+    )
+
+
+def _said_id(request: Request) -> str:
+    return next((value for name, value in request.headers if name.lower() == REQUEST_ID), "")

@@ -1,0 +1,210 @@
+"""The guard under httpx, sync and async."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+import httpx
+
+from rollback.guard.rules.request import Request
+from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.network import mapped, tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rollback.guard.wire.gate import Wire
+    from rollback.model.environment import Network
+
+
+def transport(wire: Wire) -> GuardedTransport:
+    """A transport for `httpx.Client(transport=...)`."""
+    return GuardedTransport(wire)
+
+
+def async_transport(wire: Wire) -> AsyncGuardedTransport:
+    """A transport for `httpx.AsyncClient(transport=...)`."""
+    return AsyncGuardedTransport(wire)
+
+
+class _Backend(httpcore.SyncBackend):
+    """Opens connections where the resolve map says; names stay real for TLS and Host."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        host, port = mapped(self._network, host, port) or (host, port)
+        return super().connect_tcp(host, port, timeout, local_address, socket_options)
+
+
+class _AsyncBackend(httpcore.AnyIOBackend):
+    """The same for async."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (the base's signature)
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        host, port = mapped(self._network, host, port) or (host, port)
+        return await super().connect_tcp(host, port, timeout, local_address, socket_options)
+
+
+class _Leaf(httpx.HTTPTransport):
+    """Below the guard: the network, or the trap for a canary that got through."""
+
+    def __init__(self, wire: Wire) -> None:
+        context = tls_context(wire.network.ca_file)
+        super().__init__(
+            verify=context, trust_env=False, retries=0, proxy=wire.network.proxy, http2=False
+        )
+        if wire.network.proxy is None:
+            self._pool.close()
+            self._pool = httpcore.ConnectionPool(
+                ssl_context=context, network_backend=_Backend(wire.network)
+            )
+        self._wire = wire
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._wire.trap.swallow(request.headers[REQUEST_ID])
+        return super().handle_request(request)
+
+
+class _AsyncLeaf(httpx.AsyncHTTPTransport):
+    """The same for async."""
+
+    def __init__(self, wire: Wire) -> None:
+        context = tls_context(wire.network.ca_file)
+        super().__init__(
+            verify=context, trust_env=False, retries=0, proxy=wire.network.proxy, http2=False
+        )
+        if wire.network.proxy is None:
+            self._pool = httpcore.AsyncConnectionPool(
+                ssl_context=context, network_backend=_AsyncBackend(wire.network)
+            )
+        self._wire = wire
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._wire.trap.swallow(request.headers[REQUEST_ID])
+        return await super().handle_async_request(request)
+
+
+def _judged(wire: Wire, request: httpx.Request) -> tuple[Request, httpx.Request]:
+    """What is judged, and what is sent: rebuilt from it, so that nothing else can leave.
+
+    Of the extensions only the time limits go on; others could name another target or TLS name.
+    """
+    if REQUEST_ID not in request.headers:
+        request.headers[REQUEST_ID] = wire.next_id()
+    stream: Any = request.stream
+    whole = type(stream) is httpx.ByteStream
+    body = b"".join(stream) if whole else None
+    raw = request.headers.raw
+    seen = Request(
+        method=request.method,
+        url=str(request.url),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw),
+        body=body,
+        streamed=not whole,
+    )
+    timeout = request.extensions.get("timeout")
+    leaving = httpx.Request(
+        request.method,
+        request.url,
+        headers=raw,
+        stream=httpx.ByteStream(body or b""),
+        extensions={} if timeout is None else {"timeout": timeout},
+    )
+    return seen, leaving
+
+
+def _lower(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+class GuardedTransport(httpx.BaseTransport):
+    """Judges every request, redirects included, before a connection is opened."""
+
+    name = "httpx"
+
+    def __init__(self, wire: Wire) -> None:
+        """Build the leaf for the wire's network."""
+        self._wire = wire
+        self._leaf = _Leaf(wire)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one attempt. Raises GuardRefusal, and httpx's own errors."""
+        seen, leaving = _judged(self._wire, request)
+        admitted = self._wire.admit(seen)
+        try:
+            response = self._leaf.handle_request(leaving)
+        except Exception as error:
+            self._wire.failed(admitted, error)
+            raise
+        self._wire.answered(admitted, response.status_code, _lower(response))
+        return response
+
+    def carry(self, request: Request) -> None:
+        """Put a canary through."""
+        self.handle_request(_canary(request))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._leaf.close()
+
+
+class AsyncGuardedTransport(httpx.AsyncBaseTransport):
+    """The same for async."""
+
+    name = "httpx-async"
+
+    def __init__(self, wire: Wire) -> None:
+        """Build the leaf for the wire's network."""
+        self._wire = wire
+        self._leaf = _AsyncLeaf(wire)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one attempt. Raises GuardRefusal, and httpx's own errors."""
+        seen, leaving = _judged(self._wire, request)
+        admitted = self._wire.admit(seen)
+        try:
+            response = await self._leaf.handle_async_request(leaving)
+        except Exception as error:
+            self._wire.failed(admitted, error)
+            raise
+        self._wire.answered(admitted, response.status_code, _lower(response))
+        return response
+
+    def carry(self, request: Request) -> None:
+        """Put a canary through; it ends before anything is awaited."""
+        step = self.handle_async_request(_canary(request))
+        try:
+            step.send(None)
+        except StopIteration:
+            return
+        finally:
+            step.close()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._leaf.aclose()
+
+
+def _canary(request: Request) -> httpx.Request:
+    return httpx.Request(
+        request.method, request.url, headers=list(request.headers), content=request.body
+    )

@@ -1,0 +1,30 @@
+"""How guarded hosts are reached: the resolve map, one TLS context, never the proxy variables."""
+
+from __future__ import annotations
+
+import ssl
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Network
+
+
+@lru_cache(maxsize=8)
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """The TLS context for a CA file; the public authorities where None. Built once each."""
+    import certifi
+
+    context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def mapped(network: Network, host: str, port: int) -> tuple[str, int] | None:
+    """Where the resolve map sends a host; None where it says nothing of it."""
+    named = f"{host}:{port}"
+    for known, address in network.resolve:
+        if known == named or (known == host and port in {443, 80}):
+            name, _, number = address.rpartition(":")
+            return name, int(number)
+    return None

@@ -1,0 +1,118 @@
+"""The lowest point of requests: the prepared request, in the form in which it leaves."""
+
+from __future__ import annotations
+
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from rollback.guard.rules.request import Request
+from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.network import mapped, tls_context
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    from rollback.guard.wire.gate import Wire
+
+
+def guarded_session(wire: Wire) -> requests.Session:
+    """A session that can only send through the guard: no environment, no cookies, no redirects."""
+    session = requests.Session()
+    session.trust_env = False
+    session.max_redirects = 0
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.adapters.clear()
+    adapter = GuardedAdapter(wire)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+class GuardedAdapter(HTTPAdapter):
+    """Judges the prepared request, then connects where the resolve map says."""
+
+    def __init__(self, wire: Wire) -> None:
+        """Keep the wire; never retry, never follow."""
+        self._wire = wire
+        super().__init__(max_retries=Retry(total=False, redirect=False, raise_on_status=False))
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,  # noqa: FBT001, FBT002 (the base's signature)
+        timeout: Any = None,  # noqa: ANN401
+        verify: Any = True,  # noqa: ANN401, FBT002
+        cert: Any = None,  # noqa: ANN401
+        proxies: Any = None,  # noqa: ANN401
+    ) -> Response:
+        """Send one attempt. Raises GuardRefusal, and requests' own errors."""
+        del verify, cert, proxies
+        if REQUEST_ID not in request.headers:
+            request.headers[REQUEST_ID] = self._wire.next_id()
+        body: Any = request.body
+        if isinstance(body, str):
+            body = request.body = body.encode()
+        seen = Request(
+            method=str(request.method),
+            url=str(request.url),
+            headers=tuple((_text(name), _text(value)) for name, value in request.headers.items()),
+            body=body if isinstance(body, bytes) else None,
+            streamed=not isinstance(body, bytes | None),
+        )
+        admitted = self._wire.admit(seen)
+        self._wire.trap.swallow(admitted.request_id)
+        request.headers.setdefault("Host", admitted.host.removesuffix(":80"))
+        try:
+            response = super().send(request, stream=stream, timeout=timeout, verify=True)
+        except Exception as error:
+            self._wire.failed(admitted, error)
+            raise
+        answer = {name.lower(): value for name, value in response.headers.items()}
+        self._wire.answered(admitted, response.status_code, answer)
+        return response
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: Any,  # noqa: ANN401
+        proxies: Any = None,  # noqa: ANN401
+        cert: Any = None,  # noqa: ANN401
+    ) -> HTTPConnectionPool:
+        """The pool for a request: mapped address, real name in TLS, our one context."""
+        del verify, proxies, cert
+        parts = urlsplit(str(request.url))
+        host, scheme = parts.hostname or "", parts.scheme
+        port = parts.port or (443 if scheme == "https" else 80)
+        tls: dict[str, Any] = {}
+        if scheme == "https":
+            tls = {
+                "ssl_context": tls_context(self._wire.network.ca_file),
+                "server_hostname": host,
+                "assert_hostname": host,
+            }
+        address = mapped(self._wire.network, host, port)
+        proxy = self._wire.network.proxy
+        if address is None and proxy is not None:
+            tls.pop("server_hostname", None)
+            tls.pop("assert_hostname", None)
+            manager = self.proxy_manager_for(proxy)
+            pool = manager.connection_from_host(host, port, scheme=scheme, pool_kwargs=tls)
+        else:
+            name, number = address or (host, port)
+            pool = self.poolmanager.connection_from_host(
+                name, number, scheme=scheme, pool_kwargs=tls
+            )
+        return pool  # type: ignore[no-any-return,unused-ignore]
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401
+        """Nothing to set: the context verifies, and nobody can turn that off."""

@@ -1,0 +1,95 @@
+"""The guard under web sockets: opened towards a surface only, and only ever read."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rollback.guard.rules.request import Request
+from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.network import mapped, tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.sync.client import ClientConnection
+
+    from rollback.guard.wire.gate import Wire
+
+
+class SocketReader:
+    """An open web socket that can only be read: what is sent over one could not be judged."""
+
+    def __init__(self, connection: ClientConnection, status: int) -> None:
+        """Wrap an open connection."""
+        self._connection = connection
+        self.status = status
+
+    def receive(self, timeout_s: float) -> str | bytes:
+        """The next message. Raises TimeoutError, and websockets' own errors."""
+        return self._connection.recv(timeout=timeout_s)
+
+
+@contextmanager
+def connect(
+    wire: Wire,
+    url: str,
+    headers: tuple[tuple[str, str], ...] = (),
+    timeout_s: float = 5.0,
+    subprotocols: tuple[str, ...] = (),
+) -> Iterator[SocketReader]:
+    """Open a guarded web socket, and close it at the end.
+
+    Raises GuardRefusal, OSError, TimeoutError, and websockets' own errors (InvalidStatus holds the
+    answer that refused the socket).
+    """
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect as open_socket
+    from websockets.typing import Subprotocol
+
+    said = dict(headers)
+    said.setdefault(REQUEST_ID, wire.next_id())
+    admitted = wire.admit(Request(method="GET", url=url, headers=tuple(said.items())))
+    wire.trap.swallow(admitted.request_id)
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme == "wss"
+    port = parts.port or (443 if secure else 80)
+    try:
+        raw = socket.create_connection(
+            mapped(wire.network, host, port) or (host, port), timeout=timeout_s
+        )
+        try:
+            connection = open_socket(
+                url,
+                sock=raw,
+                ssl=tls_context(wire.network.ca_file) if secure else None,
+                server_hostname=host if secure else None,
+                additional_headers=said,
+                subprotocols=[Subprotocol(name) for name in subprotocols] or None,
+                open_timeout=timeout_s,
+                close_timeout=timeout_s,
+                user_agent_header=None,
+                compression=None,
+                proxy=None,
+            )
+        except BaseException:
+            raw.close()
+            raise
+    except InvalidStatus as error:
+        wire.answered(
+            admitted,
+            error.response.status_code,
+            {name.lower(): value for name, value in error.response.headers.raw_items()},
+        )
+        raise
+    except Exception as error:
+        wire.failed(admitted, error)
+        raise
+    response = connection.response
+    status = response.status_code if response is not None else 101
+    answer = dict(response.headers.raw_items()) if response is not None else {}
+    wire.answered(admitted, status, {name.lower(): value for name, value in answer.items()})
+    with connection:
+        yield SocketReader(connection, status)
