@@ -93,6 +93,8 @@ def _load(path: Path, passphrase: Callable[[], str] | None) -> PrivateKey | None
             key = load(data, password=None)
         except (TypeError, ValueError):
             if passphrase is None:
+                if ssh:
+                    return None  # most likely encrypted: ssh-keygen asks, and knows better
                 raise
             key = load(data, password=passphrase().encode())
     except UnsupportedAlgorithm:

@@ -267,6 +267,8 @@ def test_keys_that_cannot_sign(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage"
     garbage.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END")
     with pytest.raises(InputError):
+        sign_text(b"x", garbage, lambda: "anything")
+    with pytest.raises(ApprovalMissing, match="refused to sign"):
         sign_text(b"x", garbage)
     public = tmp_path / "nobody.pub"
     public.write_text("nonsense")
