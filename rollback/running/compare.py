@@ -1,0 +1,75 @@
+"""The world read again, held against the world the plan predicts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from rollback.model.observation import World
+
+if TYPE_CHECKING:
+    from rollback.model.base import Value
+    from rollback.model.change import Update
+    from rollback.model.observation import Observation
+    from rollback.model.plan import PlannedStep
+
+_BUSY = "operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One compared fact that is not as predicted, in a reviewer's terms."""
+
+    resource: str
+    fact: str
+    predicted: Value
+    found: Value
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.fact}: the plan expects {self.predicted!r}, found {self.found!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """as-predicted: go on. satisfied: already as wanted. busy: wait. drifted: stop."""
+
+    verdict: Literal["as-predicted", "satisfied", "busy", "drifted"]
+    differences: tuple[Difference, ...] = ()
+
+
+def compare(
+    step: PlannedStep, change: Update, settled: tuple[Update, ...], seen: tuple[Observation, ...]
+) -> Comparison:
+    """Hold what is seen now against what the plan predicts just before `change`.
+
+    settled: updates of the same step that are applied. Only resources that the step expects and
+    that were seen count; facts that nobody predicted are drift only when they changed.
+    """
+    world = World(observations=seen)
+    if change.predicts and all(
+        world.get(one.resource, fact.name, _MISSING) == fact.value
+        for one in change.predicts
+        for fact in one.compared
+    ):
+        return Comparison("satisfied")
+    expected = World(observations=step.expects)
+    for earlier in settled:
+        expected = expected.fold(earlier.predicts)
+    differences = []
+    busy = []
+    for wanted in expected.observations:
+        found = world.find(wanted.resource)
+        for fact in wanted.compared:
+            now = None if found is None else found.get(fact.name)
+            if now == fact.value:
+                continue
+            one = Difference(wanted.resource, fact.name, fact.value, now)
+            (busy if fact.name == _BUSY else differences).append(one)
+    if busy and any(one.found for one in busy):
+        return Comparison("busy", tuple(busy))
+    if differences:
+        return Comparison("drifted", tuple(differences))
+    return Comparison("as-predicted")
+
+
+_MISSING = "\0not seen"

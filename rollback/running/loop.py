@@ -1,0 +1,123 @@
+"""One thread decides, a bounded pool acts, until the run is closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.errors import EvidenceNotWritten, ExitStatus, JournalBroken, RollbackError
+from rollback.model.base import facts
+from rollback.model.direction import Direction
+from rollback.model.record import RecordKind
+from rollback.running.drive import (
+    Act,
+    Close,
+    End,
+    GiveBack,
+    Intent,
+    ProveAuthority,
+    Resolve,
+    Verify,
+    decide,
+)
+from rollback.running.perform import MAIN, Performer, end_step
+from rollback.running.state import StepStatus, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from rollback.model.environment import Environment
+    from rollback.model.plan import Plan
+    from rollback.model.ports import Clock, Journal, Pool
+
+
+def drive_run(
+    plan: Plan,
+    environment: Environment,
+    performer: Performer,
+    pool: Pool,
+    journal: Journal,
+    clock: Clock,
+    *,
+    prove_authority: Callable[[], None],
+    stopping: Callable[[], bool],
+) -> int:
+    """Drive a run to its end; return its exit status.
+
+    A journal that cannot be written ends it with 9, after the moves toward safety were sent all the
+    same (promise evidence-first: moves toward safety still go).
+    """
+    flying: dict[Intent, Future[None]] = {}
+    try:
+        while True:
+            for future in list(flying.values()):
+                if future.done():
+                    future.result()
+            flying = {intent: one for intent, one in flying.items() if not one.done()}
+            state = fold(plan, journal.records())
+            intents = decide(plan, environment, state, clock.now(), stopping=stopping())
+            if isinstance(intents[0], Close):
+                if not flying:
+                    journal.append(
+                        MAIN, RecordKind.CLOSED, facts(exit=intents[0].exit), durable=True
+                    )
+                    return intents[0].exit
+                pool.wait_any(list(flying.values()))
+                continue
+            ended = [one for one in intents if isinstance(one, End)]
+            for one in ended:
+                end_step(journal, one.step, one.status, one.code, one.reason, one.exit)
+                if one.status is not StepStatus.DONE:
+                    performer.progress(one.status.value, one.step, one.reason)
+                else:
+                    performer.progress("done", one.step, "")
+            if ended:
+                continue
+            for intent in intents:
+                busy = any(_step_of(other) == _step_of(intent) for other in flying)
+                if intent not in flying and not (busy and _step_of(intent)):
+                    flying[intent] = pool.submit(_work(intent, performer, prove_authority))
+            pool.wait_any(list(flying.values()))
+    except EvidenceNotWritten as broken:
+        _send_what_is_safe(plan, performer)
+        if isinstance(broken, JournalBroken):
+            raise
+        return ExitStatus.EVIDENCE.value
+
+
+def _step_of(intent: Intent) -> str:
+    return str(getattr(intent, "step", ""))
+
+
+def _work(
+    intent: Intent, performer: Performer, prove_authority: Callable[[], None]
+) -> Callable[[], None]:
+    def work() -> None:
+        match intent:
+            case Act(step, change):
+                performer.act(step, change)
+            case Resolve(step, change):
+                performer.resolve(step, change)
+            case GiveBack(step, change, why):
+                performer.give_back(step, change, why)
+            case Verify(step):
+                performer.verify(step)
+            case ProveAuthority():
+                prove_authority()
+            case _:
+                pass
+
+    return work
+
+
+def _send_what_is_safe(plan: Plan, performer: Performer) -> None:
+    """Without a journal: every move toward safety not yet sent; its intent goes to stderr."""
+    for step, change in plan.updates:
+        if change.direction is not Direction.TOWARD:
+            continue
+        if any(performer.ledger.attempts(effect.id) for effect in change.effects):
+            continue
+        try:
+            performer.act(step.name, change.id)
+        except RollbackError as error:
+            performer.progress("not recorded", step.name, str(error))
