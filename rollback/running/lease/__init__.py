@@ -1,0 +1,1 @@
+"""The exclusive right to change what a plan changes, with an end and a fencing number."""

@@ -1,0 +1,92 @@
+"""Leases in a folder: real for everything that shares the folder, and no further."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rollback.errors import ConnectorError
+from rollback.running.disk import sync_directory
+from rollback.running.lease.document import LeaseDocument, file_name, read_document
+from rollback.running.lease.scoped import Changed, ScopedLease
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rollback.model.ports import Clock, Randomness
+
+
+class FolderPlace:
+    """One JSON file a scope, replaced as a whole, under a lock that dies with its process."""
+
+    strength = "this-machine"
+    wall_clock = True
+
+    def __init__(self, folder: Path) -> None:
+        """folder: made when first written."""
+        self._folder = folder
+
+    def read(self, scope: str) -> tuple[LeaseDocument, str] | None:
+        """(document, SHA-256 of its bytes)."""
+        try:
+            data = (self._folder / file_name(scope)).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _failed(self._folder, error) from error
+        return read_document(data, scope), _version(data)
+
+    def write(self, document: LeaseDocument, version: str | None) -> str:
+        """Write over exactly `version`."""
+        data = document.to_bytes()
+        path = self._folder / file_name(document.scope)
+        try:
+            with self._alone(path):
+                found = self.read(document.scope)
+                if (None if found is None else found[1]) != version:
+                    raise Changed
+                part = path.with_suffix(".part")
+                descriptor = os.open(
+                    part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600
+                )
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(path)
+                sync_directory(self._folder)
+        except OSError as error:
+            raise _failed(self._folder, error) from error
+        return _version(data)
+
+    @contextmanager
+    def _alone(self, path: Path) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+
+def folder_lease(folder: Path, clock: Clock, randomness: Randomness, *, ttl_s: int) -> ScopedLease:
+    """`Lease` in a folder of this machine."""
+    return ScopedLease(FolderPlace(folder), clock, randomness, ttl_s=ttl_s)
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _failed(folder: Path, error: OSError) -> ConnectorError:
+    return ConnectorError(
+        "lease.folder",
+        f"leases in {folder} cannot be read or written: {error.strerror}",
+        transient=False,
+        hint="see the rights of the folder; halts need no lease: `rollback apply --only-safe`",
+    )
