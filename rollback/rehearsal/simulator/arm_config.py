@@ -72,13 +72,10 @@ def web_properties(held: Slot) -> dict[str, Any]:
 
 
 def _config(home: Site, held: Slot, name: str, properties: dict[str, Any]) -> dict[str, Any]:
-    slot = "" if held.name == names.PRODUCTION else "/slots"
     return {
         "id": f"{transitions.resource_id(home.name, held.name)}/config/{name}",
-        "name": name if name != "web" else home.name,
-        "type": f"Microsoft.Web/sites{slot}/config"
-        if name == "web"
-        else "Microsoft.Web/sites/config",
+        "name": home.name if name == "web" else name,
+        "type": "Microsoft.Web/sites/config",
         "location": LOCATION,
         "tags": {},
         "properties": properties,

@@ -52,7 +52,9 @@ class Query:
 
     def plan(self) -> dict[str, Any]:
         """Return the query plan that the gateway gives for a cross-partition ORDER BY."""
-        where = re.search(r"\bWHERE\b(.+?)(?=\bORDER\s+BY\b|$)", self.text, re.IGNORECASE | re.DOTALL)
+        where = re.search(
+            r"\bWHERE\b(.+?)(?=\bORDER\s+BY\b|$)", self.text, re.IGNORECASE | re.DOTALL
+        )
         kept = f"({where[1].strip()}) AND " if where else ""
         rewritten = (
             f'SELECT {self.alias}._rid, [{{"item": {self.order}}}] AS orderByItems, '

@@ -6,12 +6,15 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
 from rollback.rehearsal.simulator import names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.identity import ClientSecretCredential
     from azure.mgmt.web import WebSiteManagementClient
 
@@ -61,11 +64,14 @@ class _Loopback(httpx.BaseTransport):
         self._port = simulator.port
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        name = request.url.host
-        request.headers["Host"] = name
-        request.extensions = {**request.extensions, "sni_hostname": name}
-        request.url = request.url.copy_with(host="127.0.0.1", port=self._port)
-        return self._inner.handle_request(request)
+        sent = httpx.Request(
+            request.method,
+            request.url.copy_with(host="127.0.0.1", port=self._port),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.host},
+        )
+        return self._inner.handle_request(sent)
 
     def close(self) -> None:
         self._inner.close()
@@ -117,3 +123,14 @@ def arm_headers(simulator: Simulator) -> dict[str, str]:
     with client(simulator, names.LOGIN_HOST) as login:
         answer = login.post(f"/{names.TENANT}/oauth2/v2.0/token", data=form)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+ASKED_MAX = 2000
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Ask again until something holds; each question is a request, so none is in a hurry."""
+    for _ in range(ASKED_MAX):
+        if holds():
+            return
+    pytest.fail("it never came to hold")

@@ -231,8 +231,7 @@ def test_spoilt_swap_answers(
     apps = reach.web_apps(simulator).web_apps
     with pytest.raises(error):
         apps.begin_swap_slot(GROUP, SITE, SLOT, SWAP)
-    while apps.get(GROUP, SITE).properties.in_progress_operation_id:
-        pass
+    reach.until(lambda: not apps.get(GROUP, SITE).properties.in_progress_operation_id)
     assert simulator.control.swaps(SITE) == swaps
     (entry,) = [entry for entry in simulator.control.ledger() if entry.write]
     assert entry.fault == fault
@@ -243,12 +242,15 @@ def test_a_swap_that_never_ends_is_continued_by_hand(simulator: Simulator) -> No
     apps = reach.web_apps(simulator).web_apps
     poller = apps.begin_swap_slot(GROUP, SITE, SLOT, SWAP, polling=False)
     assert not poller.result()
+
+    def moved() -> int:
+        now = simulator.control.world()
+        return now.operations[now.sites[SITE].operation or ""].moved
+
+    reach.until(lambda: moved() == 2)
     world = simulator.control.world()
-    while world.operations[world.sites[SITE].operation or ""].moved < 2:
-        world = simulator.control.world()
     served = {worker.build for worker in world.sites[SITE].slots["production"].instances}
     assert served == {names.STABLE_BUILD, names.BAD_BUILD}
     simulator.control.act("continue_swap", site=SITE)
-    while apps.get(GROUP, SITE).properties.in_progress_operation_id:
-        pass
+    reach.until(lambda: not apps.get(GROUP, SITE).properties.in_progress_operation_id)
     assert simulator.control.swaps(SITE) == 1
