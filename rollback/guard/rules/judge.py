@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from rollback.model.scope import GuardVerdict, Perimeter, Scope
 
-_HTTPS: Final = frozenset({"https", "http"})
+_HTTP: Final = frozenset({"https", "http"})
 
 
 def judge(
@@ -77,7 +77,8 @@ def locate(host: str, perimeter: Perimeter) -> GuardedHost | None:
             continue
         known_name, _, known_port = known.host.partition(":")
         account, _, known_zone = known_name.partition(".")
-        if zone == known_zone and port == known_port and label.startswith(f"{account}-"):
+        region = label.removeprefix(f"{account}-")
+        if zone == known_zone and port == known_port and region != label and region.isalnum():
             return GuardedHost(host=host, kind=HostKind.COSMOS)
     return None
 
@@ -97,14 +98,13 @@ def judge_normal(  # noqa: PLR0911 (one way out per rule)
         promise = NO_REWRITE if _cosmos_name(request.host) else "fail-closed"
         return deny("host.unknown", "a host outside the environment's perimeter", promise=promise)
     kind = guarded.kind
-    token = exchange.find(request, perimeter) if perimeter.exchanges else None
+    token = exchange.find(request, perimeter)
     if token is not None and kind is not HostKind.COSMOS:  # J4
         problem = exchange.not_an_exchange(request, token)
         return EXCHANGE if problem is None else denied(problem)
-    if request.scheme in _HTTPS:
-        if "upgrade" in request.headers:
-            return deny("upgrade", "a change of protocol cannot be judged")
-    elif not (kind in {HostKind.BACKEND, HostKind.WEB} and request.method == "GET"):
+    if request.scheme not in _HTTP and not (
+        kind in {HostKind.BACKEND, HostKind.WEB} and request.method == "GET"
+    ):
         return deny("socket", "web sockets are opened only towards a surface, and only read")
     refusal = _not_a_read(request, guarded, perimeter)  # J5
     if refusal is None:

@@ -3,6 +3,7 @@
 The rules, each cited by its number where it is kept:
 
 N1  a body is there in whole, or the request is refused; so are chunked and trailer framings
+    and a change of protocol
 N2  the address is plain ASCII without spaces, backslashes, fragment or user
 N3  the scheme is https (or wss); http only on this machine and to the local metadata address
 N4  the host is a name or an IPv4 address in normal form; a trailing dot, an IPv6 form, a non-ASCII
@@ -34,7 +35,7 @@ METADATA_HOST: Final = "169.254.169.254:80"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ADDRESS: Final = re.compile(
     r"(https?|wss?)://([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::(\d{1,5}))?"
-    r"(/[!-\"$-.0-9:-<>=@A-\[\]-~/]*)?(?:\?([!-\"$-~]*))?",
+    r"(/[!-\"$-.0-9:-<>=@A-\[\]-~/]*)?(?:\?([!-\"$-\[\]-~]*))?",
     re.IGNORECASE,
 )
 _PLAIN_PATH: Final = re.compile(
@@ -56,7 +57,7 @@ _FORBIDDEN_HEADERS: Final = frozenset({
     "x-http-method", "x-http-method-override", "x-method-override", "x-original-method",
     "x-original-url", "x-rewrite-url", "x-forwarded-host", "x-host", "forwarded",
 })  # fmt: skip
-_FRAMING_HEADERS: Final = frozenset({"transfer-encoding", "trailer", "x-amz-trailer"})
+_FRAMING_HEADERS: Final = frozenset({"transfer-encoding", "trailer", "x-amz-trailer", "upgrade"})
 _OVERRIDING_NAMES: Final = frozenset({
     "_method", "_httpmethod", "x-http-method", "x-http-method-override", "x-method-override",
     "$method",
@@ -203,7 +204,7 @@ def _headers(given: Pairs) -> Mapping[str, str] | Denial:
     if not _FORBIDDEN_HEADERS.isdisjoint(headers):  # N8
         return Denial("normal.override", "a header overrides the method, the target or the host")
     if not _FRAMING_HEADERS.isdisjoint(headers):  # N1
-        return Denial("normal.streamed", "a chunked or trailing framing cannot be judged")
+        return Denial("normal.streamed", "another framing or protocol cannot be judged")
     return headers
 
 

@@ -38,6 +38,7 @@ _KEY: Final = re.compile(
     r"[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*(?:/[A-Za-z0-9_=@+-][A-Za-z0-9._=@+-]*)*"
 )
 _BOUNDED_KINDS: Final = frozenset({HostKind.STORE, HostKind.CHANNEL})
+_JSON_KINDS: Final = frozenset({HostKind.ARM, HostKind.PIPELINE})
 _STORE_HEADERS: Final = re.compile(
     r"(?!x-amz-)[a-z0-9-]+"
     r"|x-amz-(?:date|content-sha256|security-token|expected-bucket-owner|user-agent|request-id"
@@ -56,7 +57,7 @@ def judge_write(
 ) -> GuardVerdict:
     """The verdict over a write at a host of that kind."""
     document: Any = None
-    if request.body and request.media_type == "application/json":
+    if kind in _JSON_KINDS and request.body and request.media_type == "application/json":
         try:
             document = parse(request.body)
         except NotOneReadingError:
@@ -133,7 +134,8 @@ def _body(  # noqa: PLR0911 (one way out per kind of body)
             if request.media_type != "application/json" or not request.body:
                 return _off("body", "the permitted body is JSON, and said to be")
             try:
-                same = digest(document) == body.sha256
+                seen = document if kind in _JSON_KINDS else parse(request.body)
+                same = digest(seen) == body.sha256
             except NotOneReadingError:
                 same = False
             return None if same else _off("body", "the body is not the permitted one")

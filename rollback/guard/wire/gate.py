@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID: Final = "x-request-id"
 _ECHOING: Final = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
+_SWITCHED: Final = 101
 _PROVIDER_IDS: Final = (
     "x-ms-request-id",
     "x-ms-activity-id",
@@ -136,7 +137,9 @@ class Wire:
 
     def answered(self, admitted: Admitted, status: int, headers: Mapping[str, str]) -> None:
         """Tell of an answer. headers: lower-case names."""
-        echoed = headers.get(REQUEST_ID) == admitted.request_id if admitted.echoes else None
+        echoed: bool | None = None
+        if admitted.echoes and status != _SWITCHED:
+            echoed = headers.get(REQUEST_ID) == admitted.request_id
         provider = next((headers[name] for name in _PROVIDER_IDS if name in headers), "")
         self._tell(admitted, status, echoed=echoed, provider=provider)
 

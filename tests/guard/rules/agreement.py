@@ -1,0 +1,63 @@
+"""Hold the guard against the oracle: ``python -m tests.guard.rules.agreement [CASES] [SEED]``."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+
+from rollback.guard.rules.judge import judge
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.scope import Phase, Scope, VerdictKind
+from tests.guard.rules.generator import EFFECTS, KINDS, TOKENS, case
+from tests.guard.rules.oracle import oracle
+from tests.guard.support import environment
+
+
+def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
+    """Every question on which guard and oracle differ, and how often each rule decided."""
+    chance = random.Random(seed)  # noqa: S311 (a repeatable walk)
+    perimeter = perimeter_of(environment())
+    scopes = {
+        phase: Scope(run="r", step="s", phase=phase, permissions=EFFECTS) for phase in Phase
+    }
+    found: list[str] = []
+    rules: Counter[str] = Counter()
+    for _ in range(cases):
+        question = case(chance)
+        phase = Phase.APPLY if question.applying else Phase.OBSERVE
+        verdict = judge(question.request, scopes[phase], perimeter, question.left)
+        rules[verdict.rule] += 1
+        answer = {
+            VerdictKind.ALLOW: verdict.effect or "read",
+            VerdictKind.EXCHANGE: "exchange",
+            VerdictKind.DENY: None,
+        }[verdict.kind]
+        expected = oracle(
+            question.request,
+            KINDS,
+            TOKENS,
+            applying=question.applying,
+            effects=EFFECTS,
+            left=question.left,
+        )
+        if answer != expected:
+            found.append(f"guard {answer} ({verdict.rule}), oracle {expected}: {question}")
+    return found, rules
+
+
+def main() -> int:
+    """Run and say what was found."""
+    cases = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    found, rules = disagreements(cases, seed)
+    for rule, count in rules.most_common():
+        sys.stdout.write(f"{count:9} {rule}\n")
+    for line in found[:20]:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{cases} requests, seed {seed}: {len(found)} disagreements\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+"""A short, slow, obviously right reading of the guard's rules, and a generator of hostile requests.
+
+The oracle shares no code with the guard: no regular expressions, no caching, one question after
+another. It answers ``read``, ``exchange``, an effect's id, or None for a denial.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+import rfc8785
+
+from rollback.model.effect import BoundedBody, ExactBody, NoBody, SelfAddressedBody
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rollback.guard.rules.request import Request
+    from rollback.model.effect import HttpWrite
+
+LETTERS_AND_DIGITS = set(string.ascii_letters + string.digits)
+READ_OPERATIONS = {"Read", "ReadFeed", "Query", "SqlQuery", "QueryPlan", "Head", "HeadFeed"}
+WRITE_HEADERS = {
+    "x-ms-documentdb-is-upsert", "x-ms-cosmos-is-batch-request", "x-ms-cosmos-batch-atomic",
+    "x-ms-cosmos-batch-continue-on-error", "x-ms-documentdb-pre-trigger-include",
+    "x-ms-documentdb-post-trigger-include", "x-ms-offer-throughput",
+    "x-ms-cosmos-offer-autopilot-settings",
+}  # fmt: skip
+FEEDS = set("dbs colls docs users permissions sprocs triggers udfs conflicts offers".split())
+
+
+class No(Exception):  # noqa: N818
+    """Denied."""
+
+
+def need(condition: object) -> None:
+    """Deny unless it holds."""
+    if not condition:
+        raise No
+
+
+class Seen:
+    """A request taken apart, character by character."""
+
+    def __init__(self, request: Request) -> None:
+        need(not request.streamed)
+        self.method, self.body = request.method, request.body or b""
+        need(self.method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+        need(not (self.body and self.method in {"GET", "HEAD"}))
+        need(all(" " < character < "\x7f" for character in request.url))
+        need(not set(request.url) & {"#", "\\"})
+        scheme, separator, rest = request.url.partition("://")
+        self.scheme = scheme.lower()
+        need(separator and self.scheme == "https")
+        cut = min(len(rest), *(rest.find(mark) for mark in "/?" if mark in rest), len(rest))
+        self.host = self.host_in_normal_form(rest[:cut])
+        path, _, query = rest[cut:].partition("?")
+        self.path = self.once_decoded(path or "/")
+        self.segments = [part for part in self.path.split("/") if part]
+        self.query = self.pairs(query)
+        self.headers = self.each_once(request.headers)
+        need(self.headers.get("host", self.host).lower() in {self.host, f"{self.host}:443"})
+        self.media = self.one_type(self.headers.get("content-type", ""))
+        need(self.headers.get("content-length", str(len(self.body))) == str(len(self.body)))
+        need(self.headers.get("content-encoding", "identity").lower() == "identity")
+
+    def host_in_normal_form(self, netloc: str) -> str:
+        name, colon, port = netloc.lower().partition(":")
+        need(name and set(name) <= set(string.ascii_lowercase + string.digits + ".-"))
+        need(name[0] not in ".-" and name[-1] not in ".-" and ".." not in name)
+        need(not name.replace(".", "").isdigit())
+        if colon:
+            need(port.isdecimal() and port[0] != "0" and 0 < int(port) < 65536)
+        return name if port in {"", "443"} else f"{name}:{port}"
+
+    def once_decoded(self, raw: str) -> str:
+        pieces = raw.split("%")
+        for piece in pieces[1:]:
+            need(len(piece) >= 2 and set(piece[:2]) <= set(string.hexdigits))
+            need(piece[:2].lower() not in {"2f", "5c"})
+        try:
+            path = unquote(raw, encoding="utf-8", errors="strict")
+        except UnicodeDecodeError:
+            raise No from None
+        need(set(path) <= LETTERS_AND_DIGITS | set(" !$&'()*+,-./:=@[]_{|}~"))
+        segments = path.split("/")
+        for segment in segments[1:-1]:
+            need(segment)
+        for segment in segments:
+            need(segment not in {".", ".."})
+            need(not segment.endswith((".", " ")) and not segment.startswith(" "))
+        return path
+
+    def pairs(self, raw: str) -> list[tuple[str, str]]:
+        found: dict[str, str] = {}
+        for part in raw.split("&") if raw else []:
+            name, _, value = part.partition("=")
+            for piece in part.split("%")[1:]:
+                need(len(piece) >= 2 and set(piece[:2]) <= set(string.hexdigits))
+            try:
+                name, value = unquote(name, errors="strict"), unquote(value, errors="strict")
+            except UnicodeDecodeError:
+                raise No from None
+            need(name and set(name) <= LETTERS_AND_DIGITS | set("$._~[]-"))
+            need(value.isprintable())
+            need(name not in found)
+            need(name.lower() not in {"_method", "x-http-method-override", "$method"})
+            found[name] = value
+        return sorted(found.items())
+
+    def each_once(self, given: Sequence[tuple[str, str]]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in given:
+            lower = name.lower()
+            need(lower and set(lower) <= set(string.ascii_lowercase + string.digits + "-"))
+            need(lower not in found)
+            need(all(c == "\t" or " " <= c <= "~" or "\x80" <= c <= "\xff" for c in value))
+            need(lower not in {"x-http-method", "x-http-method-override", "x-method-override"})
+            need(lower not in {"transfer-encoding", "trailer", "x-amz-trailer", "upgrade"})
+            found[lower] = value
+        return found
+
+    def one_type(self, said: str) -> str:
+        media, semicolon, parameter = said.lower().partition(";")
+        if said:
+            need(media.count("/") == 1 and not set(media) & set(", \t"))
+        if semicolon:
+            need(parameter.strip() in {"charset=utf-8", 'charset="utf-8"'})
+        return media
+
+    def document(self) -> Any:
+        try:
+            return json.loads(self.body.decode())
+        except ValueError:
+            raise No from None
+
+
+def oracle(  # noqa: C901, PLR0911, PLR0912
+    request: Request,
+    kinds: Mapping[str, str],
+    tokens: Mapping[tuple[str, str], set[str]],
+    *,
+    applying: bool,
+    effects: Sequence[HttpWrite],
+    left: Mapping[str, int],
+) -> str | None:
+    """What must become of the request."""
+    try:
+        seen = Seen(request)
+        kind = kinds.get(seen.host)
+        region = seen.host.removeprefix("trading-cosmos-").removesuffix(".documents.azure.com")
+        if seen.host == f"trading-cosmos-{region}.documents.azure.com" and region.isalnum():
+            kind = "cosmos"
+        need(kind)
+        if (seen.host, seen.path) in tokens:
+            need(seen.method == "POST" and not seen.query)
+            fields = parse_qsl(seen.body.decode("ascii", "replace"))
+            if seen.media == "application/x-www-form-urlencoded":
+                said = [value for name, value in fields if name == "grant_type"]
+            else:
+                need(seen.media == "application/json")
+                body = seen.document()
+                need(isinstance(body, dict))
+                said = [body.get("grant_type")]
+            need(len(said) == 1 and said[0] in tokens[seen.host, seen.path])
+            return "exchange"
+        if reads(seen, str(kind)):
+            return "read"
+        need(applying and kind in {"arm", "store", "channel", "pipeline"})
+        for effect in effects:
+            if permits(effect, seen) and left.get(effect.id, 0) > 0:
+                return effect.id
+    except No:
+        return None
+    return None
+
+
+def reads(seen: Seen, kind: str) -> bool:
+    """True where the request can only read."""
+    plain = seen.method in {"GET", "HEAD"}
+    lower = seen.path.lower().rstrip("/")
+    if kind == "cosmos":
+        return cosmos_reads(seen)
+    if kind == "arm":
+        inside = f"{lower}/".startswith("/subscriptions/00000000-0000-4000-8000-000000000001/")
+        if not inside or "microsoft.documentdb" in lower:
+            parts = lower.split("/")
+            named = ["providers", "microsoft.documentdb", "databaseaccounts"]
+            account = len(parts) == 9 and parts[3] == "resourcegroups" and parts[5:8] == named
+            return inside and plain and account
+        parts = lower.split("/")
+        for name, after in zip(parts, parts[1:], strict=False):
+            if name == "providers" and after not in {"microsoft.web", "microsoft.insights"}:
+                return False
+        if {"hostruntime", "extensions", "dump", "networktrace", "token"} & set(parts):
+            return False
+        if lower.endswith(("/listkeys", "/publishxml", "/config/connectionstrings/list")):
+            return False
+        site = len(parts) > 8 and parts[3] == "resourcegroups" and parts[5:8] == ["providers", "microsoft.web", "sites"]
+        verb = "/".join(parts[11:] if parts[9:10] == ["slots"] else parts[9:])
+        return plain or (
+            seen.method == "POST"
+            and site
+            and verb in {"slotsdiffs", "config/appsettings/list", "containerlogs"}
+        )
+    if kind in {"backend", "web", "platform"}:
+        declared = seen.path == "/api/search" and kind == "backend" and not seen.query
+        return plain or (seen.method == "POST" and declared)
+    if kind == "identity":
+        return seen.method == "GET" and seen.path.endswith("/.well-known/openid-configuration")
+    return plain and kind in {"store", "pipeline"}
+
+
+def cosmos_reads(seen: Seen) -> bool:
+    """The rule of section 1.2 of the measured facts."""
+    if WRITE_HEADERS & set(seen.headers):
+        return False
+    declared = seen.headers.get("x-ms-thinclient-proxy-operation-type")
+    if declared is not None and declared not in READ_OPERATIONS:
+        return False
+    if seen.method in {"GET", "HEAD"}:
+        return True
+    if seen.method != "POST" or declared is None or len(seen.segments) % 2 == 0:
+        return False
+    if not set(seen.segments[::2]) <= FEEDS:
+        return False
+    query = seen.headers.get("x-ms-documentdb-isquery", "").lower() == "true"
+    plan = seen.headers.get("x-ms-cosmos-is-query-plan-request", "").lower() == "true"
+    if query and seen.media != "application/query+json":
+        return False
+    if not query and not (
+        plan and seen.media == "application/json" and seen.segments[-1] == "docs"
+    ):
+        return False
+    body = seen.document()
+    return (
+        isinstance(body, dict)
+        and isinstance(body.get("query"), str)
+        and set(body) <= {"query", "parameters", "options"}
+    )
+
+
+def permits(effect: HttpWrite, seen: Seen) -> bool:
+    """True where the effect covers exactly this request."""
+    if (effect.method, effect.host, list(effect.query)) != (seen.method, seen.host, seen.query):
+        return False
+    creates = seen.headers.get("if-none-match") == "*" and "if-match" not in seen.headers
+    body = effect.body
+    head, _, tail = effect.path.rpartition("/")
+    if effect.method == "PUT" and any(name.startswith("x-amz-") for name in seen.headers):
+        return False
+    if isinstance(body, SelfAddressedBody):
+        name = hashlib.sha256(seen.body).hexdigest()
+        short = len(seen.body) <= body.bytes_max
+        return seen.path == f"{head}/{name}" and tail == "{sha256}" and creates and short
+    if effect.condition == "create-only" and not creates:
+        return False
+    if isinstance(body, BoundedBody):
+        if len(seen.body) > body.bytes_max:
+            return False
+        if tail != "{key}":
+            return seen.path == effect.path
+        rest = seen.path.removeprefix(f"{head}/")
+        parts = rest.split("/")
+        safe = LETTERS_AND_DIGITS | set("._=@+-")
+        return rest != seen.path and all(
+            part and part[0] != "." and set(part) <= safe for part in parts
+        )
+    if seen.path != effect.path:
+        return False
+    if isinstance(body, NoBody):
+        return not seen.body
+    if not isinstance(body, ExactBody) or seen.media != "application/json":
+        return False
+    try:
+        return hashlib.sha256(rfc8785.dumps(seen.document())).hexdigest() == body.sha256
+    except ValueError:
+        return False
