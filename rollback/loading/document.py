@@ -1,0 +1,338 @@
+"""YAML text becomes plain values and marks: one pass over libyaml's events, no aliases, no tags.
+
+What is read is a strict subset of YAML 1.2: text, whole numbers, decimal numbers, ``true`` and
+``false``, ``null``, lists and mappings with text keys. Everything that lets two readers see two
+different documents is refused: duplicate keys, anchors, aliases, tags, merge keys, several
+documents. ``yes``, ``on`` and dates stay text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from os import fspath
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from rollback.errors import Complaint, InputError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+BYTES_MAX: Final = 2 * 2**20
+"""Largest file that is read: a playbook of 2,000 steps takes about half of it."""
+
+DEPTH_MAX: Final = 64
+"""Deepest nesting that is read. No file of ours needs ten."""
+
+COMPLAINTS_MAX: Final = 200
+"""A file that breaks this many rules is not worth reading further."""
+
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_TOO_LONG = re.compile(r"[-+]?[1-9][0-9]{18,}")
+_WORDS: Final[dict[str, Any]] = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+
+Tree = Any
+"""Plain values: dict, list, str, int, float, bool or None."""
+
+
+class Mark:
+    """Where a value starts (line and column from 1), and the marks of what is inside it."""
+
+    __slots__ = ("column", "inside", "keys", "line")
+
+    def __init__(self, line: int, column: int) -> None:
+        self.line = line
+        self.column = column
+        self.inside: dict[str, Mark] | list[Mark] | None = None
+        self.keys: dict[str, Mark] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document: its value, its marks, the name of its file."""
+
+    value: Tree
+    mark: Mark
+    file: str
+
+    def where(self, path: tuple[str | int, ...]) -> tuple[int, int]:
+        """Line and column of the value at `path`, or of the nearest thing around it.
+
+        The place of a mapping's entry is its key: that is what a person looks for.
+        """
+        mark = self.mark
+        place = mark
+        for part in path:
+            inside = mark.inside
+            if isinstance(inside, dict) and isinstance(part, str) and part in inside:
+                place = (mark.keys or inside)[part]
+                mark = inside[part]
+            elif isinstance(inside, list) and isinstance(part, int) and part < len(inside):
+                mark = place = inside[part]
+            else:
+                break
+        return place.line, place.column
+
+    def complaint(self, path: tuple[str | int, ...], problem: str, expected: str) -> Complaint:
+        """A complaint about the value at `path`."""
+        line, column = self.where(path)
+        return Complaint(self.file, line, column, spell(path), problem, expected)
+
+
+def spell(path: tuple[str | int, ...]) -> str:
+    """A path as people read it: ``steps[2].revert-web.to``."""
+    out = ""
+    for part in path:
+        if isinstance(part, int):
+            out += f"[{part}]"
+        else:
+            out += f".{part}" if out else part
+    return out
+
+
+def read_bytes(path: str | PathLike[str], bytes_max: int, *, what: str) -> bytes:
+    """The bytes of a file, bounded. Raises InputError where it cannot be read or is too large."""
+    name = fspath(path)
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123 - a Path refuses what open explains
+            data = file.read(bytes_max + 1)
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or str(problem)
+        raise refused(
+            what, (Complaint(name, None, None, "", f"cannot be read: {why}", f"a {what} file"),)
+        ) from problem
+    if len(data) > bytes_max:
+        problem_ = f"larger than {bytes_max} bytes"
+        raise refused(
+            what, (Complaint(name, None, None, "", problem_, f"a {what} of at most that size"),)
+        )
+    return data
+
+
+def refused(
+    what: str, complaints: tuple[Complaint, ...], *, promise: str = "", hint: str = ""
+) -> InputError:
+    """The error of a file that does not load. code: ``<what>.invalid``."""
+    ordered = tuple(sorted(complaints, key=lambda c: (c.file, c.line or 0, c.column or 0)))
+    count = len(ordered)
+    reason = f"the {what} does not load: {count} problem{'' if count == 1 else 's'}"
+    return InputError(
+        f"{what}.invalid",
+        reason,
+        hint=hint or "correct the lines named; nothing was sent",
+        promise=promise,
+        complaints=ordered,
+    )
+
+
+def read_document(data: bytes | str, file: str, *, what: str) -> Document:
+    """Parse one YAML document. Raises InputError with every complaint, never anything else."""
+    text = _decode(data, file, what)
+    builder = _Builder(file, what)
+    try:
+        parser = yaml.CSafeLoader(text)
+    except AttributeError:  # PyYAML built without libyaml: slower, same events
+        parser = yaml.SafeLoader(text)
+    except yaml.YAMLError as problem:
+        raise refused(what, (_syntax(file, problem),)) from problem
+    try:
+        return builder.build(parser)
+    except yaml.YAMLError as problem:
+        raise refused(what, (*builder.complaints, _syntax(file, problem))) from problem
+    finally:
+        parser.dispose()
+
+
+def _decode(data: bytes | str, file: str, what: str) -> str:
+    def no(problem: str, line: int | None = None) -> InputError:
+        return refused(what, (Complaint(file, line, None, "", problem, "UTF-8 text"),))
+
+    if isinstance(data, str):
+        try:
+            data = data.encode()
+        except UnicodeEncodeError as problem:
+            raise no("holds half of a surrogate pair") from problem
+    if len(data) > BYTES_MAX:
+        raise no(f"larger than {BYTES_MAX} bytes")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise no("is UTF-16, not UTF-8", 1)
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if (nul := data.find(b"\0")) >= 0:
+        raise no("is a binary file (it holds a zero byte)", data.count(b"\n", 0, nul) + 1)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as problem:
+        raise no("is not UTF-8 text", data.count(b"\n", 0, problem.start) + 1) from problem
+
+
+def _syntax(file: str, problem: yaml.YAMLError) -> Complaint:
+    expected = "YAML"
+    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
+        mark = problem.problem_mark
+        words = problem.problem or problem.context or "not YAML"
+        return Complaint(file, mark.line + 1, mark.column + 1, "", words, expected)
+    if isinstance(problem, yaml.reader.ReaderError):
+        return Complaint(file, None, None, "", "holds a character YAML does not allow", expected)
+    return Complaint(file, None, None, "", "not YAML", expected)
+
+
+class _Frame:
+    """A list or mapping that is being read; a mapping waits for a key, then for its value."""
+
+    __slots__ = ("key", "mark", "value", "wants_key")
+
+    def __init__(self, value: Tree, mark: Mark) -> None:
+        self.value = value
+        self.mark = mark
+        self.key = ""
+        self.wants_key = mark.keys is not None
+
+
+class _Stop(Exception):  # noqa: N818 - ends a reading that cannot go on; never leaves this file
+    """No use in reading further."""
+
+
+class _Builder:
+    """Events in, one document out."""
+
+    def __init__(self, file: str, what: str) -> None:
+        self.file = file
+        self.what = what
+        self.complaints: list[Complaint] = []
+
+    def complain(self, mark: Mark, problem: str, expected: str) -> None:
+        if len(self.complaints) >= COMPLAINTS_MAX:
+            raise _Stop
+        self.complaints.append(
+            Complaint(self.file, mark.line, mark.column, "", problem, expected)
+        )
+
+    def build(self, parser: yaml.SafeLoader | yaml.CSafeLoader) -> Document:
+        found: tuple[Tree, Mark] | None = None
+        try:
+            found = self._read(parser)
+        except _Stop:
+            pass
+        if self.complaints:
+            raise refused(self.what, tuple(self.complaints))
+        if found is None:
+            raise refused(
+                self.what, (Complaint(self.file, 1, None, "", "is empty", f"a {self.what}"),)
+            )
+        return Document(found[0], found[1], self.file)
+
+    def _read(self, parser: yaml.SafeLoader | yaml.CSafeLoader) -> tuple[Tree, Mark] | None:
+        stack: list[_Frame] = []
+        root: tuple[Tree, Mark] | None = None
+        next_event = parser.get_event
+        while True:
+            event: Any = next_event()
+            kind = type(event)
+            if kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
+                stack.pop()
+                continue
+            if kind is yaml.StreamEndEvent:
+                return root
+            if kind is yaml.StreamStartEvent or kind is yaml.DocumentEndEvent:
+                continue
+            start = event.start_mark
+            mark = Mark(start.line + 1, start.column + 1)
+            if kind is yaml.DocumentStartEvent:
+                if root is not None:
+                    self.complain(mark, "a second document starts here", "one document a file")
+                    raise _Stop
+                continue
+            frame = stack[-1] if stack else None
+            if kind is yaml.ScalarEvent and frame is not None and frame.wants_key:
+                self._decorated(event, mark)
+                self._key(frame, event.value, mark, plain=event.implicit[0])
+                continue
+            value = self._value(kind, event, mark, len(stack))
+            if frame is None:
+                root = (value, mark)
+            else:
+                self._place(frame, value, mark)
+            if mark.inside is not None:
+                stack.append(_Frame(value, mark))
+
+    def _value(self, kind: type, event: Any, mark: Mark, depth: int) -> Tree:
+        """The value an event starts; lists and mappings start empty and are filled later."""
+        if kind is yaml.AliasEvent:
+            self.complain(mark, f"*{event.anchor} is an alias", "the value itself, written out")
+            return None
+        self._decorated(event, mark)
+        if kind is yaml.ScalarEvent:
+            return self._scalar(event.value, mark) if event.implicit[0] else event.value
+        if depth >= DEPTH_MAX:
+            self.complain(mark, f"nested deeper than {DEPTH_MAX} levels", "a flatter file")
+            raise _Stop
+        if kind is yaml.MappingStartEvent:
+            mark.inside, mark.keys = {}, {}
+            return {}
+        mark.inside = []
+        return []
+
+    def _place(self, frame: _Frame, value: Tree, mark: Mark) -> None:
+        """Put a value into the list or mapping around it."""
+        inside = frame.mark.inside
+        if isinstance(inside, list):
+            frame.value.append(value)
+            inside.append(mark)
+        elif inside is None or frame.wants_key:
+            self.complain(mark, "a list, mapping or alias as a key", "a key that is text")
+            raise _Stop
+        else:
+            frame.value[frame.key] = value
+            inside[frame.key] = mark
+            frame.wants_key = True
+
+    def _key(self, frame: _Frame, name: str, mark: Mark, *, plain: bool) -> None:
+        keys = frame.mark.keys
+        if keys is None:
+            return
+        if plain and name == "<<":
+            self.complain(mark, "a merge key (<<)", "the fields themselves, written out")
+        first = keys.setdefault(name, mark)
+        if first is not mark:
+            self.complain(
+                mark, f"the key `{name}` is already on line {first.line}", "each key once"
+            )
+        frame.key = name
+        frame.wants_key = False
+
+    def _decorated(self, event: Any, mark: Mark) -> None:
+        if event.anchor is not None:
+            self.complain(mark, f"&{event.anchor} is an anchor", "a value without an anchor")
+        if event.tag is not None:
+            self.complain(mark, f"{event.tag} is a tag", "a value without a tag")
+
+    def _scalar(self, text: str, mark: Mark) -> Tree:
+        """A plain scalar's value: the first character decides for nearly all of them."""
+        first = text[:1]
+        if first in "tfnTFN~":
+            return _WORDS.get(text, text)
+        if first not in "+-.0123456789":
+            return text
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        if _TOO_LONG.fullmatch(text):
+            self.complain(mark, "a number of more than 18 digits", "a smaller one, or text in quotes")
+            return 0
+        if _DECIMAL.fullmatch(text) and not text.lstrip("+-").isdigit():
+            return float(text)
+        return text
