@@ -34,13 +34,16 @@ def approvals_needed(
     count = _BY_KIND[environment.kind] if configured is None else configured
     if environment.kind is Kind.PRODUCTION:
         count = max(count, _BY_KIND[Kind.PRODUCTION])
-    reasons = [f"users are moved in {environment.environment} ({environment.kind.value})"]
+    reasons = [
+        f"users are moved in {environment.environment} ({environment.kind.value})"
+    ]
     raised = sorted({finding.code for finding in findings} & ONE_MORE)
     if raised:
         count += 1
         reasons.append(f"one more because of {', '.join(raised)}")
     lost = any(
-        one.slot == "production" and one.verdict is not Verdict.RETAINED for one in judgements
+        one.slot == "production" and one.verdict is not Verdict.RETAINED
+        for one in judgements
     )
     if lost:
         reasons.append("a named person must attest a halt outside the platform")

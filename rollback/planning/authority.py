@@ -134,16 +134,22 @@ def _missing(
     now: datetime,
 ) -> _Ground | None:
     """Rule 5."""
-    everywhere = bool(probes) and all(probe.status == MISSING_STATUS for probe in probes)
+    everywhere = bool(probes) and all(
+        probe.status == MISSING_STATUS for probe in probes
+    )
     if halt.path is not None and not everywhere:
         return None
     if not reading.instances:
         return _Ground(Verdict.UNKNOWN, ("no instance is listed",), Strength.WEAK)
     declared = [proof for proof in reading.weak if proof.kind in halt.weak_proofs]
-    held = {proof.kind for proof in declared if proof.holds and _fresh(proof.at, halt, now)}
+    held = {
+        proof.kind for proof in declared if proof.holds and _fresh(proof.at, halt, now)
+    }
     failed = tuple(proof for proof in declared if not proof.holds)
     if len(held) >= WEAK_CLASSES_MIN and not failed:
-        says = f"there is no authority endpoint; weak proof by {', '.join(sorted(held))}"
+        says = (
+            f"there is no authority endpoint; weak proof by {', '.join(sorted(held))}"
+        )
         return _Ground(Verdict.RETAINED, (says,), Strength.WEAK)
     return _Ground(Verdict.UNKNOWN, _weak_reasons(held, failed, halt), Strength.WEAK)
 
@@ -170,11 +176,15 @@ def _proved(
     if not reading.instances:
         return _Ground(Verdict.UNKNOWN, ("no instance is listed",))
     lacking = {
-        instance: _lacks([probe for probe in probes if probe.instance == instance], halt, now)
+        instance: _lacks(
+            [probe for probe in probes if probe.instance == instance], halt, now
+        )
         for instance in sorted(set(reading.instances))
     }
     short_of = tuple(
-        f"instance {short(instance)}: {reason}" for instance, reason in lacking.items() if reason
+        f"instance {short(instance)}: {reason}"
+        for instance, reason in lacking.items()
+        if reason
     )
     control = _control_fails(reading.controls, halt, now)
     if not control and len(short_of) < len(lacking):
@@ -184,7 +194,9 @@ def _proved(
         if not short_of:
             return _Ground(Verdict.RETAINED, (says,))
         if in_flight:
-            return _Ground(Verdict.RETAINED, (f"{says}, while a swap is in flight", *short_of))
+            return _Ground(
+                Verdict.RETAINED, (f"{says}, while a swap is in flight", *short_of)
+            )
     silent = [
         sum(_silent(probe) for probe in probes if probe.instance == instance)
         for instance in lacking
@@ -197,7 +209,10 @@ def _proved(
 
 def _silent(probe: AuthorityProbe) -> bool:
     """No usable answer, and not the kind that says who we are or what is missing."""
-    return not probe.answered and probe.status not in {*REFUSED_STATUSES, MISSING_STATUS}
+    return not probe.answered and probe.status not in {
+        *REFUSED_STATUSES,
+        MISSING_STATUS,
+    }
 
 
 def _lacks(probes: list[AuthorityProbe], halt: HaltAuthority, now: datetime) -> str:
@@ -208,10 +223,16 @@ def _lacks(probes: list[AuthorityProbe], halt: HaltAuthority, now: datetime) -> 
     claimed = {claim.scope for claim in probe.scopes if claim.can_halt}
     undeclared = sorted(set(halt.scopes) - claimed)
     complaints = (
-        (not probe.answered, probe.problem or f"no usable answer (status {probe.status})"),
+        (
+            not probe.answered,
+            probe.problem or f"no usable answer (status {probe.status})",
+        ),
         (not probe.nonce_matches, "the answer is not for the nonce just sent"),
         (not probe.instance_matches, "another instance answered"),
-        (not _fresh(probe.at, halt, now), f"the answer is older than {halt.age_s_max} s"),
+        (
+            not _fresh(probe.at, halt, now),
+            f"the answer is older than {halt.age_s_max} s",
+        ),
         (bool(undeclared), f"says nothing of scope {', '.join(undeclared)}"),
         (not probe.store_reachable, "its control store is not reachable"),
     )
@@ -238,7 +259,9 @@ def _refused(probe: AuthorityProbe, halt: HaltAuthority, now: datetime) -> bool:
     if probe.status in REFUSED_STATUSES:
         return True
     claims = {claim.scope: claim.can_halt for claim in probe.scopes}
-    return _counts(probe, halt, now) and all(claims.get(scope) is False for scope in halt.scopes)
+    return _counts(probe, halt, now) and all(
+        claims.get(scope) is False for scope in halt.scopes
+    )
 
 
 def _schema(told: list[AuthorityProbe]) -> tuple[int, int, int] | None:
@@ -269,7 +292,9 @@ def resource(surface: str, slot: str) -> str:
     return f"authority/{surface}/{slot}"
 
 
-def to_observation(judgement: AuthorityJudgement, surface: str, slot: str) -> Observation:
+def to_observation(
+    judgement: AuthorityJudgement, surface: str, slot: str
+) -> Observation:
     """A judgement as an observation. Nothing is compared: a verdict is judged again, not diffed."""
     document, lowest, highest = judgement.control_schema or (None, None, None)
     return Observation(
@@ -300,10 +325,15 @@ def from_observation(observation: Observation) -> AuthorityJudgement | None:
     if not isinstance(verdict, str) or not isinstance(strength, str):
         return None
     document, lowest, highest = (
-        observation.get(name) for name in ("schema_document", "schema_min", "schema_max")
+        observation.get(name)
+        for name in ("schema_document", "schema_min", "schema_max")
     )
     schema = None
-    if isinstance(document, int) and isinstance(lowest, int) and isinstance(highest, int):
+    if (
+        isinstance(document, int)
+        and isinstance(lowest, int)
+        and isinstance(highest, int)
+    ):
         schema = (document, lowest, highest)
     instances = observation.get("instances", 0)
     return AuthorityJudgement(

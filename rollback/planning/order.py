@@ -92,7 +92,9 @@ def order_steps(
     volatile_before: names of expanded steps that need a capture of volatile evidence before them.
     """
     supported = {
-        name for name, surface in environment.surfaces if surface.provider != "unsupported"
+        name
+        for name, surface in environment.surfaces
+        if surface.provider != "unsupported"
     }
     expansions: dict[str, tuple[str, ...]] = {}
     expanded: list[OrderedStep] = []
@@ -107,7 +109,9 @@ def order_steps(
             one,
             after=tuple(
                 dict.fromkeys(
-                    name for before in one.after for name in _expansion(expansions, before, one.name)
+                    name
+                    for before in one.after
+                    for name in _expansion(expansions, before, one.name)
                 )
             ),
         )
@@ -124,7 +128,8 @@ def _expansion(
         found
         for one in made
         for found in (
-            (one,) if one in (name, waiting) or one not in expansions or one == name
+            (one,)
+            if one in (name, waiting) or one not in expansions or one == name
             else _expansion(expansions, one, waiting)
         )
     )
@@ -208,7 +213,9 @@ def _sorted(steps: list[OrderedStep]) -> tuple[OrderedStep, ...]:
     except CycleError as cycle:
         path = " -> ".join(cycle.args[1])
         raise InputError(
-            "input.cycle", f"steps wait for each other: {path}", hint="remove one `after`"
+            "input.cycle",
+            f"steps wait for each other: {path}",
+            hint="remove one `after`",
         ) from None
     position = {step.name: index for index, step in enumerate(steps)}
     out: list[OrderedStep] = []

@@ -71,12 +71,17 @@ class PlanRequest:
 
 
 def steps_to_observe(
-    playbook: Playbook, environment: Environment, given: Mapping[str, str], trigger: str | None
+    playbook: Playbook,
+    environment: Environment,
+    given: Mapping[str, str],
+    trigger: str | None,
 ) -> tuple[tuple[OrderedStep, ...], Facts]:
     """The expanded steps whose actions have to look, and the parameters read."""
     read_trigger(trigger)
     parameters = read_parameters(playbook, given)
-    return order_steps(playbook, environment, parameters, backend_first=False), parameters
+    return order_steps(
+        playbook, environment, parameters, backend_first=False
+    ), parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ def make_plan(request: PlanRequest) -> Plan:
     proof = prove(draft.steps, request.observations, request.environment, judgements)
     if not proof.holds and proof.broken == "no-forbidden-pair":
         other = _draft(request, backend_first=not first)
-        other_proof = prove(other.steps, request.observations, request.environment, judgements)
+        other_proof = prove(
+            other.steps, request.observations, request.environment, judgements
+        )
         if other_proof.holds:
             note = Finding(
                 weight="note",
@@ -141,7 +148,9 @@ def make_plan(request: PlanRequest) -> Plan:
         findings=tuple(findings),
         exposures=draft.exposures,
         authority=judgements,
-        approvals=approvals_needed(environment, draft.steps, tuple(findings), judgements),
+        approvals=approvals_needed(
+            environment, draft.steps, tuple(findings), judgements
+        ),
         steps=draft.steps,
         upkeep=request.upkeep,
         observations=request.observations,
@@ -149,7 +158,9 @@ def make_plan(request: PlanRequest) -> Plan:
             [
                 {
                     "resource": seen.resource,
-                    "compared": [fact.model_dump(mode="json") for fact in seen.compared],
+                    "compared": [
+                        fact.model_dump(mode="json") for fact in seen.compared
+                    ],
                     "gaps": list(seen.gaps),
                 }
                 for seen in request.observations
@@ -164,13 +175,18 @@ def make_plan(request: PlanRequest) -> Plan:
 def _draft(request: PlanRequest, *, backend_first: bool) -> _Draft:
     """Plan twice: first to learn which steps endanger volatile evidence, then with captures."""
     ordered = order_steps(
-        request.playbook, request.environment, request.parameters, backend_first=backend_first
+        request.playbook,
+        request.environment,
+        request.parameters,
+        backend_first=backend_first,
     )
     planned = _fold(request, ordered)
     endangering = tuple(
         step.name
         for step in planned.steps
-        if any(isinstance(change, Update) and change.volatile for change in step.changes)
+        if any(
+            isinstance(change, Update) and change.volatile for change in step.changes
+        )
     )
     if not endangering:
         return planned
@@ -205,9 +221,13 @@ def _fold(request: PlanRequest, ordered: tuple[OrderedStep, ...]) -> _Draft:
     )
 
 
-def _judgements(observations: tuple[Observation, ...]) -> tuple[AuthorityJudgement, ...]:
+def _judgements(
+    observations: tuple[Observation, ...],
+) -> tuple[AuthorityJudgement, ...]:
     found = (
-        from_observation(seen) for seen in observations if seen.resource.startswith("authority/")
+        from_observation(seen)
+        for seen in observations
+        if seen.resource.startswith("authority/")
     )
     return tuple(judgement for judgement in found if judgement is not None)
 
@@ -216,7 +236,9 @@ def _authority_lost_here(
     environment: Environment, judgements: tuple[AuthorityJudgement, ...]
 ) -> bool:
     """Production does not prove authority, but a slot does: revert that surface first."""
-    production = [judgement for judgement in judgements if judgement.slot == "production"]
+    production = [
+        judgement for judgement in judgements if judgement.slot == "production"
+    ]
     slots = [judgement for judgement in judgements if judgement.slot != "production"]
     del environment
     return any(one.verdict.value != "retained" for one in production) and any(
@@ -238,8 +260,12 @@ def _lost_finding(
     )
 
 
-def _not_rolled_back(playbook: Playbook, environment: Environment) -> tuple[NotRolledBack, ...]:
-    named = {name for step in playbook.steps for name in getattr(step.spec, "surfaces", ())}
+def _not_rolled_back(
+    playbook: Playbook, environment: Environment
+) -> tuple[NotRolledBack, ...]:
+    named = {
+        name for step in playbook.steps for name in getattr(step.spec, "surfaces", ())
+    }
     return tuple(
         NotRolledBack(surface=name, human_step=surface.human_step)
         for name, surface in environment.surfaces

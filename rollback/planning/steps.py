@@ -84,7 +84,8 @@ class StepPlanner:
         action = self._catalogue.find(step.spec.action)
         if action is None:
             raise ProductDefect(
-                "plan.no-action", f"no action named {step.spec.action} is in the catalogue"
+                "plan.no-action",
+                f"no action named {step.spec.action} is in the catalogue",
             )
         resources = tuple(one.resource for one in self._observed.get(step.name, ()))
         after = self._ordered_after(step, resources)
@@ -120,7 +121,9 @@ class StepPlanner:
             )
         )
 
-    def _ordered_after(self, step: OrderedStep, resources: tuple[str, ...]) -> tuple[str, ...]:
+    def _ordered_after(
+        self, step: OrderedStep, resources: tuple[str, ...]
+    ) -> tuple[str, ...]:
         """`after`, plus an edge to any unordered earlier step that changes what this one reads."""
         self._after[step.name] = step.after
         before = ancestors(self._after, step.name)
@@ -162,7 +165,9 @@ class StepPlanner:
             ids.add(change.id)
             if isinstance(change, Update):
                 predicts = action.predict(context, change)
-                judged = self._judge(change.model_copy(update={"predicts": predicts}), world)
+                judged = self._judge(
+                    change.model_copy(update={"predicts": predicts}), world
+                )
                 out.append(judged)
                 if isinstance(judged, Update):
                     world = fold_change(world, judged, self._environment)
@@ -206,9 +211,12 @@ class StepPlanner:
             what = f"release {change.to_build} has not proved halt authority on a slot of its own"
         else:
             proved = any(
-                one.slot == "production" and one.verdict is Verdict.RETAINED for one in judged
+                one.slot == "production" and one.verdict is Verdict.RETAINED
+                for one in judged
             )
-            what = "halt authority is not proved on the backend that users will be using"
+            what = (
+                "halt authority is not proved on the backend that users will be using"
+            )
         if proved:
             return None
         reasons = [f"{one.slot}: {reason}" for one in judged for reason in one.reasons]

@@ -38,7 +38,10 @@ class Comparison:
 
 
 def compare(
-    step: PlannedStep, change: Update, settled: tuple[Update, ...], seen: tuple[Observation, ...]
+    step: PlannedStep,
+    change: Update,
+    settled: tuple[Update, ...],
+    seen: tuple[Observation, ...],
 ) -> Comparison:
     """Hold what is seen now against what the plan predicts just before `change`.
 

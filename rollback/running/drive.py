@@ -137,7 +137,10 @@ def exit_of(plan: Plan, state: RunState, *, stopping: bool = False) -> int:
     open_ = any(state.step(step.name).status is StepStatus.OPEN for step in plan.steps)
     if stopping and open_:
         seen.add(ExitStatus.INTERRUPTED.value)
-    return next((status.value for status in _RANK if status.value in seen), ExitStatus.DONE.value)
+    return next(
+        (status.value for status in _RANK if status.value in seen),
+        ExitStatus.DONE.value,
+    )
 
 
 def _updates(step: PlannedStep) -> list[Update]:
@@ -180,7 +183,13 @@ def _step(
     if step.refused:  # T10
         first = step.refused[0]
         return [
-            End(step.name, StepStatus.FAILED, first.code, first.reason, refused_exit(plan).value)
+            End(
+                step.name,
+                StepStatus.FAILED,
+                first.code,
+                first.reason,
+                refused_exit(plan).value,
+            )
         ]
     verified = state.step(step.name).verified
     if verified is None:
@@ -201,7 +210,8 @@ def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
         return None
     missing = [name for name, one in before if one.status is not StepStatus.DONE]
     if missing and not any(
-        state.change(step.name, one.id) is not ChangeStatus.NONE for one in _updates(step)
+        state.change(step.name, one.id) is not ChangeStatus.NONE
+        for one in _updates(step)
     ):
         why = f"it comes after {', '.join(missing)}, which is not done"
         return [End(step.name, StepStatus.SKIPPED, "after", why)]
@@ -228,7 +238,13 @@ def _change(
         return _not_applied(state, step, change)
     if not state.canaries:
         why = "the guard did not catch every forbidden request put to it"
-        return End(step.name, StepStatus.SKIPPED, "guard.canaries", why, ExitStatus.REFUSED.value)
+        return End(
+            step.name,
+            StepStatus.SKIPPED,
+            "guard.canaries",
+            why,
+            ExitStatus.REFUSED.value,
+        )
     if change.direction is not Direction.AWAY:
         return Act(step.name, change.id)
     stopped = _stopped_by(plan, state, step)
@@ -248,7 +264,9 @@ def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
     effects = [effect.id for effect in change.effects]
     spoken = any(state.said.get(effect) == "not-applied" for effect in effects)
     given = max((state.returned.get(effect, 0) for effect in effects), default=0)
-    limit = min((getattr(effect, "returns_max", 0) for effect in change.effects), default=0)
+    limit = min(
+        (getattr(effect, "returns_max", 0) for effect in change.effects), default=0
+    )
     if effects and given < limit and (change.absolute or spoken):
         why = "a person said so" if spoken else "looked for and found not applied"
         return GiveBack(step.name, change.id, why)
@@ -262,7 +280,11 @@ def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
         )
     reason = f"{change.summary}: it did not take effect"
     return End(
-        step.name, StepStatus.FAILED, "outcome.not-applied", reason, ExitStatus.PERSON.value
+        step.name,
+        StepStatus.FAILED,
+        "outcome.not-applied",
+        reason,
+        ExitStatus.PERSON.value,
     )
 
 

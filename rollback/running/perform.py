@@ -50,7 +50,6 @@ class People(Protocol):
         ...
 
 
-
 @dataclass(frozen=True, slots=True)
 class Performer:
     """Acts for one run. Every method is safe to call from a worker thread."""
@@ -73,9 +72,13 @@ class Performer:
     def act(self, name: str, change_id: str) -> None:
         """Read again, compare, send, look, record. Raises JournalBroken only."""
         step, change, action, context = self._find(name, change_id)
-        if change.direction is Direction.AWAY and not self._as_predicted(step, change, action, context):
+        if change.direction is Direction.AWAY and not self._as_predicted(
+            step, change, action, context
+        ):
             return
-        if change.direction is Direction.TOWARD and self._satisfied(step, change, action, context):
+        if change.direction is Direction.TOWARD and self._satisfied(
+            step, change, action, context
+        ):
             return
         if step.action == "confirm":
             self._confirm(step, change, context)
@@ -83,7 +86,10 @@ class Performer:
         self.progress("sent", name, change.summary)
         performed, problem = self._send(step, change, action, context)
         if performed:
-            body = (*facts(code="performed", step=name, change=change.id), *_prefixed(performed))
+            body = (
+                *facts(code="performed", step=name, change=change.id),
+                *_prefixed(performed),
+            )
             kind = RecordKind.EVIDENCE if step.action == CAPTURE else RecordKind.NOTE
             self.journal.append(MAIN, kind, body, durable=False)
         self._look(step, change, action, context, performed, problem)
@@ -141,7 +147,9 @@ class Performer:
     ) -> tuple[PlannedStep, Update, Action, StepContext]:
         step = self.plan.step(name)
         change = next(
-            one for one in step.changes if isinstance(one, Update) and one.id == change_id
+            one
+            for one in step.changes
+            if isinstance(one, Update) and one.id == change_id
         )
         action, context = self._action(step)
         return step, change, action, context
@@ -164,7 +172,9 @@ class Performer:
             evidence_path=self.evidence_path,
         )
 
-    def _scope(self, step: PlannedStep, phase: Phase, change: Update | None = None) -> Scope:
+    def _scope(
+        self, step: PlannedStep, phase: Phase, change: Update | None = None
+    ) -> Scope:
         return Scope(
             run=self.run,
             step=step.name,
@@ -203,25 +213,44 @@ class Performer:
             if verdict != "busy" or self.clock.monotonic() >= deadline:
                 break
             self.progress("waiting", step.name, "; ".join(differences))
-            self.clock.sleep(max(1, self.environment.policy.poll_s) / _fraction(self.environment))
+            self.clock.sleep(
+                max(1, self.environment.policy.poll_s) / _fraction(self.environment)
+            )
         self.journal.append(
             MAIN,
             RecordKind.OBSERVED,
-            facts(step=step.name, change=change.id, verdict=verdict, differences=differences),
+            facts(
+                step=step.name,
+                change=change.id,
+                verdict=verdict,
+                differences=differences,
+            ),
             durable=False,
         )
         if verdict == "as-predicted":
             return True
         if verdict == "satisfied":
-            self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))
+            self._outcome(
+                step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent")
+            )
             return False
         why = "; ".join(differences)
         if verdict == "busy":
-            self._end(step, StepStatus.HANDED_OVER, "provider.busy",
-                      f"another operation did not end in time ({why})", ExitStatus.PERSON)
+            self._end(
+                step,
+                StepStatus.HANDED_OVER,
+                "provider.busy",
+                f"another operation did not end in time ({why})",
+                ExitStatus.PERSON,
+            )
         else:
-            self._end(step, StepStatus.FAILED, "plan.drifted",
-                      f"the world is not as planned: {why}", ExitStatus.STALE)
+            self._end(
+                step,
+                StepStatus.FAILED,
+                "plan.drifted",
+                f"the world is not as planned: {why}",
+                ExitStatus.STALE,
+            )
         return False
 
     def _satisfied(
@@ -235,7 +264,9 @@ class Performer:
             return False
         if verdict != "satisfied":
             return False
-        self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))
+        self._outcome(
+            step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent")
+        )
         return True
 
     def _send(
@@ -261,7 +292,9 @@ class Performer:
         problem: str,
     ) -> None:
         """Look until it is told, bounded by the change's own limit. Never resends."""
-        if change.effects and all(self.ledger.attempts(one.id) == 0 for one in change.effects):
+        if change.effects and all(
+            self.ledger.attempts(one.id) == 0 for one in change.effects
+        ):
             why = problem or "nothing left the process"
             self._outcome(step, change, Look(Outcome.NOT_APPLIED, why))
             return
@@ -278,7 +311,11 @@ class Performer:
             performed = look.facts or performed
             self.clock.sleep(change.poll_s / _fraction(self.environment))
         if problem:
-            look = Look(look.outcome, f"{look.reason} (the answer to the send: {problem})", look.facts)
+            look = Look(
+                look.outcome,
+                f"{look.reason} (the answer to the send: {problem})",
+                look.facts,
+            )
         self._outcome(step, change, look)
 
     def _look_once(
@@ -307,8 +344,13 @@ class Performer:
                 return
         said = self.people.attest(step.name, statement)
         if said is None:
-            self._end(step, StepStatus.HANDED_OVER, "confirm.nobody",
-                      f"nobody attested: {statement}", ExitStatus.PERSON)
+            self._end(
+                step,
+                StepStatus.HANDED_OVER,
+                "confirm.nobody",
+                f"nobody attested: {statement}",
+                ExitStatus.PERSON,
+            )
             return
         who, words = said
         self.journal.append(
@@ -326,10 +368,17 @@ class Performer:
         self.journal.append(
             MAIN,
             RecordKind.OUTCOME,
-            facts(step=step.name, change=change.id, outcome=outcome.value, reason=look.reason),
+            facts(
+                step=step.name,
+                change=change.id,
+                outcome=outcome.value,
+                reason=look.reason,
+            ),
             durable=True,
         )
-        self.progress("outcome", step.name, f"{change.summary}: {outcome.value} ({look.reason})")
+        self.progress(
+            "outcome", step.name, f"{change.summary}: {outcome.value} ({look.reason})"
+        )
 
     def _verified(self, name: str, *, holds: bool, checks: tuple[str, ...]) -> None:
         body = facts(step=name, holds=holds, checks=checks)
@@ -339,14 +388,24 @@ class Performer:
         self.progress("verified" if holds else "not verified", name, said)
 
     def _end(
-        self, step: PlannedStep, status: StepStatus, code: str, reason: str, exit_: ExitStatus
+        self,
+        step: PlannedStep,
+        status: StepStatus,
+        code: str,
+        reason: str,
+        exit_: ExitStatus,
     ) -> None:
         end_step(self.journal, step.name, status, code, reason, exit_.value)
         self.progress(status.value, step.name, reason)
 
 
 def end_step(
-    journal: Journal, name: str, status: StepStatus, code: str, reason: str, exit_: int | None
+    journal: Journal,
+    name: str,
+    status: StepStatus,
+    code: str,
+    reason: str,
+    exit_: int | None,
 ) -> None:
     """Record how a step ended."""
     journal.append(
@@ -363,7 +422,9 @@ def _fraction(environment: Environment) -> int:
 
 
 def _prefixed(performed: Facts) -> Facts:
-    return tuple(Fact(name=f"performed/{fact.name}", value=fact.value) for fact in performed)
+    return tuple(
+        Fact(name=f"performed/{fact.name}", value=fact.value) for fact in performed
+    )
 
 
 def _unprefixed(body: Facts) -> Facts:

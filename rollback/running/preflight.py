@@ -40,7 +40,9 @@ ATTESTATION = "halt-outside"
 def refused_exit(plan: Plan) -> ExitStatus:
     """The exit status of a refused plan: 7 when halt authority is why, else 3."""
     codes = [refusal.code for step in plan.steps for refusal in step.refused]
-    authority = any(code.startswith("authority.") for code in codes) or plan.proof.broken in (
+    authority = any(
+        code.startswith("authority.") for code in codes
+    ) or plan.proof.broken in (
         "authority-before-move",
         "no-step-reduces-authority",
     )
@@ -53,8 +55,11 @@ def may_move_away(
     """None when the update may go now; numbered as the checks are made."""
     # 1. The guard said no to something in this run: nothing more moves.
     if state.refused:
-        return Blocked("guard.refused", f"the guard refused a request ({state.refused})",
-                       ExitStatus.REFUSED)
+        return Blocked(
+            "guard.refused",
+            f"the guard refused a request ({state.refused})",
+            ExitStatus.REFUSED,
+        )
     # 2. Only the safe parts were asked for.
     if state.only_safe:
         return Blocked("only-safe", "only moves toward safety were asked for", None)
@@ -62,18 +67,26 @@ def may_move_away(
     if plan.verdict == "refused":
         first = next((one for step in plan.steps for one in step.refused), None)
         why = plan.proof.broken if first is None else f"{first.code}: {first.reason}"
-        return Blocked("plan.refused", f"the plan was refused ({why})", refused_exit(plan))
+        return Blocked(
+            "plan.refused", f"the plan was refused ({why})", refused_exit(plan)
+        )
     # 4. People.
     if (people := _people(plan, state, now)) is not None:
         return people
     # 5. Age, at the first move only: an expiry never parts a revert from its restore.
     if not state.moved_away and now >= plan.expires:
-        return Blocked("plan.expired", f"the plan expired at {plan.expires.isoformat()}",
-                       ExitStatus.STALE)
+        return Blocked(
+            "plan.expired",
+            f"the plan expired at {plan.expires.isoformat()}",
+            ExitStatus.STALE,
+        )
     # 6. The lease.
     if not state.leased:
-        return Blocked("lease.not-held", state.lease_problem or "the lease is not held",
-                       ExitStatus.LEASE)
+        return Blocked(
+            "lease.not-held",
+            state.lease_problem or "the lease is not held",
+            ExitStatus.LEASE,
+        )
     # 7. Authority: lost is final for this run; otherwise fresh proof, or ask again.
     if state.authority_lost:
         return Blocked("authority.lost", state.authority_lost, ExitStatus.AUTHORITY)
@@ -82,8 +95,11 @@ def may_move_away(
 
 def _people(plan: Plan, state: RunState, now: datetime) -> Blocked | None:
     if state.rejected_by:
-        return Blocked("approval.rejected", f"{state.rejected_by} rejected this plan",
-                       ExitStatus.APPROVAL)
+        return Blocked(
+            "approval.rejected",
+            f"{state.rejected_by} rejected this plan",
+            ExitStatus.APPROVAL,
+        )
     if not state.break_glass:
         live = {
             principal
@@ -124,11 +140,16 @@ def _authority(
             if state.unproved_in_a_row < halt.probes_lost:
                 return Prove()
             why = "; ".join(production.reasons)
-            return Blocked("authority.unproved", f"halt authority is not proved: {why}",
-                           ExitStatus.AUTHORITY)
+            return Blocked(
+                "authority.unproved",
+                f"halt authority is not proved: {why}",
+                ExitStatus.AUTHORITY,
+            )
     if change.moves_users and change.surface == halt.surface:
         slots = {seen.slot for seen in state.authority if seen.slot != "production"}
-        seen = [found for slot in slots if (found := state.last_authority(slot)) is not None]
+        seen = [
+            found for slot in slots if (found := state.last_authority(slot)) is not None
+        ]
         if not any(fresh(one) for one in (*seen, production)):
             return Prove()
         proved = any(

@@ -95,10 +95,14 @@ class RunState:
 
     def last_authority(self, slot: str) -> AuthoritySeen | None:
         """The latest judgement of a slot in this run."""
-        return next((seen for seen in reversed(self.authority) if seen.slot == slot), None)
+        return next(
+            (seen for seen in reversed(self.authority) if seen.slot == slot), None
+        )
 
 
-_ENDED = {status.value: status for status in StepStatus if status is not StepStatus.OPEN}
+_ENDED = {
+    status.value: status for status in StepStatus if status is not StepStatus.OPEN
+}
 
 
 def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
@@ -119,7 +123,8 @@ def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
     said: dict[str, str] = {}
     returned: dict[str, int] = {}
     baseline_retained = any(
-        one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
+        one.slot == "production" and one.verdict is Verdict.RETAINED
+        for one in plan.authority
     )
     for record in records:
         match record.kind:
@@ -139,9 +144,13 @@ def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
             case RecordKind.CANARIES:
                 state = replace(state, canaries=record.get("all_caught") is True)
             case RecordKind.REFUSAL:
-                state = replace(state, refused=state.refused or record.text("rule") or "guard")
+                state = replace(
+                    state, refused=state.refused or record.text("rule") or "guard"
+                )
             case RecordKind.AUTHORITY:
-                state = _authority(state, record, changes, away, baseline=baseline_retained)
+                state = _authority(
+                    state, record, changes, away, baseline=baseline_retained
+                )
             case RecordKind.INTENT:
                 found = owner.get(record.text("effect"))
                 if found is not None:
@@ -151,7 +160,9 @@ def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
                         state = replace(state, moved_away=True)
             case RecordKind.RETURNED:
                 effect = record.text("effect")
-                returned[effect] = returned.get(effect, 0) + (record.get("sent") is not False)
+                returned[effect] = returned.get(effect, 0) + (
+                    record.get("sent") is not False
+                )
                 said.pop(effect, None)
                 found = owner.get(effect)
                 if found is not None:
@@ -224,7 +235,9 @@ def _approved(state: RunState, record: Record) -> RunState:
     from datetime import datetime  # noqa: PLC0415 - parsing only where an approval is read
 
     until = datetime.fromisoformat(expires) if expires else None
-    return replace(state, approvals=(*state.approvals, (record.text("principal"), until)))
+    return replace(
+        state, approvals=(*state.approvals, (record.text("principal"), until))
+    )
 
 
 def _authority(
@@ -241,7 +254,9 @@ def _authority(
         slot=record.text("slot"),
         verdict=Verdict(record.text("verdict") or "unknown"),
         builds=tuple(str(one) for one in builds) if isinstance(builds, tuple) else (),
-        reasons=tuple(str(one) for one in reasons) if isinstance(reasons, tuple) else (),
+        reasons=tuple(str(one) for one in reasons)
+        if isinstance(reasons, tuple)
+        else (),
         at=record.at,
     )
     state = replace(state, authority=(*state.authority[-20:], seen))
@@ -271,5 +286,7 @@ def _said(
     key = (found[0], str(getattr(found[1], "id", "")))
     said[effect] = outcome
     changes[key] = (
-        ChangeStatus.APPLIED if outcome == Outcome.APPLIED.value else ChangeStatus.NOT_APPLIED
+        ChangeStatus.APPLIED
+        if outcome == Outcome.APPLIED.value
+        else ChangeStatus.NOT_APPLIED
     )

@@ -73,12 +73,15 @@ def system_of(
     for step in steps:
         after = tuple(last[name] for name in step.after if name in last)
         captures = step.action == "snapshot_audit_logs" and any(
-            fact.name == "sources" and fact.value in ("all", "volatile") for fact in step.spec
+            fact.name == "sources" and fact.value in ("all", "volatile")
+            for fact in step.spec
         )
         updates = [change for change in step.changes if isinstance(change, Update)]
         if not updates:
             nodes.append(
-                Node(step.name, after, Direction.NEITHER, step.surface, captures=captures)
+                Node(
+                    step.name, after, Direction.NEITHER, step.surface, captures=captures
+                )
             )
         for update in updates:
             nodes.append(

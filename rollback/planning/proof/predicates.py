@@ -61,7 +61,11 @@ def broken_by_start(system: System, state: State, index: int) -> str:
 
 def _broken_by_move(system: System, state: State, node: Node) -> str:
     for place, other in enumerate(system.nodes):
-        if other.moves_users and other.surface == node.surface and state[place] in _IN_FLIGHT:
+        if (
+            other.moves_users
+            and other.surface == node.surface
+            and state[place] in _IN_FLIGHT
+        ):
             return "one-move-per-surface"
     if node.surface == system.authority_surface:
         if node.to_build not in system.retained:
@@ -75,7 +79,9 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
         return "authority-before-move"
     started = dict(system.live).get(node.surface or "")
     left = any(
-        other.moves_users and other.surface == node.surface and state[place] is Status.APPLIED
+        other.moves_users
+        and other.surface == node.surface
+        and state[place] is Status.APPLIED
         for place, other in enumerate(system.nodes)
     )
     if left and node.to_build == started:

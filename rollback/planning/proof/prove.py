@@ -56,7 +56,9 @@ def prove_system(system: System) -> Certificate:
     """Prove each independent part on its own; the cost is their sum."""
     states = transitions = 0
     broken, where = broken_by_shape(system)
-    trace: tuple[str, ...] = (f"1. {where} has to wait for another step",) if broken else ()
+    trace: tuple[str, ...] = (
+        (f"1. {where} has to wait for another step",) if broken else ()
+    )
     parts = independent_parts(system.nodes)
     if not broken:
         for part in parts:
@@ -96,7 +98,11 @@ def _restrict(system: System, part: tuple[int, ...]) -> System:
             )
         )
     return System(
-        tuple(nodes), system.live, system.retained, system.authority_surface, system.pairs
+        tuple(nodes),
+        system.live,
+        system.retained,
+        system.authority_surface,
+        system.pairs,
     )
 
 
@@ -137,7 +143,9 @@ def _moves(system: System, state: State) -> Iterator[tuple[str, int, State]]:
                 yield _step(state, index, Status.UNKNOWN, node.name)
 
 
-def _step(state: State, index: int, status: Status, name: str) -> tuple[str, int, State]:
+def _step(
+    state: State, index: int, status: Status, name: str
+) -> tuple[str, int, State]:
     then = (*state[:index], status, *state[index + 1 :])
     return f"{name} {_WORDS[status]}", index, then
 

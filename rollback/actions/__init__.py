@@ -1,0 +1,1 @@
+"""Kinds of steps. Each observes, plans purely, acts once, looks, and verifies from outside."""
