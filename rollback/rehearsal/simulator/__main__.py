@@ -13,6 +13,10 @@ import ssl
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rollback.rehearsal.simulator.world import World
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,20 +30,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--world", type=Path, help="a world document; the standard story without")
     parser.add_argument("--lifetime-s", type=float, default=1800.0)
     given = parser.parse_args(arguments)
-    asyncio.run(_serve(given.directory, given.world, given.lifetime_s))
+    given.directory.mkdir(parents=True, exist_ok=True)
+    world = _story(given.world)
+    asyncio.run(_serve(given.directory, world, given.lifetime_s))
+    (given.directory / "world-at-end.json").write_text(world.model_dump_json(indent=1))
     return 0
 
 
-async def _serve(directory: Path, world_file: Path | None, lifetime_s: float) -> None:
-    from rollback.rehearsal.simulator.app import listen
-    from rollback.rehearsal.simulator.simulation import Simulation
+def _story(file: Path | None) -> World:
     from rollback.rehearsal.simulator.stories import default_world
     from rollback.rehearsal.simulator.world import World
 
-    world = World.model_validate_json(world_file.read_bytes()) if world_file else default_world()
+    return World.model_validate_json(file.read_bytes()) if file else default_world()
+
+
+async def _serve(directory: Path, world: World, lifetime_s: float) -> None:
+    from rollback.rehearsal.simulator.app import listen
+    from rollback.rehearsal.simulator.simulation import Simulation
+
     simulation = Simulation(world)
     token = secrets.token_urlsafe(32)
-    directory.mkdir(parents=True, exist_ok=True)
     context, certificate = _certify(directory)
     port, stop = await listen(simulation, token, context)
     loop = asyncio.get_running_loop()
@@ -51,7 +61,6 @@ async def _serve(directory: Path, world_file: Path | None, lifetime_s: float) ->
     print(ready, flush=True)  # noqa: T201 - the one line the parent waits for
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(simulation.stopping.wait(), lifetime_s)
-    (directory / "world-at-end.json").write_text(simulation.world.model_dump_json(indent=1))
     await stop()
 
 

@@ -24,7 +24,9 @@ def handle(simulation: Simulation, call: Call, at: sites.Where, build: Build) ->
     return reply
 
 
-def _answer(simulation: Simulation, call: Call, at: sites.Where, build: Build) -> Reply:
+def _answer(  # noqa: PLR0911 - one return a route
+    simulation: Simulation, call: Call, at: sites.Where, build: Build
+) -> Reply:
     match call.method, call.path.rstrip("/"):
         case "GET", "/api/release":
             return sites.release(simulation, at, build)

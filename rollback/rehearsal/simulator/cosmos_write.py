@@ -72,45 +72,42 @@ def _document(
 ) -> Reply:
     body = call.json()
     given = body if isinstance(body, dict) else {}
+    if call.method == "POST" and wanted is None:
+        return _create(simulation, call, container, name, given)
     held = next((each for each in container.documents if each["id"] == wanted), None)
-    missing = json_reply({"code": "NotFound", "message": "Entity does not exist."}, 404)
-    match call.method:
-        case "POST" if wanted is None:
-            upsert = call.headers.get("x-ms-documentdb-is-upsert", "").lower() == "true"
-            known = any(each["id"] == given.get("id") for each in container.documents)
-            if known and not upsert:
-                return json_reply({"code": "Conflict", "message": "Id already exists."}, 409)
-            _record(simulation, call, "Upsert" if upsert else "Create", name, str(given.get("id")))
-            stored = _put(simulation, container, name, given)
-            return json_reply(stored, 200 if known else 201, etag=stored["_etag"])
-        case "PUT":
-            if held is None:
-                return missing
-            expected = call.headers.get("if-match")
-            if expected not in {None, "*", held["_etag"]}:
-                text = "One of the specified pre-condition is not met."
-                return json_reply({"code": "PreconditionFailed", "message": text}, 412)
-            _record(simulation, call, "Replace", name, str(wanted))
-            stored = _put(simulation, container, name, {**given, "id": wanted})
-            return json_reply(stored, etag=stored["_etag"])
-        case "PATCH":
-            if held is None:
-                return missing
-            _record(simulation, call, "Patch", name, str(wanted))
-            for step in given.get("operations", []):
-                field = str(step.get("path", "")).removeprefix("/")
-                if step.get("op") == "remove":
-                    held.pop(field, None)
-                else:
-                    held[field] = step.get("value")
-            stored = _put(simulation, container, name, held)
-            return json_reply(stored, etag=stored["_etag"])
-        case "DELETE":
-            if held is None:
-                return missing
-            _record(simulation, call, "Delete", name, str(wanted))
-            container.documents.remove(held)
-            return Reply(204)
-        case _:
-            _record(simulation, call, call.method, name, str(wanted))
-            return json_reply(given)
+    if held is None:
+        return json_reply({"code": "NotFound", "message": "Entity does not exist."}, 404)
+    if call.headers.get("if-match") not in {None, "*", held["_etag"]}:
+        text = "One of the specified pre-condition is not met."
+        return json_reply({"code": "PreconditionFailed", "message": text}, 412)
+    operation = {"PUT": "Replace", "PATCH": "Patch", "DELETE": "Delete"}.get(call.method)
+    _record(simulation, call, operation or call.method, name, str(wanted))
+    if call.method == "DELETE":
+        container.documents.remove(held)
+        return Reply(204)
+    changed = _patched(held, given) if call.method == "PATCH" else {**given, "id": wanted}
+    stored = _put(simulation, container, name, changed)
+    return json_reply(stored, etag=stored["_etag"])
+
+
+def _create(
+    simulation: Simulation, call: Call, container: Container, name: str, given: dict[str, Any]
+) -> Reply:
+    upsert = call.headers.get("x-ms-documentdb-is-upsert", "").lower() == "true"
+    known = any(each["id"] == given.get("id") for each in container.documents)
+    if known and not upsert:
+        return json_reply({"code": "Conflict", "message": "Id already exists."}, 409)
+    _record(simulation, call, "Upsert" if upsert else "Create", name, str(given.get("id")))
+    stored = _put(simulation, container, name, given)
+    return json_reply(stored, 200 if known else 201, etag=stored["_etag"])
+
+
+def _patched(held: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(held)
+    for step in given.get("operations", []):
+        field = str(step.get("path", "")).removeprefix("/")
+        if step.get("op") == "remove":
+            changed.pop(field, None)
+        else:
+            changed[field] = step.get("value")
+    return changed

@@ -116,7 +116,9 @@ def _match(params: dict[str, Any]) -> Match:
     return Match(**{k: params.pop(k) for k in ("method", "host", "path") if k in params})
 
 
-def request_fault(name: str, given: dict[str, Any]) -> RequestFault | None:
+def request_fault(  # noqa: PLR0911 - one return a fault
+    name: str, given: dict[str, Any]
+) -> RequestFault | None:
     """Return the request fault of this name, or None where the name is a state fault's.
 
     Raises pydantic's ValidationError where a parameter is not one of the fault's.

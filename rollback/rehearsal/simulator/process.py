@@ -92,7 +92,7 @@ def launch(command: list[str], log: Path) -> tuple[subprocess.Popen[bytes], dict
     Raises SimulatorError where it ends before it is ready.
     """
     with log.open("wb") as errors:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
     line = process.stdout.readline() if process.stdout else b""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.identity import ClientSecretCredential
-    from azure.mgmt.web import WebSiteManagementClient
 
     from rollback.rehearsal.simulator.process import Simulator
 
@@ -34,12 +33,14 @@ class LoopbackAdapter(HTTPAdapter):
     ) -> Any:
         """Point the connection at the simulator and keep the real name for TLS."""
         del verify
+        host: Any
+        pool: Any
         host, pool = super().build_connection_pool_key_attributes(
             request, self._simulator.ca_file, cert
         )
         name = host["host"]
-        host.update(scheme="https", host="127.0.0.1", port=self._simulator.port)
-        pool.update(server_hostname=name, assert_hostname=name)
+        host |= {"scheme": "https", "host": "127.0.0.1", "port": self._simulator.port}
+        pool |= {"server_hostname": name, "assert_hostname": name}
         return host, pool
 
     def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -98,8 +99,8 @@ def credential(simulator: Simulator, secret: str = names.CLIENT_SECRET) -> Clien
     )
 
 
-def web_apps(simulator: Simulator) -> WebSiteManagementClient:
-    """Return a real management client, without retries."""
+def web_apps(simulator: Simulator) -> Any:
+    """Return a real management client, without retries; untyped, as its bodies are plain JSON."""
     from azure.core.pipeline.transport import RequestsTransport
     from azure.mgmt.web import WebSiteManagementClient
 

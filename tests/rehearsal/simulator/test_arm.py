@@ -34,7 +34,7 @@ def builds(simulator: Simulator) -> dict[str, Any]:
 
 
 def test_wrong_secret_gets_no_token(simulator: Simulator) -> None:
-    credential = reach.credential(simulator, secret="guess")
+    credential = reach.credential(simulator, secret="guess")  # noqa: S106 - a wrong one
     with pytest.raises((ClientAuthenticationError, CredentialUnavailableError)):
         credential.get_token("https://management.azure.com/.default")
     entry = simulator.control.ledger()[-1]
@@ -147,7 +147,7 @@ def test_ramp_rules_are_changed_alone_and_mirrored(start: Callable[[World], Simu
     assert (rule.name, rule.reroute_percentage) == (SLOT, 15.0)
     assert config["properties"]["routingRules"][0]["name"] == SLOT
     image = config.properties.linux_fx_version
-    empty = {"properties": {"experiments": {"rampUpRules": []}}}
+    empty: Any = {"properties": {"experiments": {"rampUpRules": []}}}
     changed = apps.update_configuration(GROUP, SITE, empty)
     assert changed.properties.experiments.ramp_up_rules == []
     assert changed.properties.linux_fx_version == image

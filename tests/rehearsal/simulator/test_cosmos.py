@@ -12,14 +12,12 @@ from rollback.rehearsal.simulator.store import AUDIT_DOCUMENTS
 from . import reach
 
 if TYPE_CHECKING:
-    from azure.cosmos import DatabaseProxy
-
     from rollback.rehearsal.simulator.process import Simulator
 
 pytestmark = pytest.mark.enable_socket
 
 
-def database(simulator: Simulator) -> DatabaseProxy:
+def database(simulator: Simulator) -> Any:
     from azure.core.pipeline.transport import RequestsTransport
     from azure.cosmos import CosmosClient
 

@@ -207,7 +207,7 @@ def test_sessions_are_signed_refreshed_once_and_kept_to_their_tenant(simulator: 
     assert fresh(simulator, STAGING_HOST, "/api/me/profile").status_code == 401
 
 
-def socket(simulator: Simulator, **kwargs: Any) -> websockets.sync.client.ClientConnection:
+def socket(simulator: Simulator, **kwargs: Any) -> Any:
     return websockets.sync.client.connect(
         f"wss://{BACKEND_HOST}/ws",
         address=("127.0.0.1", simulator.port),

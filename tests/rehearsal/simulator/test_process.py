@@ -90,9 +90,9 @@ def test_importing_it_imports_no_server(tmp_path: Path) -> None:
 
 
 def test_the_store_locks_objects_counts_requests_and_can_be_full(tmp_path: Path) -> None:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import ClientError
+    import boto3  # type: ignore[import-untyped,unused-ignore]
+    from botocore.config import Config  # type: ignore[import-untyped,unused-ignore]
+    from botocore.exceptions import ClientError  # type: ignore[import-untyped,unused-ignore]
 
     with S3Server.start(tmp_path) as store:
         client = boto3.client(
