@@ -162,7 +162,7 @@ class Chain:
         wanted.discard(stream)
         return tuple(str(self._heads[name]) for name in sorted(wanted))
 
-    def objection(self, record: Record) -> str:
+    def objection(self, record: Record) -> str:  # noqa: PLR0911 - one return a rule
         """Why this record may not come next; empty when it may."""
         if self.run and record.run != self.run:
             return f"R2: the record is of run {record.run}, the journal of {self.run}"
@@ -269,6 +269,8 @@ def _read(line: bytes) -> tuple[Record | None, str]:
         record = Record.model_validate_json(line[:-1])
         canonical = line_of(record)
     except ValidationError as error:
+        if any(problem["loc"] == ("format",) for problem in error.errors()):
+            return None, "R2: the record is of another format than 1; a newer version reads it"
         return None, f"R1: not a record of format 1 ({error.error_count()} problems)"
     except ValueError as error:
         return None, f"R1: not a record of format 1 ({error})"
@@ -280,4 +282,5 @@ def _read(line: bytes) -> tuple[Record | None, str]:
 def _is_torn(line: bytes, rest: bytes) -> bool:
     if line.endswith(b"\n") and b"\0" not in line:
         return False
-    return all(_read(later)[0] is None for later in _lines(rest))
+    _, *later = (line + rest).replace(b"\0", b"\n").split(b"\n")
+    return all(_read(piece + b"\n")[0] is None for piece in later if piece)

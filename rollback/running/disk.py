@@ -40,7 +40,7 @@ class RealDisk:
         return os.write(descriptor, data)
 
     def sync(self, descriptor: int) -> None:
-        """fdatasync where there is one: it writes the new length too."""
+        """Ask for fdatasync where there is one: it makes the new length durable too."""
         getattr(os, "fdatasync", os.fsync)(descriptor)
 
     def truncate(self, descriptor: int, length: int) -> None:

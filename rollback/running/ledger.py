@@ -1,5 +1,7 @@
-"""The permissions of the plan being applied. Promise plan-is-permission: an intent is journalled,
-durably, before the bytes it permits leave; nothing is sent more often than the plan says.
+"""The permissions of the plan being applied.
+
+Promise plan-is-permission: an intent is journalled, durably, before the bytes it permits leave;
+nothing is sent more often than the plan says.
 
 Counts are rebuilt from the journal's records, so that a resumed run goes on where it stood.
 """
@@ -57,7 +59,9 @@ class _Account:
 class Ledger:
     """`PermissionLedger` of one run. Safe to use from several threads."""
 
-    def __init__(self, plan: Plan, journal: RunJournal, *, emergency: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: Plan, journal: RunJournal, *, emergency: Callable[[str], None]
+    ) -> None:
         """emergency: takes one JSON line, for standard error, when the journal cannot be written.
 
         Raises Refused where two effects of the plan share an id.

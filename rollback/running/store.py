@@ -73,7 +73,7 @@ class RunDirectory:
 
     def keep_plan(self, data: bytes) -> None:
         """Keep the plan. The same bytes again are fine. Raises EvidenceNotWritten."""
-        create_file(self.plan_path, data)
+        _keep(self.plan_path, data)
 
     def plan(self) -> bytes:
         """The plan's bytes. Raises InputError where they are gone."""
@@ -91,7 +91,7 @@ class RunDirectory:
         if _FILE.fullmatch(name) is None:
             msg = f"not a file name for an approval: {name!r}"
             raise InputError("approval.name", msg, hint="use letters, digits, dot and dash")
-        create_file(self.path / "approvals" / name, data)
+        _keep(self.path / "approvals" / name, data)
 
     def approvals(self) -> tuple[bytes, ...]:
         """All approval files, in name order."""
@@ -210,6 +210,9 @@ def create_file(path: Path, data: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    try:
         try:
             descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -221,10 +224,28 @@ def create_file(path: Path, data: bytes) -> None:
             part.unlink(missing_ok=True)
         sync_directory(path.parent)
     except FileExistsError:
-        if path.read_bytes() != data:
+        if _bytes_of(path) != data:
             raise
     except OSError as error:
         raise _not_written(path, error) from error
+
+
+def _keep(path: Path, data: bytes) -> None:
+    try:
+        create_file(path, data)
+    except FileExistsError as error:
+        raise EvidenceNotWritten(
+            "state.exists",
+            f"{path} holds something else already and is never rewritten",
+            hint="apply the plan again: that is a new run with a folder of its own",
+        ) from error
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _not_written(path: Path, error: OSError) -> EvidenceNotWritten:
