@@ -10,18 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from os import fspath
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
-from rollback.errors import Complaint, InputError
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-BYTES_MAX: Final = 2 * 2**20
-"""Largest file that is read: a playbook of 2,000 steps takes about half of it."""
+from rollback.errors import Complaint
+from rollback.loading.files import decode, refused
 
 DEPTH_MAX: Final = 64
 """Deepest nesting that is read. No file of ours needs ten."""
@@ -105,49 +99,14 @@ def spell(path: tuple[str | int, ...]) -> str:
     return out
 
 
-def read_bytes(path: str | PathLike[str], bytes_max: int, *, what: str) -> bytes:
-    """The bytes of a file, bounded. Raises InputError where it cannot be read or is too large."""
-    name = fspath(path)
-    try:
-        with open(name, "rb") as file:  # noqa: PTH123 - a Path refuses what open explains
-            data = file.read(bytes_max + 1)
-    except (OSError, ValueError) as problem:
-        why = getattr(problem, "strerror", None) or str(problem)
-        raise refused(
-            what, (Complaint(name, None, None, "", f"cannot be read: {why}", f"a {what} file"),)
-        ) from problem
-    if len(data) > bytes_max:
-        problem_ = f"larger than {bytes_max} bytes"
-        raise refused(
-            what, (Complaint(name, None, None, "", problem_, f"a {what} of at most that size"),)
-        )
-    return data
-
-
-def refused(
-    what: str, complaints: tuple[Complaint, ...], *, promise: str = "", hint: str = ""
-) -> InputError:
-    """The error of a file that does not load. code: ``<what>.invalid``."""
-    ordered = tuple(sorted(complaints, key=lambda c: (c.file, c.line or 0, c.column or 0)))
-    count = len(ordered)
-    reason = f"the {what} does not load: {count} problem{'' if count == 1 else 's'}"
-    return InputError(
-        f"{what}.invalid",
-        reason,
-        hint=hint or "correct the lines named; nothing was sent",
-        promise=promise,
-        complaints=ordered,
-    )
-
-
 def read_document(data: bytes | str, file: str, *, what: str) -> Document:
     """Parse one YAML document. Raises InputError with every complaint, never anything else."""
-    text = _decode(data, file, what)
+    text = decode(data, file, what)
     builder = _Builder(file, what)
+    # PyYAML built without libyaml has no CSafeLoader: the other is slower, its events the same.
+    events: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        parser = yaml.CSafeLoader(text)
-    except AttributeError:  # PyYAML built without libyaml: slower, same events
-        parser = yaml.SafeLoader(text)
+        parser = events(text)
     except yaml.YAMLError as problem:
         raise refused(what, (_syntax(file, problem),)) from problem
     try:
@@ -156,28 +115,6 @@ def read_document(data: bytes | str, file: str, *, what: str) -> Document:
         raise refused(what, (*builder.complaints, _syntax(file, problem))) from problem
     finally:
         parser.dispose()
-
-
-def _decode(data: bytes | str, file: str, what: str) -> str:
-    def no(problem: str, line: int | None = None) -> InputError:
-        return refused(what, (Complaint(file, line, None, "", problem, "UTF-8 text"),))
-
-    if isinstance(data, str):
-        try:
-            data = data.encode()
-        except UnicodeEncodeError as problem:
-            raise no("holds half of a surrogate pair") from problem
-    if len(data) > BYTES_MAX:
-        raise no(f"larger than {BYTES_MAX} bytes")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise no("is UTF-16, not UTF-8", 1)
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if (nul := data.find(b"\0")) >= 0:
-        raise no("is a binary file (it holds a zero byte)", data.count(b"\n", 0, nul) + 1)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as problem:
-        raise no("is not UTF-8 text", data.count(b"\n", 0, problem.start) + 1) from problem
 
 
 def _syntax(file: str, problem: yaml.YAMLError) -> Complaint:
@@ -222,7 +159,7 @@ class _Builder:
             Complaint(self.file, mark.line, mark.column, "", problem, expected)
         )
 
-    def build(self, parser: yaml.SafeLoader | yaml.CSafeLoader) -> Document:
+    def build(self, parser: Any) -> Document:
         found: tuple[Tree, Mark] | None = None
         try:
             found = self._read(parser)
@@ -236,7 +173,7 @@ class _Builder:
             )
         return Document(found[0], found[1], self.file)
 
-    def _read(self, parser: yaml.SafeLoader | yaml.CSafeLoader) -> tuple[Tree, Mark] | None:
+    def _read(self, parser: Any) -> tuple[Tree, Mark] | None:
         stack: list[_Frame] = []
         root: tuple[Tree, Mark] | None = None
         next_event = parser.get_event

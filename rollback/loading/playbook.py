@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from rollback.loading.complaints import from_validation, kind_of, meant, unknown_key
-from rollback.loading.document import BYTES_MAX, read_bytes, read_document, refused
+from rollback.loading.document import read_document
+from rollback.loading.files import BYTES_MAX, read_bytes, refused
 from rollback.loading.shape import shape_of
 from rollback.loading.steps import Reading, read_step
 from rollback.model.playbook import Parameter, Playbook

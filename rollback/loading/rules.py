@@ -1,0 +1,207 @@
+"""What the parts of an environment file must be to each other, said at the line that breaks it.
+
+These rules read the tree, not the model, so that they are checked even where other fields are
+wrong: a person gets all complaints at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollback.loading.complaints import meant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollback.loading.document import Tree
+
+Path = tuple[str | int, ...]
+Broken = tuple[Path, str, str]
+"""Where, what is wrong, what was expected."""
+
+
+def broken_rules(tree: Tree) -> Iterator[Broken]:
+    """Every rule the tree breaks."""
+    if not isinstance(tree, dict):
+        return
+    yield from _supported_systems(tree)
+    yield from _tokens(tree)
+    yield from _authority(tree)
+    yield from _surfaces(tree)
+    yield from _stores(tree)
+    if tree.get("kind", "production") == "production":
+        yield from _production(tree)
+
+
+def _at(tree: Tree, *path: str) -> Any:
+    for part in path:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
+
+
+def _mapping(tree: Tree, *path: str) -> dict[str, Any]:
+    found = _at(tree, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def _supported_systems(tree: Tree) -> Iterator[Broken]:
+    """Row E3."""
+    if tree.get("legacy_dependencies"):
+        yield (
+            ("legacy_dependencies",),
+            "a legacy store is named as a runtime dependency",
+            "nothing: platform-service and Cosmos are the only supported production systems",
+        )
+
+
+def _tokens(tree: Tree) -> Iterator[Broken]:
+    """Row E1: HS256 belongs to compatibility environments."""
+    if _at(tree, "platform", "jwt", "secret") and tree.get("compatibility") != "hs256":
+        yield (
+            ("platform", "jwt", "secret"),
+            "HS256 (a shared secret) in an environment that is not marked for it",
+            "jwks_url or public_key; or `compatibility: hs256` where tokens are still HS256",
+        )
+
+
+def _authority(tree: Tree) -> Iterator[Broken]:
+    surfaces = _mapping(tree, "surfaces")
+    authority = _mapping(tree, "halt_authority")
+    named = authority.get("surface", "backend")
+    if isinstance(named, str) and surfaces:
+        where: Path = ("halt_authority", "surface")
+        if named not in surfaces:
+            yield where, f"`{named}` is no surface", f"one of {', '.join(surfaces)}{meant(named, surfaces)}"
+        elif _at(surfaces, named, "provider") == "unsupported":
+            yield where, f"`{named}` is unsupported here", "a surface whose instances can be asked"
+    if authority and "path" in authority and authority["path"] is None:
+        weak = authority.get("weak_proofs")
+        if not isinstance(weak, list) or len(set(map(str, weak))) < 2:  # noqa: PLR2004 - design.md
+            yield (
+                ("halt_authority", "weak_proofs"),
+                "there is no authority endpoint, and fewer than two weaker proofs",
+                "at least two of state-read, permission-check, heartbeat-age",
+            )
+    token = authority.get("token")
+    if token is not None and token == authority.get("refused_token"):
+        yield (
+            ("halt_authority", "refused_token"),
+            "the same token as `token`",
+            "another one, that must not be able to halt: it catches an endpoint that says yes "
+            "to everyone",
+        )
+
+
+def _surfaces(tree: Tree) -> Iterator[Broken]:
+    for name, surface in _mapping(tree, "surfaces").items():
+        if isinstance(surface, dict):
+            yield from _surface(("surfaces", name), surface)
+    surfaces = _mapping(tree, "surfaces")
+    pairs = tree.get("forbidden_pairs")
+    for position, pair in enumerate(pairs if isinstance(pairs, list) else ()):
+        for key in ("surface", "other_surface"):
+            named = _at(pair, key)
+            if isinstance(named, str) and surfaces and named not in surfaces:
+                yield (
+                    ("forbidden_pairs", position, key),
+                    f"`{named}` is no surface",
+                    f"one of {', '.join(surfaces)}{meant(named, surfaces)}",
+                )
+    seen: set[str] = set()
+    channels = tree.get("channels")
+    for position, channel in enumerate(channels if isinstance(channels, list) else ()):
+        named = str(_at(channel, "name"))
+        if named in seen:
+            yield ("channels", position, "name"), f"a second channel named {named}", "each name once"
+        seen.add(named)
+
+
+def _surface(path: Path, surface: dict[str, Any]) -> Iterator[Broken]:
+    if surface.get("provider") == "app-service":
+        for key, what in (("site", "the site"), ("hosts", "its production hosts")):
+            if not surface.get(key):
+                yield (*path, key), f"an app-service surface without {key}", what
+    if surface.get("provider") == "unsupported" and not surface.get("human_step"):
+        yield (
+            (*path, "human_step"),
+            "an unsupported surface without human_step",
+            "what a person does instead, in words",
+        )
+    releases = surface.get("releases")
+    if not isinstance(releases, list):
+        releases = []
+    builds = [str(_at(one, "build")) for one in releases]
+    for position, build in enumerate(builds):
+        if build in builds[:position]:
+            yield (*path, "releases", position), f"a second release {build}", "each build once"
+        schema = _at(releases[position], "control_schema")
+        if (
+            isinstance(schema, list)
+            and [type(number) for number in schema] == [int, int]
+            and schema[0] > schema[1]
+        ):
+            yield (
+                (*path, "releases", position, "control_schema"),
+                "the lowest version is above the highest",
+                "[lowest, highest]",
+            )
+    floor = surface.get("rollback_floor")
+    stable = surface.get("last_stable")
+    for key, named in (("rollback_floor", floor), ("last_stable", stable)):
+        if not isinstance(named, str) or "${" in named or named in builds:
+            continue
+        if builds or key == "rollback_floor":
+            yield (
+                (*path, key),
+                f"`{named}` is not in the surface's releases",
+                f"one of {', '.join(builds) or '(the list is empty)'}{meant(named, builds)}",
+            )
+    if floor in builds and stable in builds and builds.index(stable) < builds.index(floor):
+        yield (
+            (*path, "last_stable"),
+            f"{stable} is older than the rollback floor {floor}",
+            "a release at or above the floor",
+        )
+
+
+def _stores(tree: Tree) -> Iterator[Broken]:
+    if _at(tree, "lease", "store", "kind") == "s3" and _at(tree, "evidence", "store", "kind") != "s3":
+        yield (
+            ("lease", "store"),
+            "an s3 lease without an s3 evidence store, whose bucket it uses",
+            "evidence.store: {kind: s3, ...}",
+        )
+
+
+def _production(tree: Tree) -> Iterator[Broken]:
+    """What production needs and other kinds may do without."""
+    if _at(tree, "lease", "store", "kind") != "s3":
+        yield (
+            ("lease",),
+            "production with a lease that protects this machine only",
+            "lease: {store: {kind: s3}}, shared between machines",
+        )
+    if not _at(tree, "approvals", "allowed_signers"):
+        yield (
+            ("approvals",),
+            "production without anybody who may approve",
+            "approvals: {allowed_signers: FILE}",
+        )
+    required = _at(tree, "approvals", "required")
+    if isinstance(required, int) and required < 2:  # noqa: PLR2004 - design.md section 9
+        yield ("approvals", "required"), "production with fewer than two approvals", "2 or more"
+    if not _at(tree, "evidence", "store"):
+        yield (
+            ("evidence",),
+            "production without an evidence store",
+            "evidence: {store: {kind: s3, ...}} or a folder",
+        )
+    if tree.get("journal_mirror") is not True:
+        yield (
+            ("journal_mirror",),
+            "production without a mirror of the journal",
+            "journal_mirror: true",
+        )
+    for path in (("platform", "api_url"), ("cosmos", "endpoint")):
+        if str(_at(tree, *path)).lower().startswith("http://"):
+            yield path, "production over plain http", "an https:// address"
