@@ -148,7 +148,12 @@ def capture_step() -> PlannedStep:
                 before=facts(captured=False),
                 after=facts(captured=True),
                 effects=(
-                    FileWrite(id="capture#spool", path="/var/lib/rollback/spool", bytes_max=2**30, times_max=20_000),
+                    FileWrite(
+                        id="capture#spool",
+                        path="/var/lib/rollback/spool",
+                        bytes_max=2**30,
+                        times_max=20_000,
+                    ),
                 ),
                 direction=Direction.NEITHER,
             ),
@@ -156,7 +161,9 @@ def capture_step() -> PlannedStep:
     )
 
 
-def revert_step(surface: str = "backend", site: str = "trading", after: str = "capture/revert-backend") -> PlannedStep:
+def revert_step(
+    surface: str = "backend", site: str = "trading", after: str = "capture/revert-backend"
+) -> PlannedStep:
     """Away from safety: users move."""
     name = f"revert-{surface}"
     return PlannedStep(
@@ -288,20 +295,47 @@ def make_plan(**over: Any) -> Plan:
         "nonce": "0123456789abcdef0123456789abcdef",
         "verdict": "applicable",
         "not_rolled_back": (
-            NotRolledBack(surface="mobile", human_step="halt the staged release in the store console"),
+            NotRolledBack(
+                surface="mobile", human_step="halt the staged release in the store console"
+            ),
         ),
         "surfaces": (
-            Summary(surface="backend", from_build=BAD, to_build=STABLE, way="swap with staging",
-                    identified_by="last build proved serving production before the bad one, until 2026-11-22T21:03:11Z"),
-            Summary(surface="web", from_build=BAD, to_build=STABLE, way="swap with staging",
-                    identified_by="named by the environment file, and served by every instance of staging"),
+            Summary(
+                surface="backend",
+                from_build=BAD,
+                to_build=STABLE,
+                way="swap with staging",
+                identified_by="last build proved serving production before the bad one, until 2026-11-22T21:03:11Z",
+            ),
+            Summary(
+                surface="web",
+                from_build=BAD,
+                to_build=STABLE,
+                way="swap with staging",
+                identified_by="named by the environment file, and served by every instance of staging",
+            ),
         ),
         "findings": (
-            Finding(weight="weak", code="warmup.any-status", text="the warm-up of backend/staging accepts any status", surface="backend"),
-            Finding(weight="note", code="affinity.on", text="instances are addressed by affinity cookie", step="halt"),
+            Finding(
+                weight="weak",
+                code="warmup.any-status",
+                text="the warm-up of backend/staging accepts any status",
+                surface="backend",
+            ),
+            Finding(
+                weight="note",
+                code="affinity.on",
+                text="instances are addressed by affinity cookie",
+                step="halt",
+            ),
         ),
         "exposures": (
-            Exposure(surface="backend", who="users pinned to the slot canary by cookie", count=412, until_s=3600),
+            Exposure(
+                surface="backend",
+                who="users pinned to the slot canary by cookie",
+                count=412,
+                until_s=3600,
+            ),
             Exposure(surface="mobile", who="installed phones with the bad release"),
         ),
         "authority": (judged(), judged(slot="backend/staging")),
@@ -314,7 +348,12 @@ def make_plan(**over: Any) -> Plan:
         ),
         "upkeep": (evidence_write(), lease_write()),
         "observations": (
-            seen("backend/slot/production", facts(builds=(BAD,), state="Running"), etag="W/1", instances=("a", "b", "c")),
+            seen(
+                "backend/slot/production",
+                facts(builds=(BAD,), state="Running"),
+                etag="W/1",
+                instances=("a", "b", "c"),
+            ),
             seen("backend/traffic", facts(rules=("canary=trading-canary.azurewebsites.net=1500",))),
         ),
         "world_digest": "d" * 64,
@@ -342,11 +381,22 @@ def nothing_plan() -> Plan:
             action="revert_deployment",
             spec=facts(surfaces=("backend",)),
             surface="backend",
-            changes=(NoOp(id="swap", resource="backend/slot/production", reason=f"production already serves {STABLE}"),),
+            changes=(
+                NoOp(
+                    id="swap",
+                    resource="backend/slot/production",
+                    reason=f"production already serves {STABLE}",
+                ),
+            ),
         ),
     )
     return make_plan(
-        steps=steps, surfaces=(), exposures=(), findings=(), upkeep=(), approvals=ApprovalsNeeded(count=0)
+        steps=steps,
+        surfaces=(),
+        exposures=(),
+        findings=(),
+        upkeep=(),
+        approvals=ApprovalsNeeded(count=0),
     )
 
 
@@ -354,10 +404,21 @@ def weak_plan() -> Plan:
     """Authority lost before the run, and only weak proof of the release being restored."""
     return make_plan(
         authority=(
-            judged(Verdict.LOST, reasons=("instance b answers that scope tenant may not be halted",)),
-            judged(Verdict.RETAINED, Strength.WEAK, slot="backend/staging", reasons=("no authority endpoint: state-read and permission-check",)),
+            judged(
+                Verdict.LOST, reasons=("instance b answers that scope tenant may not be halted",)
+            ),
+            judged(
+                Verdict.RETAINED,
+                Strength.WEAK,
+                slot="backend/staging",
+                reasons=("no authority endpoint: state-read and permission-check",),
+            ),
         ),
-        approvals=ApprovalsNeeded(count=3, reasons=("production needs two people", "authority was lost before"), attestation=True),
+        approvals=ApprovalsNeeded(
+            count=3,
+            reasons=("production needs two people", "authority was lost before"),
+            attestation=True,
+        ),
     )
 
 

@@ -39,9 +39,13 @@ def effect_lines(effect: Effect) -> list[Line]:
         "create-only": "; creates only",
         "if-match": "; replaces only what was read",
     }[effect.condition]
-    back = f"; may be sent again {effect.returns_max} times once looking shows it was not applied"
+    back = (
+        f"; given back at most {counted(effect.returns_max, 'time')}, "
+        "when looking shows that it was not applied"
+    )
     head = line(
-        "{} {}{}{}",
+        "{} {} {}{}{}",
+        prose(effect.method),
         write_text(effect),
         prose(times),
         prose(only),
@@ -88,6 +92,6 @@ def _undo(effect: Effect) -> Line:
 
 
 def write_text(effect: HttpWrite) -> str:
-    """``METHOD host path?query`` of a permitted request."""
+    """Host, path and query of a permitted request."""
     query = "&".join(f"{name}={value}" for name, value in effect.query)
-    return f"{effect.method} {effect.host}{effect.path}" + (f"?{query}" if query else "")
+    return f"{effect.host}{effect.path}" + (f"?{query}" if query else "")

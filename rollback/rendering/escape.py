@@ -23,16 +23,17 @@ BODY_CHARS_MAX = 4_000
 """Characters of one request body that are shown."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_REORDERS = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "PDF", "PDI", "FSI"})
+_REORDERS = frozenset(
+    {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "PDF", "PDI", "FSI"}
+)
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _MARKS = frozenset({"Mn", "Mc", "Me"})
 _MARKS_MAX = 2
 _BARE = re.compile(r"[A-Za-z0-9._+@:/=,%{}~*()\[\]'!$&;?-]+")
 _LETTERS = r"[^\W\d_]+"
-_PLAIN = re.compile(
-    rf"[(\"']*{_LETTERS}(?:['/-]{_LETTERS})*[)\"'.,;:!?]*|\(?\d{{1,6}}(?:[.,]\d{{1,3}})*%?[).,;:]*|->|[-=+/&]"
-)
-_HEX = re.compile(r"[(\"']*[a-f]{7,}[)\"'.,;:!?]*")
+_PLAIN = re.compile(rf"{_LETTERS}(?:['/-]{_LETTERS})*|\d{{1,6}}(?:[.,]\d{{1,3}})*%?|->|[-=+/&]|")
+_HEX = re.compile(r"[a-f]{7,}")
+_TOKEN = re.compile(r"(?P<lead>[(\"']*)(?P<core>.*?)(?P<trail>[)\"'.,;:!?]*)")
 
 
 def visible(text: str) -> str:
@@ -97,9 +98,14 @@ def markdown_prose(shown: str, *, cell: bool = False) -> str:
     A mention, an issue reference, a commit id, an address, an emoji name or any markup needs a
     character that plain words do not have, so none of them survives outside a code span.
     """
-    return " ".join(
-        token
-        if not token or (_PLAIN.fullmatch(token) and not _HEX.fullmatch(token))
-        else markdown_code(token, cell=cell)
-        for token in shown.split(" ")
-    )
+    return " ".join(_prose_token(token, cell=cell) for token in shown.split(" "))
+
+
+def _prose_token(token: str, *, cell: bool) -> str:
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        return markdown_code(token, cell=cell)
+    core = match["core"]
+    if _PLAIN.fullmatch(core) and not _HEX.fullmatch(core):
+        return token
+    return match["lead"] + markdown_code(core, cell=cell) + match["trail"]

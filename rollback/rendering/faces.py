@@ -35,13 +35,21 @@ def render(  # noqa: PLR0913 - each is a question a caller may ask
         from rollback.rendering.json import json  # noqa: PLC0415 - one face at a time
 
         return json(plan)
-    return show(plan_view(plan, digest, given), format, max_chars=max_chars, colour=colour, width=width)
+    return show(
+        plan_view(plan, digest, given), format, max_chars=max_chars, colour=colour, width=width
+    )
 
 
 def first_screen_text(plan: Plan, digest: str, *, colour: bool = False, width: int = 100) -> str:
     """What stands first, alone: what an approver sees before signing."""
     view = plan_view(plan, digest)
-    return show(replace(view, sections=view.sections[: view.lead]), "text", max_chars=None, colour=colour, width=width)
+    return show(
+        replace(view, sections=view.sections[: view.lead]),
+        "text",
+        max_chars=None,
+        colour=colour,
+        width=width,
+    )
 
 
 def show(

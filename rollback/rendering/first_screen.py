@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
-from rollback.rendering.view import Line, Section, Weight, line, prose, strong
+from rollback.rendering.view import Line, command, Section, Weight, line, prose, strong
 from rollback.rendering.words import counted, moment, shown, spoken
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _verdict(plan: Plan) -> list[Line]:
                     label="still possible",
                 )
             )
-        lines.append(line("{}", "rollback apply PLAN --only-safe", label="by"))
+        lines.append(line("{}", command("rollback apply PLAN --only-safe"), label="by"))
     else:
         lines.append(line("nothing: no step moves toward safety", label="still possible"))
     return lines
@@ -118,7 +118,7 @@ def _changes(plan: Plan) -> list[Line]:
             summary.surface,
             summary.from_build or "(not known)",
             summary.to_build or "(not known)",
-            summary.way,
+            prose(summary.way),
             label="changes",
         )
         for summary in plan.surfaces
@@ -135,6 +135,10 @@ def _changes(plan: Plan) -> list[Line]:
     return lines
 
 
+def _given(label: str, value: str | None) -> Line:
+    return line("none given", label=label) if value is None else line("{}", value, label=label)
+
+
 def _where(plan: Plan) -> list[Line]:
     lines = [
         line("{} ({})", plan.environment, plan.environment_kind, label="environment"),
@@ -142,8 +146,8 @@ def _where(plan: Plan) -> list[Line]:
     ]
     lines += [line("{}: {}", fact.name, shown(fact.value), label="target") for fact in plan.target]
     lines += [
-        line("{}", plan.incident or "(none given)", label="incident"),
-        line("{}", plan.trigger or "(none given)", label="trigger"),
+        _given("incident", plan.incident),
+        _given("trigger", plan.trigger),
         line("{}: {}", plan.playbook, prose(plan.summary), label="playbook"),
     ]
     if plan.undo_of is not None:
@@ -216,7 +220,7 @@ def _approval(plan: Plan, digest: str, given: tuple[str, ...]) -> list[Line]:
                 weight=Weight.UNKNOWN,
             )
         )
-    lines.append(line("{}", ", ".join(given) if given else "(none yet)", label="given"))
+    lines += [line("{}", who, label="given") for who in given] or [line("none yet", label="given")]
     life = max(0, int((plan.expires - plan.created).total_seconds()))
     lines += [
         line("{}, {} after planning", moment(plan.expires), prose(spoken(life)), label="expires"),

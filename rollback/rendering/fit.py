@@ -78,9 +78,7 @@ def _notice(
 def _without(view: View, gone: frozenset[_Place], notice: Line) -> View:
     sections: list[Section] = []
     for at, section in enumerate(view.sections):
-        items = tuple(
-            item for index, item in enumerate(section.items) if (at, index) not in gone
-        )
+        items = tuple(item for index, item in enumerate(section.items) if (at, index) not in gone)
         if not items and section.items:
             if section.under:
                 continue

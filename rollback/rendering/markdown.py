@@ -12,7 +12,7 @@ from rollback.rendering.escape import (
     markdown_code,
     markdown_prose,
 )
-from rollback.rendering.view import TAGS, Line, Section, Span, Style, Table, View
+from rollback.rendering.view import TAGS, Line, Section, Span, Style, Table, View, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _table(table: Table) -> Iterator[str]:
 
 def _flat(spans: tuple[Span, ...], *, cell: bool = False) -> str:
     made = ""
-    for span in spans:
+    for span in joined(spans):
         piece = _span(span, cell=cell)
         if made.endswith("`") and piece.startswith("`"):
             made += " "  # two code spans that touch would read as one

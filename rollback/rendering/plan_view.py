@@ -8,7 +8,18 @@ from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.rendering.effects import effect_lines
 from rollback.rendering.first_screen import first_screen
-from rollback.rendering.view import Cut, Line, Section, Table, View, Weight, line, prose, spans
+from rollback.rendering.view import (
+    Cut,
+    Line,
+    Section,
+    command,
+    Table,
+    View,
+    Weight,
+    line,
+    prose,
+    spans,
+)
 from rollback.rendering.words import changed, counted, moment, shown, spoken
 
 if TYPE_CHECKING:
@@ -59,7 +70,7 @@ def _surfaces(plan: Plan) -> list[Line | Table]:
             spans("{}", summary.surface),
             spans("{}", summary.from_build or "(not known)"),
             spans("{}", summary.to_build or "(not known)"),
-            spans("{}", summary.way),
+            spans("{}", prose(summary.way)),
             spans("{}", prose(summary.identified_by)),
         )
         for summary in plan.surfaces
@@ -109,7 +120,9 @@ def _step(index: int, step: PlannedStep) -> Section:
         lines.append(
             line("{}", prose(_FAILURES[step.on_failure]), label="if it fails", cut=Cut.DETAILS)
         )
-    subject = spans("{}: {}{}", step.name, step.action, prose(f" of {step.surface}" if step.surface else ""))
+    subject = spans(
+        "{}: {}{}", step.name, step.action, prose(f" of {step.surface}" if step.surface else "")
+    )
     return Section(f"Step {index}", tuple(lines), under=True, subject=subject)
 
 
@@ -180,15 +193,30 @@ def _upkeep(plan: Plan) -> list[Line]:
     for effect in plan.upkeep:
         head, *rest = effect_lines(effect)
         lines.append(Line(head.spans, label=effect.purpose.value, cut=Cut.WRITES))
-        lines += [Line(each.spans, each.label, each.weight, each.cut, 1) for each in rest]
+        lines += [
+            Line(each.spans, f"{effect.purpose.value} {each.label}", each.weight, each.cut)
+            for each in rest
+        ]
     return lines
 
 
 def _trouble(plan: Plan) -> list[Line]:
     lines = [
-        line("{} continues an interrupted run; nothing is sent twice", "rollback resume RUN"),
-        line("{} makes a plan that takes back what a run changed", "rollback undo RUN --out PLAN"),
-        line("{} applies only what moves toward safety, and needs nobody", "rollback apply PLAN --only-safe"),
+        line(
+            "a step fails: its line says what then happens; {} says where the run stands",
+            command("rollback status RUN"),
+        ),
+        line(
+            "{} continues an interrupted run; nothing is sent twice", command("rollback resume RUN")
+        ),
+        line(
+            "{} makes a plan that takes back what a run changed",
+            command("rollback undo RUN --out PLAN"),
+        ),
+        line(
+            "{} applies only what moves toward safety, and needs nobody",
+            command("rollback apply PLAN --only-safe"),
+        ),
         line("a write whose outcome is not known is looked for, never sent blindly again"),
     ]
     lines.append(line("ask {}, {}", plan.owner, plan.contact))
@@ -201,7 +229,12 @@ def _notes(plan: Plan) -> list[Line]:
         if finding.weight == "note":
             about = " ".join(part for part in (finding.step, finding.surface) if part)
             lines.append(
-                line("{}{}", prose(finding.text), prose(f" ({about})" if about else ""), cut=Cut.NOTES)
+                line(
+                    "{}{}",
+                    prose(finding.text),
+                    prose(f" ({about})" if about else ""),
+                    cut=Cut.NOTES,
+                )
             )
     return lines or [line("none", cut=Cut.NOTES)]
 
@@ -238,10 +271,18 @@ def _proof(plan: Plan) -> list[Line]:
             cut=Cut.PROOF,
         )
     ]
-    lines += [line("{}", prose(predicate), label="holds" if proof.holds else "asked", cut=Cut.PROOF) for predicate in proof.predicates]
-    lines += [line("{} {}", fact.name, shown(fact.value), label="bound", cut=Cut.PROOF) for fact in proof.bounds]
+    lines += [
+        line("{}", prose(predicate), label="holds" if proof.holds else "asked", cut=Cut.PROOF)
+        for predicate in proof.predicates
+    ]
+    lines += [
+        line("{} {}", fact.name, shown(fact.value), label="bound", cut=Cut.PROOF)
+        for fact in proof.bounds
+    ]
     if not proof.holds:
-        lines.append(line("{}", proof.broken or "(not named)", label="broken", weight=Weight.FORBIDDEN))
+        lines.append(
+            line("{}", proof.broken or "(not named)", label="broken", weight=Weight.FORBIDDEN)
+        )
     lines += [
         line("{}", prose(each), number=index, weight=Weight.FORBIDDEN)
         for index, each in enumerate(proof.counterexample, start=1)
@@ -256,7 +297,12 @@ def _identity(plan: Plan, digest: str) -> list[Line]:
         line("{}", plan.playbook_digest, label="playbook"),
         line("{}", plan.environment_digest, label="environment"),
         line("{}", plan.nonce, label="nonce"),
-        line("format {}, made by version {}", prose(str(plan.format)), plan.tool_version, label="document"),
-        line("{}", "rollback approve PLAN --key KEY", label="approve"),
-        line("{}", "rollback apply PLAN --approval FILE", label="apply"),
+        line(
+            "format {}, made by version {}",
+            prose(str(plan.format)),
+            plan.tool_version,
+            label="document",
+        ),
+        line("{}", command("rollback approve PLAN --key KEY"), label="approve"),
+        line("{}", command("rollback apply PLAN --approval FILE"), label="apply"),
     ]

@@ -141,8 +141,11 @@ def _pieces(word: str, room: int) -> Iterator[str]:
     for char in word:
         size = cells(char)
         if used + size > room:
-            yield piece
-            piece, used = "", 0
+            at = max(piece.rfind("/"), piece.rfind("&"), piece.rfind("?")) + 1
+            at = at if at > len(piece) // 2 else len(piece)
+            yield piece[:at]
+            piece = piece[at:]
+            used = cells(piece)
         piece += char
         used += size
     yield piece

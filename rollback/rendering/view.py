@@ -139,6 +139,17 @@ class View:
     footer: tuple[Line, ...] = field(default=())
 
 
+def joined(run: Spans) -> Spans:
+    """The same text with neighbouring prose in one span, so that no token is split between two."""
+    made: list[Span] = []
+    for span in run:
+        if made and span.style is Style.PROSE and made[-1].style is Style.PROSE:
+            made[-1] = Span(made[-1].text + span.text)
+        else:
+            made.append(span)
+    return tuple(made)
+
+
 def spans(template: str, *data: object) -> Spans:
     """Prose with ``{}`` where a value from the world stands."""
     parts = template.split("{}")
@@ -166,13 +177,23 @@ def line(
 ) -> Line:
     """A line from a template; see `spans`."""
     return Line(
-        spans=spans(template, *data), label=label, weight=weight, cut=cut, depth=depth, number=number
+        spans=spans(template, *data),
+        label=label,
+        weight=weight,
+        cut=cut,
+        depth=depth,
+        number=number,
     )
 
 
 def prose(text: str) -> Span:
     """Words that an action or a person wrote, with values from the world among them."""
     return Span(text, Style.PROSE)
+
+
+def command(text: str) -> Span:
+    """Something to be typed, as it is."""
+    return Span(text, Style.BODY)
 
 
 def strong(text: str) -> Span:
