@@ -1,0 +1,166 @@
+"""All an action gets: guarded clients for one scope, made when first used, closed after one step."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollback.errors import ProductDefect
+from rollback.model.scope import HostKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from rollback.connectors.app_service import AppService
+    from rollback.connectors.cosmos import CosmosReader
+    from rollback.connectors.http_hosts import HttpHost, Socket
+    from rollback.guard.wire import Wire
+    from rollback.model.environment import Environment, Secret
+    from rollback.model.ports import (
+        ArmPort,
+        Clock,
+        CosmosPort,
+        EvidenceSink,
+        HttpPort,
+        Randomness,
+        S3Port,
+        SecretSource,
+    )
+    from rollback.model.scope import Scope
+
+ECHOING = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
+"""Hosts that are to return our x-request-id (row T1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What clients of every scope of a run share. digest_key: keys the digests of settings."""
+
+    environment: Environment
+    secrets: SecretSource
+    clock: Clock
+    randomness: Randomness
+    digest_key: bytes
+    sink: Callable[[Wire], EvidenceSink] | None = None
+
+
+class GuardedClients:
+    """`Clients` over one wire."""
+
+    def __init__(self, wire: Wire, parts: Parts) -> None:
+        """Nothing is opened yet."""
+        self._wire = wire
+        self._parts = parts
+        self._hosts: dict[str, HttpHost] = {}
+        self._arm: AppService | None = None
+        self._cosmos: CosmosReader | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """What these clients may do."""
+        return self._wire.scope
+
+    def http(self, host: str) -> HttpPort:
+        """One host over guarded httpx."""
+        if host not in self._hosts:
+            from rollback.connectors.http_hosts import HttpHost
+            from rollback.guard.wire import httpx_wire, socket_wire
+
+            guarded = self._wire.perimeter.find(host)
+
+            def opened(
+                url: str, headers: tuple[tuple[str, str], ...], timeout_s: float
+            ) -> AbstractContextManager[Socket]:
+                return socket_wire.connect(self._wire, url, headers, timeout_s)
+
+            self._hosts[host] = HttpHost(
+                host=host,
+                transport=lambda: httpx_wire.transport(self._wire),
+                socket=opened,
+                latch=self._wire.latch,
+                clock=self._parts.clock,
+                echoes=guarded is not None and guarded.kind in ECHOING,
+                timeout_s=float(self._parts.environment.policy.probe_timeout_s),
+            )
+        return self._hosts[host]
+
+    def arm(self) -> ArmPort:
+        """App Service through Resource Manager."""
+        if self._arm is None:
+            from rollback.connectors.app_service import AppService
+            from rollback.connectors.identity import credential
+            from rollback.guard.wire import azure_wire
+
+            azure = self._parts.environment.azure
+            self._arm = AppService(
+                subscription=azure.subscription,
+                host=azure.host,
+                credential=credential(
+                    azure.identity, azure_wire.transport(self._wire), self._parts.secrets
+                ),
+                transport=azure_wire.transport(self._wire),
+                latch=self._wire.latch,
+                clock=self._parts.clock,
+                digest_key=self._parts.digest_key,
+            )
+        return self._arm
+
+    def cosmos(self) -> CosmosPort:
+        """Cosmos, read-only."""
+        if self._cosmos is None:
+            from rollback.connectors.cosmos import CosmosReader
+            from rollback.connectors.identity import credential
+            from rollback.guard.wire import azure_wire
+
+            cosmos = self._parts.environment.cosmos
+            self._cosmos = CosmosReader(
+                endpoint=cosmos.endpoint,
+                database=cosmos.database,
+                credential=self._parts.secrets.get(cosmos.key)
+                if cosmos.key is not None
+                else credential(
+                    self._parts.environment.azure.identity,
+                    azure_wire.transport(self._wire),
+                    self._parts.secrets,
+                ),
+                transport=azure_wire.transport(self._wire),
+                latch=self._wire.latch,
+            )
+        return self._cosmos
+
+    def s3(self) -> S3Port:
+        """The bucket of the evidence store."""
+        from rollback.connectors.object_store import bucket_of
+
+        return bucket_of(self._parts.environment, self._wire, self._parts.secrets)
+
+    def evidence(self) -> EvidenceSink:
+        """Where a capture of this scope puts its chunks."""
+        if self._parts.sink is None:
+            raise ProductDefect("clients.no-evidence", "this scope has no evidence sink")
+        return self._parts.sink(self._wire)
+
+    def secret(self, secret: Secret) -> str:
+        """A credential for a header. Raises InputError where its variable is not set."""
+        return self._parts.secrets.get(secret)
+
+    def now(self) -> datetime:
+        """The run's clock."""
+        return self._parts.clock.now()
+
+    def nonce(self) -> str:
+        """Sixteen bytes nobody can have seen before."""
+        return self._parts.randomness.hex(16)
+
+    def pause(self, seconds: float) -> None:
+        """Wait on the run's clock."""
+        self._parts.clock.sleep(seconds)
+
+    def close(self) -> None:
+        """Close every connection; never raises."""
+        for one in (*self._hosts.values(), self._arm, self._cosmos):
+            if one is not None and hasattr(one, "close"):
+                with suppress(Exception):
+                    one.close()

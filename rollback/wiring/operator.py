@@ -1,0 +1,244 @@
+"""The façade: load, plan, apply, resume, undo, status. No globals; everything is passed or made here."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from rollback.model.ports import StepContext
+from rollback.model.scope import Phase, Scope
+from rollback.model.steps import RetainTradeHalt
+from rollback.planning.order import OrderedStep
+from rollback.planning.plan import PlanRequest, make_plan, steps_to_observe
+from rollback.running.clock import SystemClock, SystemRandomness
+from rollback.running.pool import ThreadPool
+from rollback.running.store import StateDirectory
+from rollback.wiring.plan_document import PlanDocument
+from rollback.wiring.scopes import MemoryLatch, NoPermissions, Opener, Unheard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from rollback.model.environment import Environment
+    from rollback.model.observation import Observation
+    from rollback.model.playbook import Playbook
+    from rollback.model.ports import Catalogue, Clock, Randomness, SecretSource
+    from rollback.running.perform import People
+    from rollback.wiring.run_result import RunResult, RunStatus
+
+AUTHORITY_STEP = "authority-observation"
+
+
+def tool_version() -> str:
+    """The installed version."""
+    try:
+        return version("trade-rollback")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an operator works with."""
+
+    environment: Environment
+    state: StateDirectory
+    secrets: SecretSource
+    clock: Clock
+    randomness: Randomness
+    catalogue: Catalogue
+    user: str
+
+
+class Operator:
+    """Plans and applies in one environment."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        state: str | Path | None = None,
+        secrets: SecretSource | None = None,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+        catalogue: Catalogue | None = None,
+        user: str | None = None,
+    ) -> None:
+        """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions."""
+        if secrets is None:
+            from rollback.connectors.secrets import VariableSecrets
+
+            secrets = VariableSecrets(dict(os.environ))
+        if catalogue is None:
+            from rollback.wiring.catalogue import built_in
+
+            catalogue = built_in()
+        self.setting = Setting(
+            environment=environment,
+            state=StateDirectory.locate(state, os.environ),
+            secrets=secrets,
+            clock=clock or SystemClock(),
+            randomness=randomness or SystemRandomness(),
+            catalogue=catalogue,
+            user=user or getpass.getuser(),
+        )
+
+    @property
+    def environment(self) -> Environment:
+        """The environment it works in."""
+        return self.setting.environment
+
+    def plan(
+        self,
+        playbook: Playbook,
+        *,
+        incident: str | None = None,
+        trigger: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> PlanDocument:
+        """Look at the world, read-only, and make the plan. Raises InputError for wrong input.
+
+        A refused plan is returned too; its `exit_status` says why.
+        """
+        setting = self.setting
+        steps, read = steps_to_observe(playbook, setting.environment, parameters or {}, trigger)
+        nonce = setting.randomness.hex(16)
+        evidence = str(setting.state.root / "evidence" / nonce)
+        observed = self._observe(steps, f"plan-{nonce[:8]}", evidence)
+        from rollback.wiring.upkeep import upkeep_effects
+
+        return PlanDocument.of(
+            make_plan(
+                PlanRequest(
+                    playbook=playbook,
+                    environment=setting.environment,
+                    catalogue=setting.catalogue,
+                    observed=observed,
+                    created=setting.clock.now(),
+                    nonce=nonce,
+                    planned_by=setting.user,
+                    tool_version=tool_version(),
+                    incident=incident,
+                    trigger=trigger,
+                    parameters=read,
+                    upkeep=upkeep_effects(setting.environment, evidence),
+                    evidence_path=evidence,
+                )
+            )
+        )
+
+    def apply(
+        self,
+        plan: PlanDocument,
+        *,
+        approvals: Sequence[str | Path | bytes] = (),
+        only_safe: bool = False,
+        break_glass: str = "",
+        attestations: Mapping[str, str] | None = None,
+        people: People | None = None,
+        progress: Callable[[str, str, str], None] | None = None,
+        stopping: Callable[[], bool] | None = None,
+    ) -> RunResult:
+        """Apply a plan once. See `rollback.wiring.apply`."""
+        from rollback.wiring.apply import apply_plan
+
+        return apply_plan(
+            self.setting,
+            plan,
+            approvals=approvals,
+            only_safe=only_safe,
+            break_glass=break_glass,
+            attestations=attestations or {},
+            people=people,
+            progress=progress,
+            stopping=stopping,
+        )
+
+    def resume(
+        self,
+        run: str,
+        *,
+        said: Mapping[str, str] | None = None,
+        approvals: Sequence[str | Path | bytes] = (),
+        attestations: Mapping[str, str] | None = None,
+        people: People | None = None,
+        progress: Callable[[str, str, str], None] | None = None,
+        stopping: Callable[[], bool] | None = None,
+    ) -> RunResult:
+        """Go on with an interrupted run. said: effect id to ``applied`` or ``not-applied``."""
+        from rollback.wiring.apply import resume_run
+
+        return resume_run(
+            self.setting,
+            run,
+            said=said or {},
+            approvals=approvals,
+            attestations=attestations or {},
+            people=people,
+            progress=progress,
+            stopping=stopping,
+        )
+
+    def status(self, run: str | None = None) -> tuple[RunStatus, ...]:
+        """What runs there are, from their journals alone; starts nothing."""
+        from rollback.wiring.run_result import read_status
+
+        state = self.setting.state
+        runs = state.runs() if run is None else (state.find(run),)
+        return tuple(read_status(one) for one in runs)
+
+    def _observe(
+        self, steps: tuple[OrderedStep, ...], run: str, evidence: str
+    ) -> tuple[tuple[str, tuple[Observation, ...]], ...]:
+        setting = self.setting
+        opener = planning_opener(setting)
+        from rollback.planning.order import OrderedStep
+
+        asked = [*steps]
+        if not any(step.spec.action == "retain_trade_halt" for step in steps):
+            asked.append(OrderedStep(AUTHORITY_STEP, RetainTradeHalt(), (), "stop"))
+
+        def look(step: OrderedStep) -> tuple[str, tuple[Observation, ...]]:
+            action = setting.catalogue.find(step.spec.action)
+            if action is None:
+                return step.name, ()
+            clients = opener(Scope(run=run, step=step.name, phase=Phase.OBSERVE))
+            try:
+                context = StepContext(
+                    name=step.name,
+                    spec=step.spec,
+                    environment=setting.environment,
+                    surface=step.surface,
+                    evidence_path=evidence,
+                )
+                return step.name, action.observe(context, clients)
+            finally:
+                opener.close(clients)
+
+        with ThreadPool(setting.environment.policy.steps_at_once_max) as pool:
+            futures = [pool.submit(lambda step=step: look(step)) for step in asked]
+            return tuple(future.result() for future in futures)
+
+
+def planning_opener(setting: Setting) -> Opener:
+    """Clients that can only read."""
+    from rollback.connectors.clients import Parts
+
+    return Opener(
+        environment=setting.environment,
+        parts=Parts(
+            environment=setting.environment,
+            secrets=setting.secrets,
+            clock=setting.clock,
+            randomness=setting.randomness,
+            digest_key=setting.randomness.hex(32).encode(),
+        ),
+        ledger=NoPermissions(),
+        latch=MemoryLatch(),
+        exchanges=Unheard(),
+        clock=setting.clock,
+    )

@@ -1,0 +1,69 @@
+"""What a run came to, and what its journal says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollback.model.record import RecordKind
+from rollback.running.journal import check_file
+
+if TYPE_CHECKING:
+    from rollback.model.plan import Exposure
+    from rollback.running.store import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The end of one sitting of a run. bundle_path: empty where nothing was sealed."""
+
+    run: str
+    exit_status: int
+    steps: tuple[tuple[str, str, str], ...]
+    exposures: tuple[Exposure, ...]
+    next_moves: tuple[str, ...]
+    bundle_path: str
+    journal_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """One run as its journal tells it. exit None: not closed (running, or interrupted)."""
+
+    run: str
+    environment: str
+    playbook: str
+    opened: str
+    exit: int | None
+    steps: tuple[tuple[str, str, str], ...]
+    in_doubt: tuple[str, ...]
+    records: int
+
+
+def read_status(run: RunDirectory) -> RunStatus:
+    """Read a run's journal. Raises JournalBroken where it does not verify or cannot be read."""
+    check = check_file(run.journal_path)
+    steps: dict[str, tuple[str, str, str]] = {}
+    sent: dict[str, bool] = {}
+    opened = environment = playbook = ""
+    exit_: int | None = None
+    for record in check.records:
+        if record.kind is RecordKind.OPENED:
+            opened = record.at.isoformat()
+            environment, playbook = record.text("environment"), record.text("playbook")
+            exit_ = None
+        elif record.kind is RecordKind.STEP:
+            name = record.text("step")
+            steps[name] = (name, record.text("status"), record.text("reason"))
+        elif record.kind is RecordKind.INTENT:
+            sent[f"{record.text('step')}#{record.text('change')}"] = True
+        elif record.kind is RecordKind.OUTCOME:
+            sent.pop(f"{record.text('step')}#{record.text('change')}", None)
+        elif record.kind is RecordKind.CLOSED:
+            said = record.get("exit")
+            exit_ = said if isinstance(said, int) else None
+    doubts = tuple(name for name in sent if not name.startswith("upkeep"))
+    return RunStatus(
+        run.run, environment, playbook, opened, exit_, tuple(steps.values()), doubts,
+        len(check.records),
+    )

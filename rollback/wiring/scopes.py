@@ -1,0 +1,136 @@
+"""Guarded clients by scope, for planning (reads only) and for a run (its permissions)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rollback.connectors.clients import GuardedClients, Parts
+from rollback.errors import GuardRefusal
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.guard.wire import Wire
+from rollback.model.base import facts
+from rollback.model.record import RecordKind
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Environment
+    from rollback.model.ports import (
+        Clients,
+        Clock,
+        Exchange,
+        ExchangeLog,
+        Journal,
+        PermissionLedger,
+        RefusalLatch,
+    )
+    from rollback.model.scope import GuardVerdict, Scope, Shape
+
+MAIN = "run"
+
+
+@dataclass
+class MemoryLatch:
+    """A latch without a journal, for planning."""
+
+    first: GuardVerdict | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refuse(self, verdict: GuardVerdict, shape: Shape) -> None:
+        """Latch."""
+        del shape
+        with self._lock:
+            self.first = self.first or verdict
+
+    def tripped(self) -> GuardVerdict | None:
+        """The first refusal, or None."""
+        return self.first
+
+
+class NoPermissions:
+    """While planning nothing may be written, so there is nothing to spend."""
+
+    def left(self, effect_id: str) -> int:
+        """None, ever."""
+        del effect_id
+        return 0
+
+    def spend(self, effect_id: str, shape: Shape) -> int:
+        """Refused."""
+        del shape
+        raise GuardRefusal(
+            "ledger.planning",
+            f"nothing may be written while planning ({effect_id})",
+            hint="this is a bug in an action",
+            promise="plan-is-permission",
+        )
+
+
+class Unheard:
+    """Exchanges of planning go nowhere; the plan holds the observations themselves."""
+
+    def seen(self, scope: Scope, exchange: Exchange) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalledExchanges:
+    """Every exchange of a run is a record; a missing echo is a finding, never a stop (row T1)."""
+
+    journal: Journal
+
+    def seen(self, scope: Scope, exchange: Exchange) -> None:
+        """Record one exchange; never raises."""
+        try:
+            self.journal.append(
+                MAIN,
+                RecordKind.EXCHANGE,
+                facts(
+                    step=scope.step,
+                    request_id=exchange.request_id,
+                    method=exchange.method,
+                    host=exchange.host,
+                    path=exchange.path,
+                    status=exchange.status,
+                    echoed=exchange.echoed,
+                    provider_id=exchange.provider_id,
+                    elapsed_ms=exchange.elapsed_ms,
+                    problem=exchange.problem,
+                ),
+                durable=False,
+            )
+        except Exception:  # noqa: BLE001, S110 - the port promises not to raise
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Opens guarded clients for one scope; knows how to close them."""
+
+    environment: Environment
+    parts: Parts
+    ledger: PermissionLedger
+    latch: RefusalLatch
+    exchanges: ExchangeLog
+    clock: Clock
+
+    def wire(self, scope: Scope, latch: RefusalLatch | None = None) -> Wire:
+        """The guard for one scope."""
+        return Wire(
+            scope=scope,
+            perimeter=perimeter_of(self.environment),
+            ledger=self.ledger,
+            latch=latch or self.latch,
+            exchanges=self.exchanges,
+            network=self.environment.network,
+            clock=self.clock,
+        )
+
+    def __call__(self, scope: Scope) -> Clients:
+        """Clients of a scope."""
+        return GuardedClients(self.wire(scope), self.parts)
+
+    def close(self, clients: Clients) -> None:
+        """Close what `__call__` opened."""
+        if isinstance(clients, GuardedClients):
+            clients.close()
