@@ -113,7 +113,7 @@ def aio_transport(wire: Wire) -> AsyncHttpTransport[Any, Any]:
                 kwargs["proxy"] = wire.network.proxy
             try:
                 response = await super().send(request, connection_verify=True, **kwargs)
-            except Exception as error:
+            except BaseException as error:
                 wire.failed(admitted, error)
                 raise
             answer = {name.lower(): value for name, value in response.headers.items()}

@@ -44,7 +44,7 @@ class GuardedClient:
         self._wire.trap.swallow(admitted.request_id)
         try:
             response = self._send(request)
-        except Exception as error:
+        except BaseException as error:
             self._wire.failed(admitted, error)
             raise
         answer = {name.lower(): value for name, value in response.headers.items()}

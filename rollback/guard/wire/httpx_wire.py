@@ -152,7 +152,7 @@ class GuardedTransport(httpx.BaseTransport):
         admitted = self._wire.admit(seen)
         try:
             response = self._leaf.handle_request(leaving)
-        except Exception as error:
+        except BaseException as error:
             self._wire.failed(admitted, error)
             raise
         self._wire.answered(admitted, response.status_code, _lower(response))
@@ -183,7 +183,7 @@ class AsyncGuardedTransport(httpx.AsyncBaseTransport):
         admitted = self._wire.admit(seen)
         try:
             response = await self._leaf.handle_async_request(leaving)
-        except Exception as error:
+        except BaseException as error:
             self._wire.failed(admitted, error)
             raise
         self._wire.answered(admitted, response.status_code, _lower(response))

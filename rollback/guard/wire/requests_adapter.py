@@ -74,7 +74,7 @@ class GuardedAdapter(HTTPAdapter):
         request.headers.setdefault("Host", admitted.host.removesuffix(":80"))
         try:
             response = super().send(request, stream=stream, timeout=timeout, verify=True)
-        except Exception as error:
+        except BaseException as error:
             self._wire.failed(admitted, error)
             raise
         answer = {name.lower(): value for name, value in response.headers.items()}

@@ -84,7 +84,7 @@ def connect(
             {name.lower(): value for name, value in error.response.headers.raw_items()},
         )
         raise
-    except Exception as error:
+    except BaseException as error:
         wire.failed(admitted, error)
         raise
     response = connection.response
