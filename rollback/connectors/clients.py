@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rollback.connectors.app_service import AppService
     from rollback.connectors.cosmos import CosmosReader
     from rollback.connectors.http_hosts import HttpHost, Socket
+    from rollback.connectors.object_store import ObjectStore
     from rollback.guard.wire import Wire
     from rollback.model.environment import Environment, Secret
     from rollback.model.ports import (
@@ -56,6 +57,7 @@ class GuardedClients:
         self._hosts: dict[str, HttpHost] = {}
         self._arm: AppService | None = None
         self._cosmos: CosmosReader | None = None
+        self._bucket: ObjectStore | None = None
 
     @property
     def scope(self) -> Scope:
@@ -132,9 +134,11 @@ class GuardedClients:
 
     def s3(self) -> S3Port:
         """The bucket of the evidence store."""
-        from rollback.connectors.object_store import bucket_of
+        if self._bucket is None:
+            from rollback.connectors.object_store import bucket_of
 
-        return bucket_of(self._parts.environment, self._wire, self._parts.secrets)
+            self._bucket = bucket_of(self._parts.environment, self._wire, self._parts.secrets)
+        return self._bucket
 
     def evidence(self) -> EvidenceSink:
         """Where a capture of this scope puts its chunks."""
@@ -160,7 +164,7 @@ class GuardedClients:
 
     def close(self) -> None:
         """Close every connection; never raises."""
-        for one in (*self._hosts.values(), self._arm, self._cosmos):
-            if one is not None and hasattr(one, "close"):
+        for one in (*self._hosts.values(), self._arm, self._cosmos, self._bucket):
+            if one is not None:
                 with suppress(Exception):
                     one.close()

@@ -31,7 +31,7 @@ Headers = tuple[tuple[str, str], ...]
 class Socket(Protocol):
     """An open web socket, as much of it as is used."""
 
-    def recv(self, timeout: float | None = None) -> str | bytes:
+    def receive(self, timeout_s: float) -> str | bytes:
         """The next message. Raises TimeoutError."""
         ...
 
@@ -200,7 +200,7 @@ class HttpHost:
 
 def _hello(opened: Socket, timeout_s: float) -> SocketHello:
     try:
-        message = opened.recv(timeout=timeout_s)
+        message = opened.receive(timeout_s)
     except TimeoutError:
         return SocketHello(status=101, message="", problem="it opened and said nothing in time")
     text = message if isinstance(message, str) else message.decode(errors="replace")

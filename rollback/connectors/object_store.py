@@ -1,0 +1,200 @@
+"""S3 through boto3: the implementation of `S3Port`.
+
+One PUT per object, with its SHA-256 beside it: no multipart, no streamed checksum. Writes are
+create-only or replace exactly what was read, and are sent once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from rollback.connectors.crossing import Border, Failure, by_status
+from rollback.connectors.reading import read_again
+from rollback.errors import ProductDefect
+from rollback.model.environment import S3Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.guard.wire import Wire
+    from rollback.model.effect import HttpWrite
+    from rollback.model.environment import Environment
+    from rollback.model.ports import Clock, RefusalLatch, SecretSource
+
+KEYS_MAX = 100_000
+TRIES = 3
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 30
+
+
+def store_failure(error: Exception) -> Failure | None:
+    """What an exception of botocore means."""
+    from botocore import exceptions as aws  # type: ignore[import-untyped, unused-ignore]
+
+    if isinstance(error, aws.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status == 412:
+            what = "the object is there already, or is not what was read"
+            return Failure("precondition", what, transient=False, status=412)
+        if status == 409:
+            return Failure("conflict", "somebody else is writing it", transient=True, status=409)
+        return by_status(status) if isinstance(status, int) else None
+    if isinstance(error, (aws.ConnectTimeoutError, aws.ReadTimeoutError)):
+        return Failure("timeout", "no answer in time", transient=True)
+    if isinstance(error, (aws.HTTPClientError, aws.ConnectionError)):
+        return Failure("unreachable", "it could not be reached, or broke off", transient=True)
+    if isinstance(error, (aws.NoCredentialsError, aws.PartialCredentialsError)):
+        return Failure("denied", "no credential for the store", transient=False)
+    if isinstance(error, aws.BotoCoreError):
+        return Failure("unreadable", "the request or its answer was not valid", transient=False)
+    return None
+
+
+class ObjectStore:
+    """One bucket, for one scope. Keys are whole: the prefix of the environment is the caller's."""
+
+    def __init__(
+        self,
+        *,
+        store: S3Store,
+        guard: Callable[[Any], object],
+        latch: RefusalLatch,
+        clock: Clock,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+    ) -> None:
+        """guard: puts the guard under a boto3 client."""
+        self._store = store
+        self._guard = guard
+        self._clock = clock
+        self._border = Border("object-store", latch, store_failure)
+        self._access_key_id = access_key_id
+        self._secret_access_key = secret_access_key
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """(body, etag), or None where there is no such key."""
+
+        def read() -> tuple[bytes, str] | None:
+            from botocore.exceptions import (  # type: ignore[import-untyped, unused-ignore]
+                ClientError,
+            )
+
+            with self._border.crossing(f"reading {key}"):
+                try:
+                    found = self._client.get_object(Bucket=self._store.bucket, Key=key)
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
+                        return None
+                    raise
+                return found["Body"].read(), str(found["ETag"])
+
+        return read_again(read, self._clock, tries=TRIES)
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        """Keys under a prefix, in order, at most 100 000."""
+
+        def read() -> tuple[str, ...]:
+            with self._border.crossing(f"listing {prefix}"):
+                found: list[str] = []
+                pages = self._client.get_paginator("list_objects_v2")
+                for page in pages.paginate(Bucket=self._store.bucket, Prefix=prefix):
+                    found += [str(item["Key"]) for item in page.get("Contents", [])]
+                    if len(found) >= KEYS_MAX:
+                        break
+                return tuple(sorted(found))
+
+        return read_again(read, self._clock, tries=TRIES)
+
+    def create(self, effect: HttpWrite, key: str, body: bytes) -> str:
+        """Create; returns the etag. Raises ConnectorError status 412 where it exists."""
+        return self._put(effect, key, body, {"IfNoneMatch": "*"})
+
+    def replace(self, effect: HttpWrite, key: str, body: bytes, etag: str) -> str:
+        """Replace exactly what was read. Raises ConnectorError status 412 where it changed."""
+        return self._put(effect, key, body, {"IfMatch": etag})
+
+    def close(self) -> None:
+        """Close connections."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    def _put(self, effect: HttpWrite, key: str, body: bytes, condition: dict[str, str]) -> str:
+        if effect.condition == "if-match" and "IfMatch" not in condition:
+            msg = f"effect {effect.id} replaces what was read; it does not create"
+            raise ProductDefect("object-store.condition", msg, promise="plan-is-permission")
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        with self._border.crossing(f"writing {key}"):
+            answer = self._client.put_object(
+                Bucket=self._store.bucket,
+                Key=key,
+                Body=body,
+                ChecksumSHA256=digest,
+                **condition,
+                **self._retention(effect),
+            )
+            return str(answer["ETag"])
+
+    def _retention(self, effect: HttpWrite) -> dict[str, Any]:
+        if self._store.retention_days == 0 or effect.purpose.value != "evidence":
+            return {}
+        until = self._clock.now() + timedelta(days=self._store.retention_days)
+        return {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3  # type: ignore[import-untyped, unused-ignore]
+        from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
+
+        session = boto3.session.Session(
+            aws_access_key_id=self._access_key_id,
+            aws_secret_access_key=self._secret_access_key,
+            region_name=self._store.region,
+        )
+        client = session.client(
+            "s3",
+            endpoint_url=self._store.endpoint,
+            config=Config(
+                retries={"total_max_attempts": 1, "mode": "standard"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=READ_TIMEOUT_S,
+                proxies={},
+                s3={
+                    "addressing_style": "path" if self._store.endpoint else "virtual",
+                    "payload_signing_enabled": True,
+                },
+            ),
+        )
+        self._guard(client)
+        return client
+
+
+def bucket_of(environment: Environment, wire: Wire, secrets: SecretSource) -> ObjectStore:
+    """The bucket of an environment's evidence store, guarded for one scope.
+
+    Raises ProductDefect where the environment keeps its evidence elsewhere.
+    """
+    store = environment.evidence.store
+    if not isinstance(store, S3Store):
+        msg = "this environment's evidence store is no bucket"
+        raise ProductDefect("object-store.none", msg)
+
+    def guarded(client: Any) -> object:
+        from rollback.guard.wire import botocore_wire
+
+        return botocore_wire.guard(wire, client)
+
+    named, key = store.access_key_id, store.secret_access_key
+    return ObjectStore(
+        store=store,
+        guard=guarded,
+        latch=wire.latch,
+        clock=wire.clock,
+        access_key_id=None if named is None else secrets.get(named),
+        secret_access_key=None if key is None else secrets.get(key),
+    )
