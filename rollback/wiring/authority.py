@@ -1,0 +1,93 @@
+"""Authority during a run: asked between steps, and watched by a thread no stuck step can starve."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from rollback.actions.authority_reading import read_authority
+from rollback.errors import RollbackError
+from rollback.model.base import facts
+from rollback.model.record import RecordKind
+from rollback.model.scope import Phase, Scope
+from rollback.planning.authority import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.model.ports import Journal
+    from rollback.wiring.operator import Setting
+    from rollback.wiring.scopes import Opener
+
+MAIN = "run"
+
+
+def prove_authority(
+    setting: Setting, opener: Opener, journal: Journal, run: str, moment: str
+) -> None:
+    """Ask production and the slot that is to take traffic; one record each."""
+    environment = setting.environment
+    halt = environment.halt_authority
+    slots = ("production", environment.surface(halt.surface).stable_slot)
+    for slot in slots:
+        clients = opener(Scope(run=run, step=f"authority-{moment}", phase=Phase.OBSERVE))
+        try:
+            reading = read_authority(environment, slot, clients)
+            judged = judge(reading, halt, setting.clock.now())
+            body = facts(
+                slot=slot,
+                verdict=judged.verdict.value,
+                strength=judged.strength.value,
+                reasons=judged.reasons,
+                builds=judged.builds,
+                moment=moment,
+            )
+        except RollbackError as error:
+            body = facts(
+                slot=slot,
+                verdict="unknown",
+                strength="strong",
+                reasons=(str(error),),
+                builds=(),
+                moment=moment,
+            )
+        finally:
+            opener.close(clients)
+        journal.append(MAIN, RecordKind.AUTHORITY, body, durable=False)
+
+
+class AuthorityWatch:
+    """Asks every watch interval until the run ends."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        opener: Opener,
+        journal: Journal,
+        run: str,
+        said: Callable[[str, str, str], None],
+    ) -> None:
+        """Nothing is asked before `__enter__`."""
+        self._setting = setting
+        self._opener = opener
+        self._journal = journal
+        self._run = run
+        self._said = said
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="authority", daemon=True)
+
+    def _watch(self) -> None:
+        interval = max(1, self._setting.environment.halt_authority.watch_interval_s)
+        while not self._stop.wait(interval):
+            try:
+                prove_authority(self._setting, self._opener, self._journal, self._run, "watch")
+            except Exception as error:  # noqa: BLE001 - a watch that dies would watch nothing
+                self._said("authority not watched", "authority", type(error).__name__)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
