@@ -13,8 +13,8 @@ Promise halt-authority-retained. The numbered rules, in the order they are tried
 7. Anything else: UNKNOWN, with what was missing.
 
 An answer counts only when it carries the nonce just sent, names the instance that was asked for
-and is no older than `age_s_max`. A 401 or 403 is no denial: a stopped site, a gateway and an expired
-token give the same; it proves nothing either way.
+and is no older than `age_s_max`. A 401 or 403 is no denial: a stopped site, a gateway and an
+expired token give the same; it proves nothing either way.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ def _proved(
 ) -> _Ground:
     """Rules 3, 4, 6 and 7."""
     if not reading.instances:
-        return _Ground(Verdict.UNKNOWN, ("no instance is listed",))
+        problems = tuple(probe.problem for probe in reading.probes if probe.problem)
+        return _Ground(Verdict.UNKNOWN, ("no instance is listed", *problems))
     lacking = {
         instance: _lacks(
             [probe for probe in probes if probe.instance == instance], halt, now
