@@ -38,7 +38,7 @@ def path(name: str) -> Path:
     """The file of a shipped playbook. Raises InputError where there is none of that name."""
     if name in NAMES:
         return Path(__file__).with_name(f"{name}.yaml")
-    from rollback.errors import InputError  # noqa: PLC0415 - only a wrong name pays for it
+    from rollback.errors import InputError
 
     raise InputError(
         "playbook.unknown",
@@ -62,7 +62,7 @@ def find(name_or_file: str) -> Path:
 
 @cache
 def _load(name: str) -> Playbook:
-    from rollback.loading.playbook import load_playbook  # noqa: PLC0415 - read when first used
+    from rollback.loading.playbook import load_playbook
 
     return load_playbook(path(name))
 

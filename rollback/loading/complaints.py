@@ -25,7 +25,7 @@ Path = tuple[str | int, ...]
 
 def meant(wrong: str, known: Iterable[str]) -> str:
     """``; did you mean x?`` where something known is close, otherwise empty."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only a complaint pays for it
+    from difflib import get_close_matches
 
     close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""

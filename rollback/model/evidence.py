@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from rollback.model.base import Facts, Frozen, Instant, Sha256
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT: Final = 1
 
 
 class Chunk(Frozen):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from rollback.model.direction import Direction
 from rollback.model.effect import Effect
 from rollback.model.observation import Observation
 
-PLAN_FORMAT = 1
+PLAN_FORMAT: Final = 1
 """Version of the plan document. An executor refuses a plan of a newer format."""
 
 

@@ -7,13 +7,13 @@ of the same stream (64 zeros for the first); the ``run`` stream anchors the head
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from rollback.model.base import Facts, Frozen, Instant, Sha256
 
-RECORD_FORMAT = 1
+RECORD_FORMAT: Final = 1
 FIRST = "0" * 64
 
 
