@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 PROMISE = "halt-authority-retained"
 _SECONDS_MAX = 120
+_TRIES = 3
+"""A bad release may fail some of its answers; a gap is what failed this often."""
 
 __all__ = ["RetainTradeHalt", "judge_now", "read_authority"]
 
@@ -187,16 +189,22 @@ def _look_at(
     name: str,
     read: Callable[[Environment, Clients, str], dict[str, Value]],
 ) -> Observation:
-    """One read of the backend; what cannot be read is a gap."""
+    """One read of the backend, asked again while it may pass; what cannot be read is a gap."""
     halt = environment.halt_authority
     host = host_of(environment.surface(halt.surface), PRODUCTION)
     token = clients.secret(halt.token)
     at = clients.now()
-    try:
-        values = read(environment, clients, token)
-    except ConnectorError as error:
-        return Observation(resource=name, where=host, at=at, gaps=(error.reason,))
-    return Observation(resource=name, context=facts(**values), where=host, at=at)
+    problem = ""
+    for _ in range(_TRIES):
+        try:
+            values = read(environment, clients, token)
+        except ConnectorError as error:
+            problem = error.reason
+            if not error.transient:
+                break
+        else:
+            return Observation(resource=name, context=facts(**values), where=host, at=at)
+    return Observation(resource=name, where=host, at=at, gaps=(problem,))
 
 
 def _trading(environment: Environment, clients: Clients, token: str) -> dict[str, Value]:

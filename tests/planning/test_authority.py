@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,8 @@ SCOPES = ("global", "tenant", "strategy")
 INSTANCES = ("i-one", "i-two", "i-three")
 
 
-def halt(**changes: object) -> HaltAuthority:
-    values: dict[str, object] = {
+def halt(**changes: Any) -> HaltAuthority:
+    values: dict[str, Any] = {
         "token": Secret(variable="OPERATOR_TOKEN"),
         "refused_token": Secret(variable="REFUSED_TOKEN"),
         "scopes": SCOPES,
@@ -34,8 +35,8 @@ def halt(**changes: object) -> HaltAuthority:
     return HaltAuthority.model_construct(**{**HaltAuthority(**values).__dict__, **changes})
 
 
-def probe(instance: str, **changes: object) -> AuthorityProbe:
-    values: dict[str, object] = {
+def probe(instance: str, **changes: Any) -> AuthorityProbe:
+    values: dict[str, Any] = {
         "surface": "backend",
         "slot": "production",
         "instance": instance,
@@ -58,7 +59,7 @@ def claims(can_halt: bool) -> tuple[ScopeClaim, ...]:
     return tuple(ScopeClaim(scope=scope, can_halt=can_halt) for scope in SCOPES)
 
 
-def control(instance: str, **changes: object) -> AuthorityProbe:
+def control(instance: str, **changes: Any) -> AuthorityProbe:
     return probe(instance, **{"control": True, "scopes": claims(False), **changes})
 
 
@@ -69,9 +70,9 @@ MISSING = {"answered": False, "status": 404, "scopes": (), "problem": "no such e
 def reading(
     probes: list[AuthorityProbe] | None = None,
     controls: list[AuthorityProbe] | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> AuthorityReading:
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "slot": "production",
         "instances": INSTANCES,
         "probes": [probe(one) for one in INSTANCES] if probes is None else probes,
@@ -81,7 +82,7 @@ def reading(
     return AuthorityReading.model_validate({**values, **changes})
 
 
-def with_one(**changes: object) -> list[AuthorityProbe]:
+def with_one(**changes: Any) -> list[AuthorityProbe]:
     return [probe(INSTANCES[0], **changes), *(probe(one) for one in INSTANCES[1:])]
 
 
@@ -112,7 +113,7 @@ def test_every_instance_proves_every_scope() -> None:
         ({"answered": False, "status": 403, "problem": "403"}, Verdict.UNKNOWN, "403"),
     ],
 )
-def test_one_instance_differs(changes: dict[str, object], verdict: Verdict, says: str) -> None:
+def test_one_instance_differs(changes: dict[str, Any], verdict: Verdict, says: str) -> None:
     judged = judge(reading(with_one(**changes)), halt(), NOW)
     assert judged.verdict is verdict
     assert says in "; ".join(judged.reasons)
@@ -241,7 +242,7 @@ def test_an_observation_gives_the_judgement_back() -> None:
 
 # --- against the oracle ----------------------------------------------------------------------
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "yes": {},
     "no": {"scopes": claims(False)},
     "half": {"scopes": claims(True)[:1]},
@@ -253,7 +254,7 @@ KINDS = {
     "missing": MISSING,
     "forbidden": {**SILENT, "status": 403},
 }
-CONTROLS = {
+CONTROLS: dict[str, dict[str, Any]] = {
     "refused": {},
     "status": {**SILENT, "status": 401},
     "granted": {"scopes": claims(True)},
