@@ -1,0 +1,123 @@
+"""The entry of the command line: run a verb, turn what it raises into words and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from rollback.cli.group import LazyGroup
+from rollback.errors import ExitStatus, InputError, RollbackError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMPLAINTS_MAX = 50
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            click.echo(f"rollback {version('trade-rollback')}")
+        except PackageNotFoundError:
+            click.echo("rollback (not installed)")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+A rollback, start to end:
+  rollback plan full-rollback --environment production.yaml --incident INC-4711 --out plan.json
+  rollback approve plan.json --key ~/.ssh/id_ed25519 --out ana.json      (as many people as it says)
+  rollback apply plan.json --approval ana.json --approval ben.json
+\b
+Only stop the rollout, now, without waiting for anybody:
+  rollback apply plan.json --only-safe
+\b
+Exit: 0 done, 1 defect, 2 bad input, 3 refused, 4 approval, 5 stale, 6 a person is needed,
+7 halt authority, 8 verification failed, 9 evidence, 12 lease held, 130 interrupted.
+""",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option("--state", metavar="DIR", envvar="ROLLBACK_STATE", help="Folder of runs (default: your user state folder; also ROLLBACK_STATE).")
+@click.option("--debug", is_flag=True, envvar="ROLLBACK_DEBUG", help="Show the traceback of a defect.")
+@click.pass_context
+def cli(ctx: click.Context, state: str | None, debug: bool) -> None:  # noqa: FBT001 - click's
+    """Bring a trading platform back to its last stable release.
+
+    A plan is a complete and binding list of what would be written. People sign it; only what is
+    in it can be sent. Trading stays haltable throughout, and control-plane state is never written.
+    """
+    del debug
+    ctx.obj = state
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status instead of leaving."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = cli.main(args=given, prog_name="rollback", standalone_mode=False)
+    except RollbackError as error:
+        complain(error)
+        return int(error.exit_status)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "rollback"
+        _say(f"error: usage: {error.format_message()}")
+        _say(f"hint: see `{where} --help`")
+        return int(ExitStatus.USAGE)
+    except click.ClickException as error:
+        _say(f"error: usage: {error.format_message()}")
+        return int(ExitStatus.USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        _say("error: interrupted: stopped by a person")
+        _say("hint: `rollback status` says where a run stands; `rollback resume RUN` goes on")
+        return int(ExitStatus.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.DEFECT)
+    except Exception as error:  # noqa: BLE001 - the last line: a defect is told, never a traceback
+        return _defect(error, traceback="--debug" in given or bool(os.environ.get("ROLLBACK_DEBUG")))
+    return status if isinstance(status, int) else int(ExitStatus.DONE)
+
+
+def complain(error: RollbackError) -> None:
+    """Say an error on standard error: what, by which promise, each complaint, what to do next."""
+    by = f" [{error.promise}]" if error.promise else ""
+    _say(f"error: {error.code}{by}: {error.reason}")
+    if isinstance(error, InputError):
+        for complaint in error.complaints[:_COMPLAINTS_MAX]:
+            _say(f"  {complaint}")
+        if len(error.complaints) > _COMPLAINTS_MAX:
+            _say(f"  and {len(error.complaints) - _COMPLAINTS_MAX} more")
+    if error.hint:
+        _say(f"hint: {error.hint}")
+
+
+def _defect(error: Exception, *, traceback: bool) -> int:
+    kind = type(error)
+    if traceback:
+        import traceback as tracebacks  # noqa: PLC0415 - only for a defect, when asked
+
+        _say("".join(tracebacks.format_exception(error)), lines=True)
+    _say(f"error: defect: {kind.__module__}.{kind.__qualname__}: this is a bug in rollback")
+    _say("hint: what was sent is in the journal (`rollback status`); run again with --debug for details")
+    return int(ExitStatus.DEFECT)
+
+
+def _say(text: str, *, lines: bool = False) -> None:
+    if not lines:
+        from rollback.rendering.escape import visible  # noqa: PLC0415 - only when there is trouble
+
+        text = visible(text)
+    click.echo(text, err=True)

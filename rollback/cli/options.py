@@ -1,0 +1,54 @@
+"""Options that several verbs share, and how their values are read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollback.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+FORMATS = ("text", "markdown", "html", "json")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+environment_file = click.option(
+    "--environment",
+    metavar="ENV",
+    help="Environment file (default: found by the plan's environment; also ROLLBACK_ENVIRONMENT).",
+)
+approval_files = click.option(
+    "--approval", "approvals", metavar="FILE", multiple=True, help="An approval file; repeat for each."
+)
+attestations = click.option(
+    "--attest",
+    metavar="'[ABOUT=]NAME: WORDS'",
+    multiple=True,
+    help="A named person's word. ABOUT is a confirm step; without it, the halt outside the platform.",
+)
+non_interactive = click.option(
+    "--non-interactive", is_flag=True, help="Ask nobody, even at a terminal."
+)
+
+
+def pairs(given: Iterable[str], option: str, form: str) -> dict[str, str]:
+    """``NAME=VALUE`` options as a mapping. Raises InputError."""
+    read: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise InputError("usage.pair", f"{option} {each!r} is not {form}", hint=f"write {option} {form}")
+        if name in read:
+            raise InputError("usage.pair-twice", f"{option} {name} is given twice", hint="give it once")
+        read[name] = value
+    return read
+
+
+def state_root(state: str | None) -> Path:
+    """The folder of runs."""
+    from rollback.running.store import StateDirectory  # noqa: PLC0415 - only where needed
+
+    return StateDirectory.locate(state, os.environ).root

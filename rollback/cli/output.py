@@ -1,0 +1,72 @@
+"""Results to standard output, talk to standard error; colour and prompts only at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollback.errors import InputError
+from rollback.rendering.escape import visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import TextIO
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether to use colour there: a terminal, and neither NO_COLOR nor TERM=dumb."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int:
+    """The terminal's width; 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+
+
+def result(text: str) -> None:
+    """A result, to standard output."""
+    click.echo(text, nl=not text.endswith("\n"), color=True)
+
+
+def result_json(value: Any) -> None:  # noqa: ANN401 - any plain JSON value
+    """A result for machines: one JSON document."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def talk(text: str) -> None:
+    """Talk, to standard error, on one line."""
+    click.echo(visible(text), err=True)
+
+
+def can_ask() -> bool:
+    """Whether a person is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Ask at the terminal, on standard error. Never called without one."""
+    return str(click.prompt(question, err=True, hide_input=hidden, default="", show_default=False))
+
+
+def write_file(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write a file whole, or not at all. Raises InputError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if not replace and path.exists():
+            raise InputError(
+                "file.exists", f"{path} exists", hint="name another file with --out, or remove it"
+            )
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            "file.not-written",
+            f"{path} cannot be written: {error.strerror}",
+            hint="name a file in a folder that exists and that you may write to",
+        ) from error
