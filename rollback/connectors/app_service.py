@@ -7,9 +7,8 @@ resends, and the SDK's own polling is off, so the caller looks at the operation 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from datetime import datetime
 from functools import cached_property
+from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -22,7 +21,6 @@ from rollback.connectors.reading import read_again
 from rollback.connectors.values import flat, listed, parsed, text
 from rollback.errors import ProductDefect
 from rollback.model.base import Facts, rfc3339
-from rollback.model.ports import Clock, RefusalLatch
 from rollback.model.views import (
     ActivityView,
     ConfigurationView,
@@ -38,8 +36,13 @@ from rollback.model.views import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
     from azure.core.credentials import TokenCredential
     from azure.mgmt.web import WebSiteManagementClient
+
+    from rollback.model.ports import Clock, RefusalLatch
 
 T = TypeVar("T")
 
@@ -72,7 +75,7 @@ def _body(response: Any) -> bytes:
 class AppService:
     """One subscription's sites, for one scope."""
 
-    def __init__(  # noqa: PLR0913 - every part is passed in; there are no globals
+    def __init__(
         self,
         *,
         subscription: str,
@@ -84,7 +87,7 @@ class AppService:
         digest_key: bytes,
         tries: int = TRIES,
     ) -> None:
-        """transport: a guarded azure-core transport. digest_key: secret of the run, for settings."""
+        """transport: of azure-core, guarded. digest_key: a secret of the run, for settings."""
         self._subscription = subscription
         self._host = host
         self._credential = credential
@@ -132,7 +135,7 @@ class AppService:
         return views.configuration_view(ref, resource, self._settings(ref))
 
     def settings(self, ref: SlotRef) -> tuple[SettingView, ...]:
-        """Application settings: names, keyed digests of the values, and which stay with the slot."""
+        """Application settings: names, keyed digests of the values, which stay with the slot."""
         sticky = self._read(
             f"reading the sticky settings of {ref.site}",
             lambda: self._apps.list_slot_configuration_names(*_site(ref), cls=_raw, **LIMITS),
@@ -222,7 +225,7 @@ class AppService:
         doing = "looking at an operation"
         self._pinned(location, doing)
         status, body, headers = self._read(doing, lambda: self._get(location, doing))
-        if status == 202:
+        if status == HTTPStatus.ACCEPTED:
             following = headers.get("Location") or location
             self._pinned(following, doing)
             return OperationView(state=OperationState.RUNNING, location=following)
@@ -363,7 +366,7 @@ class AppService:
     def _document(self, doing: str, url: str) -> Any:
         def read() -> Any:
             status, body, _ = self._get(url, doing)
-            if status != 200:
+            if status != HTTPStatus.OK:
                 raise self._border.error(views.refused_by_arm(status, body), doing)
             return parsed(body)
 

@@ -7,14 +7,16 @@ read is what leaves. Paths and the API version are those of azure-mgmt-web 11 (2
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import rfc8785
 
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody, Purpose
-from rollback.model.environment import Azure
-from rollback.model.views import RampRule, SlotRef
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Azure
+    from rollback.model.views import RampRule, SlotRef
 
 API_VERSION = "2025-05-01"
 PRODUCTION = "production"
@@ -37,7 +39,7 @@ def canonical(content: Content) -> bytes:
 
 
 def swap_content(target: str) -> Content:
-    """Body of a swap. target: ``production`` or a slot's name. VNet settings stay where they are."""
+    """Body of a swap. target: ``production`` or a slot's name. Networks stay where they are."""
     return {"targetSlot": target, "preserveVnet": True}
 
 
@@ -211,7 +213,7 @@ def _configuration(
     )
 
 
-def _write(
+def _write(  # noqa: PLR0913 (the fields of an effect)
     azure: Azure,
     path: str,
     content: Content | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from http import HTTPStatus
 from typing import Any
 
 from rollback.connectors.crossing import Failure, by_status
@@ -189,13 +190,13 @@ def refused_by_arm(status: int, body: bytes) -> Failure:
     error = mapping(content, "error") or mapping(content)
     code = text(error, "code") or text(error, "Code")
     message = text(error, "message") or text(error, "Message")
-    if status == 409 and _BUSY.search(message):
+    if status == HTTPStatus.CONFLICT and _BUSY.search(message):
         found = (_BUSY_ID.search(message), _BUSY_NAME.search(message))
         which = " ".join(match[1] for match in found if match is not None)
         what = f"another operation is in progress ({which or 'unnamed'})"
         hint = "wait until it ends, or ask who started it"
         return Failure("busy", what, transient=True, status=status, hint=hint)
-    if status == 409 and _PREPARED.search(message):
+    if status == HTTPStatus.CONFLICT and _PREPARED.search(message):
         what = "a swap with preview is pending on this slot"
         hint = "complete or cancel the pending swap first"
         return Failure("preview-pending", what, transient=False, status=status, hint=hint)

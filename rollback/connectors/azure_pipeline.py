@@ -14,6 +14,7 @@ from rollback.connectors.crossing import Failure, by_status
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+    from azure.core.pipeline import PipelineRequest
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -28,7 +29,6 @@ class WrongHostError(Exception):
 
 def policies(credential: TokenCredential, host: str) -> list[Any]:
     """The policies of a client of `host`; the token goes to that host only."""
-    from azure.core.pipeline import PipelineRequest
     from azure.core.pipeline.policies import (
         ContentDecodePolicy,
         HeadersPolicy,

@@ -1,4 +1,4 @@
-"""All an action gets: guarded clients for one scope, made when first used, closed after one step."""
+"""All an action gets: guarded clients of one scope, made when used, closed after one step."""
 
 from __future__ import annotations
 

@@ -6,10 +6,9 @@ of its own (semantic reranking), can be reached. The guard under it refuses both
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.azure_pipeline import azure_failure
@@ -19,6 +18,9 @@ from rollback.errors import RollbackError
 from rollback.model.ports import Page, RefusalLatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from azure.core.credentials import TokenCredential
     from azure.cosmos import CosmosClient
 
@@ -75,7 +77,7 @@ class CosmosReader:
         raw: list[bytes] = []
 
         def keep(response: Any) -> None:
-            if response.http_response.status_code == 200:
+            if response.http_response.status_code == HTTPStatus.OK:
                 raw.append(response.http_response.body())
 
         with self._border.crossing(doing):
@@ -159,7 +161,7 @@ def _window(since: datetime | None, until: datetime | None) -> tuple[str, list[d
     asked = [(name, sign, value) for name, sign, value in bounds if value is not None]
     where = " AND ".join(f"c._ts {sign} {name}" for name, sign, _ in asked)
     return (
-        f"SELECT * FROM c WHERE {where}" if where else "SELECT * FROM c",
+        f"SELECT * FROM c WHERE {where}" if where else "SELECT * FROM c",  # noqa: S608 (fixed names only; values are parameters)
         [{"name": name, "value": int(value.timestamp())} for name, _, value in asked],
     )
 

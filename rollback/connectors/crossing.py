@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, GuardRefusal, RollbackError
-from rollback.model.ports import RefusalLatch
-from rollback.model.scope import GuardVerdict
+
+if TYPE_CHECKING:
+    from rollback.model.ports import RefusalLatch
+    from rollback.model.scope import GuardVerdict
 
 _DEPTH_MAX = 20
 
@@ -123,15 +127,20 @@ def ours(error: BaseException) -> RollbackError | None:
     return found
 
 
+def is_success(status: int) -> bool:
+    """True for the statuses that say it was done (200 to 299)."""
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+
+
 def by_status(status: int) -> Failure:
     """What an unwelcome HTTP status means, where nothing more is known."""
-    if status == 429:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Failure("throttled", "the service is throttling (429)", transient=True, status=429)
     if status in {401, 403}:
         what = f"the credential was not accepted ({status})"
         hint = "check the identity, its role and its secret"
         return Failure("denied", what, transient=False, status=status, hint=hint)
-    if status == 404:
+    if status == HTTPStatus.NOT_FOUND:
         return Failure("not-found", "there is no such thing (404)", transient=False, status=404)
     if status in {408, 500, 502, 503, 504}:
         what = f"the service failed ({status})"

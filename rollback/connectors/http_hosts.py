@@ -15,11 +15,12 @@ from urllib.parse import urlencode
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.reading import read_again
 from rollback.errors import ConnectorError, ProductDefect
-from rollback.model.effect import HttpWrite
 from rollback.model.ports import Answer, Clock, RefusalLatch, SocketHello
 
 if TYPE_CHECKING:
     import httpx
+
+    from rollback.model.effect import HttpWrite
 
 BYTES_MAX = 16 * 2**20
 TIMEOUT_S = 10.0
@@ -58,7 +59,7 @@ def http_failure(error: Exception) -> Failure | None:
 class HttpHost:
     """One host, for one scope."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (every part is passed in)
         self,
         *,
         host: str,
@@ -213,9 +214,13 @@ def socket_failure(error: Exception) -> Failure | None:
 
     if isinstance(error, sockets.InvalidStatus):
         status = error.response.status_code
-        return Failure("refused", f"the socket was refused ({status})", False, status)
+        return Failure(
+            "refused", f"the socket was refused ({status})", transient=False, status=status
+        )
     if isinstance(error, sockets.ConnectionClosed):
-        return Failure("closed", "the socket was closed before it said anything", True, 101)
+        return Failure(
+            "closed", "the socket was closed before it spoke", transient=True, status=101
+        )
     if isinstance(error, (sockets.WebSocketException, ValueError)):
         return Failure("unreadable", "the socket's handshake was not valid", transient=False)
     if isinstance(error, (OSError, EOFError)):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollback.model.environment import EntraApp
-from rollback.model.ports import SecretSource
-
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
+
+    from rollback.model.environment import EntraApp
+    from rollback.model.ports import SecretSource
 
 
 def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource) -> TokenCredential:

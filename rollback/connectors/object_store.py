@@ -10,6 +10,7 @@ import base64
 import hashlib
 from datetime import timedelta
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.crossing import Border, Failure, by_status
@@ -37,10 +38,10 @@ def store_failure(error: Exception) -> Failure | None:
 
     if isinstance(error, aws.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        if status == 412:
+        if status == HTTPStatus.PRECONDITION_FAILED:
             what = "the object is there already, or is not what was read"
             return Failure("precondition", what, transient=False, status=412)
-        if status == 409:
+        if status == HTTPStatus.CONFLICT:
             return Failure("conflict", "somebody else is writing it", transient=True, status=409)
         return by_status(status) if isinstance(status, int) else None
     if isinstance(error, (aws.ConnectTimeoutError, aws.ReadTimeoutError)):

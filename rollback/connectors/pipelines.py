@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal
 
 import rfc8785
 
-from rollback.connectors.crossing import by_status
+from rollback.connectors.crossing import by_status, is_success
 from rollback.connectors.values import at, listed, mapping, number, parsed, text
 from rollback.errors import ConnectorError
 from rollback.model.base import Frozen
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody
-from rollback.model.environment import Pipeline
-from rollback.model.ports import HttpPort
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Pipeline
+    from rollback.model.ports import HttpPort
 
 RUNS_MAX = 100
 API_VERSION = "2022-11-28"
@@ -169,7 +172,7 @@ def send(http: HttpPort, effect: HttpWrite, token: str) -> str:
         body = effect.body.content.encode()
         given += (("content-type", "application/json"),)
     answer = http.send(effect, body, given)
-    if 200 <= answer.status < 300:
+    if is_success(answer.status):
         return ""
     if answer.status in {403, 409, 422}:
         return f"answered {answer.status}"
@@ -182,7 +185,7 @@ def _base(pipeline: Pipeline) -> str:
 
 def _json(http: HttpPort, path: str, query: Headers, token: str) -> object:
     answer = http.get(path, query=query, headers=headers(token))
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         raise _refused(answer.status, f"GET {path}")
     try:
         return parsed(answer.body)

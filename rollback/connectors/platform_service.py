@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,14 +15,13 @@ from rollback.connectors.crossing import by_status
 from rollback.connectors.values import number, parsed, text
 from rollback.errors import ConnectorError
 from rollback.model.base import Frozen
-from rollback.model.environment import Environment, Jwt, Platform
-from rollback.model.ports import Answer, HttpPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from rollback.model.environment import Secret
+    from rollback.model.environment import Environment, Jwt, Platform, Secret
+    from rollback.model.ports import Answer, HttpPort
 
 _JSON = (("content-type", "application/json"), ("accept", "application/json"))
 _ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
@@ -72,7 +72,7 @@ def healthy(http: HttpPort, platform: Platform) -> str:
         answer = http.get(path, fresh=True)
     except ConnectorError as error:
         return error.reason
-    return "" if answer.status == 200 else f"answered {answer.status}"
+    return "" if answer.status == HTTPStatus.OK else f"answered {answer.status}"
 
 
 def verify_token(
@@ -153,7 +153,7 @@ def _key(
         return secret(declared.public_key)
     host, path = host_and_path(declared.jwks_url or "")
     answer = jwks(host).get(path, headers=(("cache-control", "no-cache"),))
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         raise _refused(answer, "reading the key set")
     keys = jwt.PyJWKSet.from_dict(parsed(answer.body)).keys
     wanted = header.get("kid")
@@ -165,7 +165,7 @@ def _key(
 def _session(http: HttpPort, platform: Platform, given: dict[str, str], doing: str) -> Session:
     _, path = host_and_path(platform.api_url, platform.token_path)
     answer = http.exchange(path, json.dumps(given).encode(), _JSON)
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         raise _refused(answer, doing)
     try:
         said = parsed(answer.body)

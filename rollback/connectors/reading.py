@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rollback.errors import ConnectorError
-from rollback.model.ports import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.model.ports import Clock
 
 T = TypeVar("T")
 

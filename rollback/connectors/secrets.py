@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from rollback.errors import InputError
-from rollback.model.environment import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rollback.model.environment import Secret
 
 BLOT = "[secret]"
 _SHORTEST = 4

@@ -7,7 +7,8 @@ that does not answer is a finding, not an exception. A refusal of the guard alwa
 
 from __future__ import annotations
 
-from typing import TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +17,9 @@ from rollback.connectors.values import at, flag, listed, moment, number, parsed,
 from rollback.errors import ConnectorError
 from rollback.model.authority import AuthorityProbe, ScopeClaim
 from rollback.model.base import Frozen, Instant
-from rollback.model.ports import Answer, HttpPort, SocketHello
+
+if TYPE_CHECKING:
+    from rollback.model.ports import Answer, HttpPort, SocketHello
 
 Headers = tuple[tuple[str, str], ...]
 M = TypeVar("M", bound=BaseModel)
@@ -160,7 +163,7 @@ def releases(
 
 
 def _release_problem(probe: ReleaseProbe) -> str:
-    if probe.status != 200:
+    if probe.status != HTTPStatus.OK:
         return f"answered {probe.status}"
     if not probe.build:
         return "names no build"
@@ -169,7 +172,7 @@ def _release_problem(probe: ReleaseProbe) -> str:
     return ""
 
 
-def authority(
+def authority(  # noqa: PLR0913 (what is asked, of whom, and how it is known again)
     http: HttpPort,
     path: str,
     *,
@@ -237,7 +240,7 @@ def _claims(said: object) -> tuple[ScopeClaim, ...]:
 
 
 def _authority_problem(answer: Answer, said: object) -> str:
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         return f"answered {answer.status}"
     if not isinstance(at(said, "scopes"), list):
         return "names no scopes"
@@ -293,9 +296,11 @@ def socket_hello(
 ) -> SocketBuild:
     """Open a new web socket and hear which build and instance is behind it."""
     hello: SocketHello = http.socket(path, headers=bearer(token), timeout_s=timeout_s)
-    if hello.status != 101 or hello.problem:
+    if hello.status != HTTPStatus.SWITCHING_PROTOCOLS or hello.problem:
         return SocketBuild(
-            opened=hello.status == 101, status=hello.status, problem=hello.problem or "refused"
+            opened=hello.status == HTTPStatus.SWITCHING_PROTOCOLS,
+            status=hello.status,
+            problem=hello.problem or "refused",
         )
     try:
         said = parsed(hello.message.encode())
@@ -320,7 +325,7 @@ def _json(answer: Answer) -> object:
 
 def _read(http: HttpPort, path: str, token: str) -> bytes:
     answer = http.get(path, headers=bearer(token))
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         failure = by_status(answer.status)
         raise ConnectorError(
             f"trading-backend.{failure.code}",

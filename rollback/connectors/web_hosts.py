@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from rollback.errors import ConnectorError
 from rollback.model.base import Frozen
-from rollback.model.ports import HttpPort
+
+if TYPE_CHECKING:
+    from rollback.model.ports import HttpPort
 
 CHUNKS_MAX = 100
 
@@ -65,7 +69,7 @@ def page(
         answer = http.get(path, headers=headers, fresh=fresh)
     except ConnectorError as error:
         return WebPage(status=error.status, problem=error.reason)
-    if answer.status != 200:
+    if answer.status != HTTPStatus.OK:
         return WebPage(
             status=answer.status,
             request_id=answer.request_id,
@@ -132,5 +136,5 @@ def _chunk(http: HttpPort, path: str, headers: tuple[tuple[str, str], ...]) -> C
         path=path,
         status=answer.status,
         build=mark[1].decode() if mark else "",
-        problem="" if answer.status == 200 else f"answered {answer.status}",
+        problem="" if answer.status == HTTPStatus.OK else f"answered {answer.status}",
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from rollback.connectors.crossing import by_status
+from rollback.connectors.crossing import by_status, is_success
 from rollback.errors import ConnectorError
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, HttpWrite, Purpose
-from rollback.model.environment import Channel
-from rollback.model.ports import HttpPort
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Channel
+    from rollback.model.ports import HttpPort
 
 BYTES_MAX = 16_384
 
@@ -34,7 +37,7 @@ def post(http: HttpPort, effect: HttpWrite, message: dict[str, object]) -> int:
     """Post a message, once; the status. Raises ConnectorError where it was not taken."""
     body = json.dumps(message, sort_keys=True, ensure_ascii=False).encode()
     answer = http.send(effect, body, (("content-type", "application/json"),))
-    if not 200 <= answer.status < 300:
+    if not is_success(answer.status):
         failure = by_status(answer.status)
         raise ConnectorError(
             f"webhook.{failure.code}",
