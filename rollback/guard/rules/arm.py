@@ -44,10 +44,9 @@ def document_db(request: Normal) -> bool:
 def not_a_read(request: Normal, subscription: str) -> Denial | None:
     """Why this is not one of the reads; None where it is one."""
     path = request.path.lower().rstrip("/")
-    if subscription and not f"{path}/".startswith(f"/subscriptions/{subscription.lower()}/"):  # R1
-        return Denial("resource-manager.subscription", "outside the environment's subscription")
+    inside = not subscription or f"{path}/".startswith(f"/subscriptions/{subscription.lower()}/")
     if document_db(request):  # R2
-        if request.reads and _ACCOUNT.fullmatch(path):
+        if inside and request.reads and _ACCOUNT.fullmatch(path):
             return None
         if _SECRETS.search(path):
             return Denial(
@@ -60,6 +59,8 @@ def not_a_read(request: Normal, subscription: str) -> Denial | None:
             "under Microsoft.DocumentDB only the account and its roles may be read",
             NO_REWRITE,
         )
+    if not inside:  # R1
+        return Denial("resource-manager.subscription", "outside the environment's subscription")
     if _SECRETS.search(path):  # R4
         return Denial("resource-manager.secrets", "a call that hands out secrets", NO_SECRET)
     segments = path.split("/")
