@@ -9,7 +9,10 @@ from rollback.rendering.fit import fit
 from rollback.rendering.plan_view import plan_view
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rollback.model.plan import Plan
+    from rollback.model.record import Record
     from rollback.rendering.view import View
 
 Format = Literal["text", "markdown", "html", "json"]
@@ -76,3 +79,25 @@ def show(
             return fit(view, html, max_chars)
         case _:
             assert_never(format)
+
+
+def render_report(  # noqa: PLR0913 - each is a question a caller may ask
+    plan: Plan,
+    digest: str,
+    records: Sequence[Record],
+    format: Literal["text", "markdown", "html"],  # noqa: A002
+    *,
+    next_moves: Sequence[str] = (),
+    bundle: str = "",
+    max_chars: int | None = CHARS_MAX,
+    colour: bool = False,
+    width: int = 100,
+) -> str:
+    """The report of a run in a face, from its plan and its journal's records alone.
+
+    next_moves: what the run's result says a person should do. bundle: where its evidence is.
+    """
+    from rollback.rendering.report import report_view  # noqa: PLC0415 - only for reports
+
+    view = report_view(plan, digest, records, next_moves=next_moves, bundle=bundle)
+    return show(view, format, max_chars=max_chars, colour=colour, width=width)

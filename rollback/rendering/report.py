@@ -1,0 +1,302 @@
+"""The report of a run: what happened, who is still exposed, what a person does next.
+
+Made from the plan and the journal's records alone, so that it can be made again from a bundle. A
+break-glass reason is the first line of every face.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.errors import ExitStatus
+from rollback.model.change import Update
+from rollback.model.record import Outcome, RecordKind
+from rollback.rendering.report_events import request_table, seen_during, timeline
+from rollback.rendering.risks import exposed
+from rollback.rendering.view import Line, Section, View, Weight, line, prose, spans, strong
+from rollback.rendering.words import counted, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rollback.model.plan import Plan, PlannedStep
+    from rollback.model.record import Record
+
+_ENDINGS = {
+    ExitStatus.DONE: "done and verified",
+    ExitStatus.DEFECT: "stopped by a defect in the product",
+    ExitStatus.USAGE: "not started: the input was wrong",
+    ExitStatus.REFUSED: "refused by the guard or the proof",
+    ExitStatus.APPROVAL: "not approved: nothing moved away from safety",
+    ExitStatus.STALE: "the world was not what the plan predicted",
+    ExitStatus.PERSON: "partial or unknown: a person is needed",
+    ExitStatus.AUTHORITY: "halt authority lost or not proved",
+    ExitStatus.VERIFICATION: "verification failed",
+    ExitStatus.EVIDENCE: "evidence could not be written",
+    ExitStatus.LEASE: "somebody else holds the lease",
+    ExitStatus.INTERRUPTED: "interrupted by a person",
+}
+_STATUS_WEIGHTS = {
+    "done": Weight.GOOD,
+    "no-op": Weight.PLAIN,
+    "skipped": Weight.WEAK,
+    "failed": Weight.FORBIDDEN,
+    "unknown": Weight.UNKNOWN,
+    "handed-over": Weight.UNKNOWN,
+    "open": Weight.UNKNOWN,
+}
+
+
+def ending(status: int | None) -> str:
+    """An exit status in words; None for a run that is not closed."""
+    if status is None:
+        return "not closed: running, or interrupted"
+    try:
+        return _ENDINGS[ExitStatus(status)]
+    except ValueError:
+        return f"exit status {status}"
+
+
+def report_view(
+    plan: Plan,
+    digest: str,
+    records: Sequence[Record],
+    *,
+    next_moves: Sequence[str] = (),
+    bundle: str = "",
+) -> View:
+    """The view of a run's report. records: all of the run's, in the order of its journal."""
+    opened = [record for record in records if record.kind is RecordKind.OPENED]
+    closed = _closing(records)
+    status = _status(closed)
+    last = opened[-1] if opened else None
+    glass = next(
+        (record.text("break_glass") for record in opened if record.text("break_glass")), ""
+    )
+    first = (
+        (line("{}", prose(glass), label="break-glass", weight=Weight.FORBIDDEN),) if glass else ()
+    )
+    lead = (
+        Section("What happened", tuple(_summary(plan, digest, records, status, last, bundle))),
+        Section("Who stays exposed", tuple(exposed(plan))),
+        Section("What a person does next", tuple(_next(plan, next_moves, status))),
+        Section("Steps", tuple(_steps(plan, records))),
+    )
+    return View(
+        kind="Rollback report",
+        verdict=ending(status).upper(),
+        good=status == ExitStatus.DONE,
+        title=spans("{} in {}", plan.playbook, plan.environment),
+        sections=(
+            *lead,
+            Section("People", tuple(_people(records))),
+            Section("Seen on the way", tuple(seen_during(records))),
+            Section("Requests, by x-request-id", (request_table(records),)),
+            Section("Timeline", tuple(timeline(records))),
+        ),
+        lead=len(lead),
+        first=first,
+    )
+
+
+def _closing(records: Sequence[Record]) -> Record | None:
+    """The CLOSED record of the last sitting, if it was closed."""
+    for record in reversed(records):
+        if record.kind is RecordKind.CLOSED:
+            return record
+        if record.kind is RecordKind.OPENED:
+            return None
+    return None
+
+
+def _status(closed: Record | None) -> int | None:
+    said = None if closed is None else closed.get("exit")
+    return said if isinstance(said, int) else None
+
+
+def _summary(  # noqa: PLR0913, PLR0917 - the parts of one paragraph
+    plan: Plan,
+    digest: str,
+    records: Sequence[Record],
+    status: int | None,
+    last: Record | None,
+    bundle: str,
+) -> list[Line]:
+    weight = Weight.GOOD if status == ExitStatus.DONE else Weight.FORBIDDEN
+    exit_ = "" if status is None else f" (exit {status})"
+    lines = [line("{}{}", strong(ending(status)), prose(exit_), label="result", weight=weight)]
+    if records:
+        lines += [
+            line("{}", records[0].run, label="run"),
+            line("{} to {}", moment(records[0].at), moment(records[-1].at), label="from"),
+        ]
+    if last is not None:
+        lines.append(line("{}, {}", last.text("by") or "?", prose(last.text("mode")), label="by"))
+    sent = [record for record in records if record.kind is RecordKind.INTENT]
+    moved = [one for one in sent if one.text("direction") == "away-from-safety"]
+    lines += [
+        line("{} ({})", plan.environment, plan.environment_kind, label="environment"),
+        line("{}, {}", plan.owner, plan.contact, label="owner"),
+        line("{}", plan.incident, label="incident")
+        if plan.incident
+        else line("none given", label="incident"),
+        line("{}", digest, label="plan"),
+        line(
+            f"{counted(len(sent), 'write')} sent, {len(moved)} of them away from safety",
+            label="writes",
+        ),
+    ]
+    if bundle:
+        lines.append(line("{}", bundle, label="evidence"))
+    refusals = [record for record in records if record.kind is RecordKind.REFUSAL]
+    lines += [
+        line(
+            "the guard stopped {} {}{}: {}",
+            prose(record.text("method")),
+            record.text("host"),
+            record.text("path"),
+            prose(_reasons(record)),
+            weight=Weight.FORBIDDEN,
+        )
+        for record in refusals
+    ]
+    return lines
+
+
+def _reasons(record: Record) -> str:
+    reasons = record.get("reasons")
+    if isinstance(reasons, tuple):
+        return "; ".join(str(reason) for reason in reasons)
+    return record.text("reasons") or record.text("rule")
+
+
+def _next(plan: Plan, moves: Sequence[str], status: int | None) -> list[Line]:
+    lines = [line("{}", prose(move)) for move in moves]
+    if not moves:
+        lines = [
+            line("{}: {}", entry.surface, prose(entry.human_step), weight=Weight.EXPOSURE)
+            for entry in plan.not_rolled_back
+        ]
+    if status is None:
+        lines.append(line("see whether the run is still running; if not, resume it"))
+    return lines or [line("nothing is left to do")]
+
+
+def _steps(plan: Plan, records: Sequence[Record]) -> list[Line]:
+    lines: list[Line] = []
+    for index, step in enumerate(plan.steps, start=1):
+        lines += _step(index, step, records)
+    return lines
+
+
+def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line]:
+    mine = [record for record in records if record.text("step") == step.name]
+    ended = next((one for one in reversed(mine) if one.kind is RecordKind.STEP), None)
+    status = (ended.text("status") if ended else "") or "open"
+    reason = ended.text("reason") if ended else "it did not end"
+    lines = [
+        line(
+            "{}: {}{}",
+            step.name,
+            prose(status),
+            prose(f": {reason}" if reason else ""),
+            number=index,
+            weight=_STATUS_WEIGHTS.get(status, Weight.PLAIN),
+        )
+    ]
+    summaries = {change.id: change.summary for change in step.changes if isinstance(change, Update)}
+    for record in mine:
+        if record.kind is RecordKind.OUTCOME:
+            outcome = record.text("outcome")
+            weight = {
+                Outcome.APPLIED.value: Weight.PLAIN,
+                Outcome.NOT_APPLIED.value: Weight.WEAK,
+            }.get(outcome, Weight.UNKNOWN)
+            lines.append(
+                line(
+                    "{}: {}; {}",
+                    prose(summaries.get(record.text("change"), record.text("change"))),
+                    prose(outcome),
+                    prose(record.text("reason")),
+                    depth=1,
+                    weight=weight,
+                )
+            )
+        elif record.kind is RecordKind.OBSERVED and record.text("verdict") == "drifted":
+            said = record.get("differences")
+            differences = said if isinstance(said, tuple) else (said,)
+            lines += [
+                line("{}", prose(str(each)), label="drift", depth=1, weight=Weight.UNKNOWN)
+                for each in differences
+            ]
+        elif record.kind is RecordKind.VERIFIED:
+            lines += _checks(record)
+    return lines
+
+
+def _checks(record: Record) -> list[Line]:
+    said = record.get("checks")
+    checks = said if isinstance(said, tuple) else ()
+    return [
+        line(
+            "{}",
+            prose(str(check)),
+            label="checked",
+            depth=1,
+            weight=Weight.GOOD if str(check).startswith("holds") else Weight.FORBIDDEN,
+        )
+        for check in checks
+    ] or [
+        line(
+            "{}",
+            prose("holds" if record.get("holds") is True else "does not hold"),
+            label="verified",
+            depth=1,
+        )
+    ]
+
+
+def _people(records: Sequence[Record]) -> list[Line]:
+    lines: list[Line] = []
+    for record in records:
+        if record.kind is RecordKind.APPROVED:
+            if record.text("problem"):
+                lines.append(
+                    line(
+                        "{}",
+                        prose(record.text("problem")),
+                        label="not accepted",
+                        weight=Weight.WEAK,
+                    )
+                )
+            else:
+                lines.append(
+                    line(
+                        "{}: {} with key {}",
+                        record.text("principal"),
+                        prose(record.text("decision")),
+                        record.text("key") or "(not said)",
+                        label="signed",
+                    )
+                )
+        elif record.kind is RecordKind.ATTESTED:
+            lines.append(
+                line(
+                    "{}: {}",
+                    record.text("person"),
+                    prose(record.text("statement")),
+                    label="attested",
+                )
+            )
+        elif record.kind is RecordKind.SAID:
+            lines.append(
+                line(
+                    "{} said that {} was {}",
+                    record.text("person") or "(somebody)",
+                    record.text("effect"),
+                    prose(record.text("outcome")),
+                    label="said",
+                    weight=Weight.WEAK,
+                )
+            )
+    return lines or [line("nobody signed or attested")]
