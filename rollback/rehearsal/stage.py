@@ -42,7 +42,7 @@ class Stage:
 def _catalogue(site: str) -> list[dict[str, Any]]:
     def entry(build: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - plain YAML values
         digest = digest_of(site, build)
-        image = f"registry.trading.example/{site}@{digest}"
+        image = f"trading.azurecr.io/{site}@{digest}"
         return {
             "build": build,
             "artifact": digest,
@@ -223,9 +223,7 @@ def _key(directory: Path, person: str) -> Path:
     path = directory / f"{person.split('@')[0]}_ed25519"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(
-            private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-        )
+        file.write(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     path.with_suffix(".pub").write_bytes(public + b"\n")
     return path

@@ -92,7 +92,13 @@ def apply_plan(
     Refused (edited), PlanStale (applied before); everything later is in the result.
     """  # noqa: D205
     asked = Asked(
-        _read_approvals(approvals), only_safe, break_glass, attestations, {}, people, progress,
+        _read_approvals(approvals),
+        only_safe,
+        break_glass,
+        attestations,
+        {},
+        people,
+        progress,
         stopping,
     )
     check_plan(setting, document)
@@ -283,9 +289,7 @@ def _sit(
         digest_key=setting.randomness.hex(32).encode(),
     )
     parts = replace(parts, sink=sink_for(setting, evidence, ledger))
-    opener = Opener(
-        environment, parts, ledger, latch, JournalledExchanges(journal), setting.clock
-    )
+    opener = Opener(environment, parts, ledger, latch, JournalledExchanges(journal), setting.clock)
     _canaries(setting, opener, journal, directory.run)
     _record_people(setting, document, journal, asked)
     _record_said(journal, setting, asked)
@@ -314,9 +318,7 @@ def _sit(
         lease.acquire()
     watch = AuthorityWatch(setting, opener, journal, directory.run, said)
     try:
-        with watch if moves else _Still(), ThreadPool(
-            environment.policy.steps_at_once_max
-        ) as pool:
+        with watch if moves else _Still(), ThreadPool(environment.policy.steps_at_once_max) as pool:
             status = drive_run(
                 plan,
                 environment,
@@ -531,5 +533,3 @@ def _next_moves(
     elif status == ExitStatus.AUTHORITY:
         moves.append("halt trading at the venue or broker; nothing that moves users is sent")
     return moves
-
-

@@ -64,6 +64,12 @@ def read_status(run: RunDirectory) -> RunStatus:
             exit_ = said if isinstance(said, int) else None
     doubts = tuple(name for name in sent if not name.startswith("upkeep"))
     return RunStatus(
-        run.run, environment, playbook, opened, exit_, tuple(steps.values()), doubts,
+        run.run,
+        environment,
+        playbook,
+        opened,
+        exit_,
+        tuple(steps.values()),
+        doubts,
         len(check.records),
     )

@@ -1,0 +1,215 @@
+"""Scenarios in more than one act: a person's word, a second laptop, a killed process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from rollback.errors import ExitStatus, RollbackError
+from rollback.planning.canonical import canonical
+from rollback.rehearsal.simulator import names
+from rollback.wiring import PlanDocument
+
+if TYPE_CHECKING:
+    from rollback.rehearsal.scenario import Play
+
+
+def _expect(play: Play, *, holds: bool, otherwise: str) -> bool:
+    if not holds:
+        play.said.append(otherwise)
+    return holds
+
+
+def person_says_not_applied(play: Play) -> int:
+    """First 6, nothing resent; then a person looked, says so, and the run goes on."""
+    plan = play.plan()
+    play.scenario.before_apply(play.sim)
+    first = play.apply(plan)
+    if not _expect(
+        play,
+        holds=first.exit_status == ExitStatus.PERSON,
+        otherwise=f"the first sitting ended with {first.exit_status}, not 6",
+    ):
+        return first.exit_status
+    second = play.operator().resume(
+        first.run, said={"revert/web#swap": "not-applied"}, progress=play.progress
+    )
+    play.results.append(second)
+    return second.exit_status
+
+
+def refused_naming_the_artifact(play: Play) -> int:
+    """3 at planning, and the next possible move is the artifact by digest."""
+    plan = play.plan()
+    moves = [one.next_move for step in plan.plan.steps for one in step.refused]
+    named = any("way=artifact" in move for move in moves)
+    if not _expect(play, holds=named, otherwise="the artifact way was not named"):
+        return ExitStatus.DEFECT
+    return plan.exit_status.value
+
+
+def exposure_is_reported(play: Play) -> int:
+    """0, and who stays exposed is in the plan, with how long."""
+    plan = play.plan()
+    pinned = any("cookie" in one.who and one.until_s == 3600 for one in plan.plan.exposures)
+    ended = play.apply(plan).exit_status
+    if not _expect(play, holds=pinned, otherwise="pinned users are not reported"):
+        return ExitStatus.DEFECT
+    return ended
+
+
+def rule_is_kept(play: Play) -> int:
+    """The halt of a rule that protects users would be the opposite of a halt."""
+    plan = play.plan()
+    halted = [
+        change
+        for change in plan.plan.step("halt").changes
+        if change.kind == "update" and change.resource == "backend/traffic"
+    ]
+    if not _expect(play, holds=not halted, otherwise="the halt would empty the rule"):
+        return ExitStatus.DEFECT
+    return play.apply(plan).exit_status
+
+
+def halt_stays(play: Play) -> int:
+    """Nobody but the operator touches the operator's halt."""
+    ended = play.plain()
+    changes = play.sim.control.changes()
+    halts = [one for one in changes if one.container == "trading_controls"]
+    if not _expect(
+        play,
+        holds=len(halts) == 1 and halts[0].principal.startswith("operator:"),
+        otherwise=f"control documents were written by {[one.principal for one in halts]}",
+    ):
+        return ExitStatus.DEFECT
+    return ended
+
+
+def killed_and_resumed(play: Play) -> int:
+    """`kill -9` while the first swap runs; `resume` completes without a second swap."""
+    plan = play.plan()
+    _kill_midway(play, plan, "state")
+    run = play.operator().status()[0].run
+    result = play.operator().resume(run, progress=play.progress)
+    play.results.append(result)
+    return result.exit_status
+
+
+def second_laptop(play: Play) -> int:
+    """The first laptop is gone with its journal; a new plan resolves by looking."""
+    plan = play.plan()
+    _kill_midway(play, plan, "state")
+    _until_quiet(play)
+    again = play.plan("state-second")
+    return play.apply(again, "state-second").exit_status
+
+
+def two_together(play: Play) -> int:
+    """Same plan's worth of work from two laptops sharing one lease."""
+    plans = [play.plan(state) for state in ("state", "state-second")]
+    endings: list[int] = []
+
+    def press(plan: PlanDocument, state: str) -> None:
+        try:
+            endings.append(play.apply(plan, state).exit_status)
+        except RollbackError as error:
+            endings.append(error.exit_status.value)
+
+    presses = [
+        threading.Thread(target=press, args=(plan, state))
+        for plan, state in zip(plans, ("state", "state-second"), strict=True)
+    ]
+    for one in presses:
+        one.start()
+    for one in presses:
+        one.join()
+    if not _expect(
+        play, holds=sorted(endings) == [0, 12], otherwise=f"ended with {sorted(endings)}"
+    ):
+        return ExitStatus.DEFECT
+    return 0
+
+
+def edited(play: Play) -> int:
+    """One field of a signed plan is changed."""
+    plan = play.plan()
+    approvals = play.approvals(plan)
+    content: dict[str, Any] = json.loads(plan.canonical)
+    content["owner"] = "somebody else"
+    other = PlanDocument.read(canonical(content))
+    result = play.operator().apply(other, approvals=approvals)
+    play.results.append(result)
+    return result.exit_status
+
+
+def other_environment(play: Play) -> int:
+    """A plan says where it belongs."""
+    plan = play.plan()
+    content: dict[str, Any] = json.loads(plan.canonical)
+    content["environment"] = "somewhere-else"
+    result = play.operator().apply(PlanDocument.read(canonical(content)))
+    return result.exit_status
+
+
+def expired_approval(play: Play) -> int:
+    """Approvals that do not outlast the plan's longest duration count for nothing."""
+    plan = play.plan()
+    return play.apply(plan, approvals=play.approvals(plan, lasts_s=1)).exit_status
+
+
+def replayed(play: Play) -> int:
+    """A plan applies once."""
+    plan = play.plan()
+    first = play.apply(plan)
+    if not _expect(play, holds=first.exit_status == 0, otherwise="the first apply failed"):
+        return first.exit_status
+    return play.apply(plan).exit_status
+
+
+def _kill_midway(play: Play, plan: PlanDocument, state: str) -> None:
+    """Apply in a process of its own; kill it when the first swap is under way."""
+    folder = play.directory
+    (folder / "plan.json").write_bytes(plan.canonical)
+    files = []
+    for number, data in enumerate(play.approvals(plan), start=1):
+        path = folder / f"approval-{number}.json"
+        path.write_bytes(data)
+        files.append(str(path))
+    command = [
+        sys.executable,
+        "-m",
+        "rollback.rehearsal.applier",
+        str(folder / "environment.yaml"),
+        str(folder / "plan.json"),
+        str(folder / state),
+        *files,
+    ]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **play.stage.variables},
+        text=True,
+    )
+    assert process.stdout is not None  # noqa: S101 - it was asked for above
+    for line in process.stdout:
+        if line.startswith("looked revert/"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def _until_quiet(play: Play) -> None:
+    """Wait until the swap the dead laptop started has ended, as a person would."""
+    waiting = threading.Event()
+    for _ in range(100):
+        running = play.sim.control.summary()["operations"]
+        if not running[names.WEB] and not running[names.BACKEND]:
+            return
+        waiting.wait(0.1)

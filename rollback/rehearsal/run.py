@@ -1,0 +1,127 @@
+"""`rollback rehearse`: stage, break, plan, approve, apply, and say promise by promise what was seen."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rollback.errors import InputError
+from rollback.rehearsal.checks import check_promises, problems_of
+from rollback.rehearsal.scenario import Play, Scenario, play
+from rollback.rehearsal.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.model.playbook import Playbook
+
+
+def scenario_named(name: str) -> Scenario:
+    """The scenario of that name. Raises InputError naming the known ones."""
+    for scenario in SCENARIOS:
+        if scenario.name == name:
+            return scenario
+    known = ", ".join(scenario.name for scenario in SCENARIOS)
+    raise InputError(
+        "input.unknown-scenario", f"no scenario is named {name!r}", hint=f"use: {known}"
+    )
+
+
+def rehearse(
+    playbook: Playbook | None = None,
+    scenario: str = "clean",
+    *,
+    keep: str | Path | None = None,
+    out: Callable[[str], None] = print,
+    talk: Callable[[str], None] | None = None,
+) -> int:
+    """Rehearse one scenario, or ``all``. Returns 0 when every one ends as stated.
+
+    out: takes result lines (standard output); talk: takes progress (standard error).
+    """
+    talk = talk or (lambda line: print(line, file=sys.stderr))
+    if playbook is None:
+        from playbooks import full_rollback
+
+        playbook = full_rollback
+    root = Path(keep) if keep is not None else Path(tempfile.mkdtemp(prefix="rollback-rehearsal-"))
+    if scenario == "all":
+        return _all(playbook, root, out, talk)
+    return _one(scenario_named(scenario), playbook, root, out, talk)
+
+
+def _one(
+    scenario: Scenario,
+    playbook: Playbook,
+    root: Path,
+    out: Callable[[str], None],
+    talk: Callable[[str], None],
+) -> int:
+    started = time.monotonic()
+    talk(f"rehearsal of {playbook.playbook}, scenario {scenario.name}: {scenario.about}")
+    shown: list[str] = []
+
+    def progress(kind: str, step: str, text: str) -> None:
+        if kind != "looked":
+            talk(f"  {time.monotonic() - started:6.2f} s  {step or '-'}: {kind} {text}".rstrip())
+
+    def judge(playing: Play, exit_: int) -> tuple[str, ...]:
+        problems = problems_of(playing, exit_)
+        shown.extend(_ending(playing, exit_, problems))
+        return problems
+
+    exit_, problems, playing = play(scenario, playbook, root, progress, judge)
+    del exit_
+    if playing is not None and playing.plans:
+        out(playing.plans[-1].to_text())
+    for line in shown:
+        out(line)
+    out(f"kept in:  {root}")
+    out(f"took:     {time.monotonic() - started:.1f} s")
+    return 1 if problems else 0
+
+
+def _ending(playing: Play, exit_: int, problems: tuple[str, ...]) -> list[str]:
+    lines = []
+    for result in playing.results:
+        lines.append(f"run:      {result.run}, exit {result.exit_status}")
+        lines += [
+            f"  {ended:<12} {name}{': ' + why if why else ''}" for name, ended, why in result.steps
+        ]
+        lines += [f"next:     {move}" for move in result.next_moves]
+        if result.bundle_path:
+            lines.append(f"bundle:   {result.bundle_path}")
+    lines += [f"stopped:  {said}" for said in playing.said]
+    lines.append("promises, seen from the outside:")
+    for one in check_promises(playing, exit_):
+        lines.append(f"  {'kept  ' if one.holds else 'BROKEN'} {one.promise}: {one.seen}")
+    lines.append(f"ending:   {exit_} ({'as stated' if not problems else 'NOT AS STATED'})")
+    lines += [f"  problem: {problem}" for problem in problems]
+    return lines
+
+
+def _all(
+    playbook: Playbook, root: Path, out: Callable[[str], None], talk: Callable[[str], None]
+) -> int:
+    failed: list[str] = []
+    for scenario in SCENARIOS:
+        started = time.monotonic()
+        talk(f"scenario {scenario.name}")
+        exit_, problems, _ = play(
+            scenario, playbook, root / scenario.name, lambda *_: None, problems_of
+        )
+        took = time.monotonic() - started
+        state = "ok    " if not problems else "FAILED"
+        out(f"{state} {scenario.name:<34} exit {exit_:<3} {took:5.1f} s  {scenario.about}")
+        for problem in problems:
+            out(f"         {problem}")
+        if problems:
+            failed.append(scenario.name)
+        else:
+            shutil.rmtree(root / scenario.name, ignore_errors=True)
+    out(f"{len(SCENARIOS) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0

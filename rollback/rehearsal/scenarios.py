@@ -1,0 +1,292 @@
+"""Every scenario, with its stated ending. What plays out in more than one act is in `acts`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollback.rehearsal import acts
+from rollback.rehearsal.scenario import Scenario
+from rollback.rehearsal.simulator import names, stories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.rehearsal.simulator.process import Simulator
+    from rollback.rehearsal.simulator.world import World
+
+BOTH = (names.BACKEND, names.WEB)
+SWAPPED = {"moment": "phase", "phase": "swapped", "site": names.WEB}
+MIDWAY = {"moment": "phase", "phase": "swap-started", "site": names.WEB}
+
+
+def _surface(content: dict[str, Any], name: str, **over: Any) -> dict[str, Any]:  # noqa: ANN401
+    surfaces = content["surfaces"]
+    return {**content, "surfaces": {**surfaces, name: {**surfaces[name], **over}}}
+
+
+def _on_hold(content: dict[str, Any]) -> dict[str, Any]:
+    backend = content["surfaces"]["backend"]
+    releases = [
+        {**one, "on_hold": True} if one["build"] == names.STABLE_BUILD else one
+        for one in backend["releases"]
+    ]
+    return _surface(content, "backend", releases=releases)
+
+
+def _bad_ramps_to_stable(world: World) -> World:
+    return stories.ramped(world, names.BACKEND, 20.0)
+
+
+def _canary(world: World) -> World:
+    return stories.ramped(world, names.WEB, 10.0, pinned=17)
+
+
+def _stop_both(world: World) -> World:
+    return stories.stopped(world, names.WEB)
+
+
+def _cosmos_setting(world: World) -> World:
+    return stories.with_setting(
+        world, names.BACKEND, names.STAGING, "COSMOS_DATABASE", "trading-old"
+    )
+
+
+def _authority_lost_mid_run(sim: Simulator) -> None:
+    sim.control.fault("authority_denies", site=names.BACKEND, when=SWAPPED)
+
+
+def _both_hosts_swap(fault: str) -> Callable[[Simulator], None]:
+    def throw(sim: Simulator) -> None:
+        sim.control.fault(fault, site=names.WEB, count=1)
+
+    return throw
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario("clean", "a bad release is live on backend and web", (0,), swaps=1),
+    Scenario(
+        "already-rolled-back",
+        "everything serves the stable release already: a plan of no-ops",
+        (0,),
+        world=stories.already_rolled_back,
+        sends_nothing=True,
+    ),
+    Scenario(
+        "swap-500-after-effect",
+        "the swap is answered 500 after it took effect: read, not resent",
+        (0,),
+        before_apply=_both_hosts_swap("swap_500_after_effect"),
+        swaps=1,
+    ),
+    Scenario(
+        "swap-500-without-effect",
+        "the swap is answered 500 and nothing happened: a person says so, then it goes on",
+        (0,),
+        play=acts.person_says_not_applied,
+        before_apply=_both_hosts_swap("swap_500_without_effect"),
+        swaps=1,
+    ),
+    Scenario(
+        "swap-response-lost",
+        "the connection drops after the swap was taken",
+        (0, 6),
+        before_apply=_both_hosts_swap("swap_response_dropped_after_effect"),
+    ),
+    Scenario(
+        "swap-never-ends",
+        "the swap stays in progress: bounded, then a person",
+        (6,),
+        before_apply=lambda sim: sim.control.fault("swap_never_ends", site=names.WEB),
+    ),
+    Scenario(
+        "operation-in-progress",
+        "somebody else's operation holds the site: wait, bounded, then a person",
+        (6,),
+        before_apply=lambda sim: sim.control.fault("other_operation_in_progress", site=names.WEB),
+        swaps=0,
+    ),
+    Scenario(
+        "third-build-on-slot",
+        "somebody deployed a third build to the slot: refused, the artifact way is named",
+        (3,),
+        world=lambda world: stories.holding(world, names.BACKEND, names.STAGING, names.THIRD_BUILD),
+        play=acts.refused_naming_the_artifact,
+        swaps=0,
+    ),
+    Scenario(
+        "third-build-artifact-chosen",
+        "the slot is filled with the retained artifact by digest, proved, swapped",
+        (0,),
+        world=lambda world: stories.holding(world, names.WEB, names.STAGING, names.THIRD_BUILD),
+        parameters={"way": "artifact"},
+        swaps=1,
+    ),
+    Scenario(
+        "warm-up-500",
+        "the stable build answers 500: it never takes traffic",
+        (3, 8),
+        world=lambda world: stories.unhealthy(world, names.STABLE_BUILD),
+        swaps=0,
+    ),
+    Scenario(
+        "one-instance-differs",
+        "one instance of the slot serves another build",
+        (3,),
+        world=lambda world: stories.mixed(
+            world, names.BACKEND, names.STAGING, 1, names.THIRD_BUILD
+        ),
+        swaps=0,
+    ),
+    Scenario(
+        "stable-slot-stopped",
+        "the slot that holds the stable release is stopped: starting it is an effect",
+        (0,),
+        world=_stop_both,
+        swaps=1,
+    ),
+    Scenario(
+        "canary-pinned-by-cookie",
+        "canary users are pinned by cookie: residual exposure with its time",
+        (0,),
+        world=_canary,
+        play=acts.exposure_is_reported,
+        swaps=1,
+    ),
+    Scenario(
+        "ramp-rule-to-stable",
+        "production is bad and the rule sends users to the stable slot: a halt keeps it",
+        (0,),
+        world=_bad_ramps_to_stable,
+        play=acts.rule_is_kept,
+    ),
+    Scenario(
+        "below-floor",
+        "the release asked for is below the rollback floor",
+        (3,),
+        parameters={"to": names.OLD_BUILD},
+        swaps=0,
+    ),
+    Scenario("on-hold", "the stable release is on hold", (3,), settings=_on_hold, swaps=0),
+    Scenario(
+        "settings-carry-cosmos",
+        "the swap would carry a Cosmos setting across",
+        (3,),
+        world=_cosmos_setting,
+        swaps=0,
+    ),
+    Scenario(
+        "authority-lost-mid-run",
+        "the backend denies the halt while the run goes on: nothing moves users after it",
+        (7,),
+        before_apply=_authority_lost_mid_run,
+    ),
+    Scenario(
+        "authority-broken-attested",
+        "the bad release broke authority; a person attests a halt at the venue",
+        (0,),
+        world=lambda world: stories.with_authority(world, names.BAD_BUILD, "denies"),
+        attestations={"halt-outside": "dana: all orders withdrawn at the venue, desk confirmed"},
+        swaps=1,
+    ),
+    Scenario(
+        "authority-broken-not-attested",
+        "the bad release broke authority and nobody attests",
+        (4, 7),
+        world=lambda world: stories.with_authority(world, names.BAD_BUILD, "denies"),
+        swaps=0,
+    ),
+    Scenario(
+        "authority-says-yes-to-everyone",
+        "the authority endpoint grants the token that must be refused",
+        (7,),
+        before_plan=lambda sim: sim.control.fault("authority_yes_to_everyone"),
+        swaps=0,
+    ),
+    Scenario(
+        "operator-halts-mid-run",
+        "an operator halts trading while the run goes on: untouched",
+        (0,),
+        before_apply=lambda sim: sim.control.act("halt_trading", when=MIDWAY),
+        play=acts.halt_stays,
+        swaps=1,
+    ),
+    Scenario(
+        "control-document-changed",
+        "an operator changes a control document while the run goes on",
+        (0,),
+        before_apply=lambda sim: sim.control.act("write_control_document", when=MIDWAY),
+        swaps=1,
+    ),
+    Scenario(
+        "release-rewrites-at-start",
+        "the stable release rewrites a control document when it starts: not ours",
+        (0,),
+        world=lambda world: stories.rewriting(world, names.STABLE_BUILD),
+    ),
+    Scenario(
+        "cosmos-throttles",
+        "Cosmos answers 429 for a while",
+        (0,),
+        before_apply=lambda sim: sim.control.fault("cosmos_429", count=6, retry_after_ms=20),
+        swaps=1,
+    ),
+    Scenario(
+        "cosmos-unreachable",
+        "Cosmos cannot be reached: evidence is incomplete and says so",
+        (0,),
+        before_apply=lambda sim: sim.control.fault("cosmos_unreachable"),
+        swaps=1,
+    ),
+    Scenario(
+        "no-approvals",
+        "nobody signed: what is safe is applied, then it stops",
+        (4,),
+        approvals=0,
+        swaps=0,
+    ),
+    Scenario(
+        "killed-and-resumed",
+        "the process is killed while the swap runs, and resumed",
+        (0,),
+        play=acts.killed_and_resumed,
+        swaps=1,
+    ),
+    Scenario(
+        "second-laptop-takes-over",
+        "a laptop dies in the middle of a swap; a second one plans and finishes",
+        (0,),
+        play=acts.second_laptop,
+        swaps=1,
+    ),
+    Scenario(
+        "two-runs-together",
+        "two people press the button: one does it, one is told who holds the lease",
+        (0,),
+        play=acts.two_together,
+        swaps=1,
+    ),
+    Scenario(
+        "edited-plan",
+        "the plan was edited after it was signed",
+        (3,),
+        play=acts.edited,
+        sends_nothing=True,
+    ),
+    Scenario(
+        "other-environments-plan",
+        "a plan for another environment",
+        (2,),
+        play=acts.other_environment,
+        sends_nothing=True,
+    ),
+    Scenario(
+        "expired-approval",
+        "the approval expired",
+        (4,),
+        play=acts.expired_approval,
+        sends_nothing=True,
+    ),
+    Scenario(
+        "replayed-plan", "the plan is applied a second time", (5,), play=acts.replayed, swaps=1
+    ),
+)
