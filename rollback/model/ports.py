@@ -347,6 +347,10 @@ class EvidenceSink(Protocol):
         """True once the local spool had to stand in for the store."""
         ...
 
+    def redact(self, text: str) -> str:
+        """The text with every secret value given out so far blotted out, before it is named."""
+        ...
+
 
 class Clients(Protocol):
     """All an action gets. Guarded, for one scope, closed after one step."""
