@@ -126,7 +126,7 @@ def _document(effect: HttpWrite, kind: HostKind) -> tuple[Any, Denial | None]:
     return None, None
 
 
-def _arm(effect: HttpWrite, document: Any, environment: Environment) -> Denial | None:  # noqa: ANN401, PLR0911
+def _arm(effect: HttpWrite, document: Any, environment: Environment) -> Denial | None:
     place = ARM_SITE.fullmatch(effect.path)
     if place is None or place["subscription"] != environment.azure.subscription:
         return _off("effect.subscription", "outside the environment's subscription")

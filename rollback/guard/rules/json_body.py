@@ -29,7 +29,7 @@ def _not_a_number(name: str) -> NoReturn:
     raise NotOneReadingError(msg)
 
 
-def parse(body: bytes) -> Any:  # noqa: ANN401 (any JSON)
+def parse(body: bytes) -> Any:
     """The parsed JSON. Raises NotOneReadingError."""
     if len(body) > BODY_BYTES_MAX:
         msg = "longer than a judged body may be"

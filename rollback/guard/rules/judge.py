@@ -89,7 +89,7 @@ def _cosmos_name(host: str) -> bool:
     return COSMOS_HOST.search(host.partition(":")[0]) is not None
 
 
-def judge_normal(  # noqa: PLR0911 (one way out per rule)
+def judge_normal(
     request: Normal, scope: Scope, perimeter: Perimeter, left: Mapping[str, int]
 ) -> GuardVerdict:
     """The verdict over a request in normal form. May raise; `judge` does not."""
@@ -123,7 +123,7 @@ def judge_normal(  # noqa: PLR0911 (one way out per rule)
     return denied(refusal)
 
 
-def _not_a_read(request: Normal, guarded: GuardedHost, perimeter: Perimeter) -> Denial | None:  # noqa: PLR0911
+def _not_a_read(request: Normal, guarded: GuardedHost, perimeter: Perimeter) -> Denial | None:
     match guarded.kind:
         case HostKind.COSMOS:
             return cosmos.write_reason(request)

@@ -120,11 +120,11 @@ def _condition(request: Normal, effect: HttpWrite) -> Denial | None:
     return None
 
 
-def _body(  # noqa: PLR0911 (one way out per kind of body)
+def _body(
     request: Normal,
     kind: HostKind,
     document: Any,
-    effect: HttpWrite,  # noqa: ANN401
+    effect: HttpWrite,
 ) -> Denial | None:
     body = effect.body
     match body:

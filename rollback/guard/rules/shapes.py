@@ -47,13 +47,13 @@ def repoints(name: str) -> bool:
     return _REPOINTS.match(name) is not None
 
 
-def write_without_shape(  # noqa: PLR0911 (one way out per kind of host)
+def write_without_shape(
     kind: HostKind,
     method: str,
     path: str,
     document: Any,
     *,
-    conditional: bool,  # noqa: ANN401
+    conditional: bool,
 ) -> Denial | None:
     """Why this write has none of the known shapes; None where it has one.
 
@@ -83,7 +83,7 @@ def write_without_shape(  # noqa: PLR0911 (one way out per kind of host)
             return None if method == "POST" else _off("shape.channel", "a channel takes a POST")
 
 
-def _arm(method: str, path: str, document: Any) -> Denial | None:  # noqa: ANN401, PLR0911
+def _arm(method: str, path: str, document: Any) -> Denial | None:
     match = ARM_SITE.fullmatch(path)
     if match is None:
         return _off("shape.resource-manager", "not a write below a site that any rule names")
@@ -107,7 +107,7 @@ def _arm(method: str, path: str, document: Any) -> Denial | None:  # noqa: ANN40
             return _off("shape.resource-manager", "not a write below a site that any rule names")
 
 
-def settings_denial(document: Any) -> Denial:  # noqa: ANN401
+def settings_denial(document: Any) -> Denial:
     """Why application settings cannot be written, with the reason that fits what they say."""
     properties = document.get("properties") if isinstance(document, dict) else None
     named = (
@@ -124,7 +124,7 @@ def settings_denial(document: Any) -> Denial:  # noqa: ANN401
     return _off("shape.settings", "application settings are never written by a rollback")
 
 
-def _swap(slot: str | None, document: Any) -> Denial | None:  # noqa: ANN401
+def _swap(slot: str | None, document: Any) -> Denial | None:
     if not isinstance(document, dict) or not {"targetSlot"} <= set(document) <= {
         "targetSlot",
         "preserveVnet",
@@ -140,7 +140,7 @@ def _swap(slot: str | None, document: Any) -> Denial | None:  # noqa: ANN401
     return None
 
 
-def _configuration(document: Any) -> Denial | None:  # noqa: ANN401
+def _configuration(document: Any) -> Denial | None:
     if not isinstance(document, dict) or set(document) != {"properties"}:
         return _off("shape.configuration", "only properties of config/web are written")
     properties = document["properties"]
@@ -161,17 +161,17 @@ def _configuration(document: Any) -> Denial | None:  # noqa: ANN401
     return None
 
 
-def _inline_settings(value: Any) -> Denial:  # noqa: ANN401
+def _inline_settings(value: Any) -> Denial:
     entries = value if isinstance(value, list) else []
     names = {str(entry.get("name")): "" for entry in entries if isinstance(entry, dict)}
     return settings_denial({"properties": names})
 
 
-def _slot_or_empty(value: Any) -> bool:  # noqa: ANN401
+def _slot_or_empty(value: Any) -> bool:
     return isinstance(value, str) and (not value or _SLOT_NAME.fullmatch(value) is not None)
 
 
-def _ramp_rules(value: Any) -> bool:  # noqa: ANN401
+def _ramp_rules(value: Any) -> bool:
     if not isinstance(value, dict) or set(value) != {"rampUpRules"}:
         return False
     rules = value["rampUpRules"]
@@ -186,7 +186,7 @@ def _ramp_rules(value: Any) -> bool:  # noqa: ANN401
     )
 
 
-def _pipeline(method: str, path: str, document: Any) -> Denial | None:  # noqa: ANN401
+def _pipeline(method: str, path: str, document: Any) -> Denial | None:
     if method == "PUT" and _GITHUB_DISABLE.fullmatch(path) and not document:
         return None
     if method == "POST" and _GITHUB_CANCEL.fullmatch(path) and not document:

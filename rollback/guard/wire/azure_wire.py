@@ -28,7 +28,7 @@ def transport(wire: Wire) -> RequestsTransport:
         def __init__(self) -> None:
             super().__init__(session=guarded_session(wire), use_env_settings=False)
 
-        def send(self, request: Any, *, proxies: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401
+        def send(self, request: Any, *, proxies: Any = None, **kwargs: Any) -> Any:
             del proxies
             for name in ("connection_verify", "connection_cert", "verify", "cert"):
                 kwargs.pop(name, None)
@@ -54,7 +54,7 @@ def aio_transport(wire: Wire) -> AsyncHttpTransport[Any, Any]:
         def __init__(self) -> None:
             self._system = aiohttp.ThreadedResolver()
 
-        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:  # noqa: ANN401
+        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
             address = mapped(wire.network, host, port)
             if address is None:
                 return await self._system.resolve(host, port, family)
@@ -89,7 +89,7 @@ def aio_transport(wire: Wire) -> AsyncHttpTransport[Any, Any]:
                 )
             await super().open()
 
-        async def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        async def send(self, request: Any, **kwargs: Any) -> Any:
             for name in ("connection_verify", "connection_cert", "proxies", "proxy", "ssl"):
                 kwargs.pop(name, None)
             headers = request.headers
@@ -133,7 +133,7 @@ def aio_transport(wire: Wire) -> AsyncHttpTransport[Any, Any]:
     return GuardedAioHttpTransport()
 
 
-def _form_to_bytes(request: Any) -> None:  # noqa: ANN401
+def _form_to_bytes(request: Any) -> None:
     """Write a form as bytes, as aiohttp would, so that what is judged is what is sent."""
     from urllib.parse import urlencode
 
@@ -143,7 +143,7 @@ def _form_to_bytes(request: Any) -> None:  # noqa: ANN401
             request.headers["Content-Type"] = "application/x-www-form-urlencoded"
 
 
-def _canary(make: Any, request: Request) -> Any:  # noqa: ANN401
+def _canary(make: Any, request: Request) -> Any:
     built = make(request.method, request.url, headers=dict(request.headers))
     if request.body:
         built.set_bytes_body(request.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from rollback.guard.rules.request import Request
@@ -23,7 +24,7 @@ class GuardedClient:
         self._wire = wire
         self._send = send
 
-    def before_send(self, request: Any, **_: Any) -> Any:  # noqa: ANN401
+    def before_send(self, request: Any, **_: Any) -> Any:
         """Judge, then send. Answering here means that botocore itself sends nothing."""
         if REQUEST_ID not in request.headers:
             request.headers[REQUEST_ID] = self._wire.next_id()
@@ -32,6 +33,8 @@ class GuardedClient:
             body = request.body = body.encode()
         elif isinstance(body, bytearray):
             body = request.body = bytes(body)
+        elif type(body) is BytesIO:  # botocore wraps whole bodies in one; it is all there
+            body = request.body = body.getvalue()
         admitted = self._wire.admit(
             Request(
                 method=request.method,
@@ -65,11 +68,11 @@ class GuardedClient:
         )
 
 
-def _text(value: Any) -> str:  # noqa: ANN401
+def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def guard(wire: Wire, client: Any) -> GuardedClient:  # noqa: ANN401
+def guard(wire: Wire, client: Any) -> GuardedClient:
     """Put the guard under a boto3 client; returns the hook, for canaries.
 
     The hook sends through a session of its own: no proxy variables, the environment's CA file,

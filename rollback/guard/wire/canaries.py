@@ -177,7 +177,7 @@ def _address(wire: Wire, kind: HostKind) -> str:
     return f"http://{host}" if local else f"https://{host}"
 
 
-def _canary(  # noqa: PLR0913 (one request, said in full)
+def _canary(
     kind: str,
     promise: str,
     url: str,

@@ -50,10 +50,10 @@ class GuardedAdapter(HTTPAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,  # noqa: FBT001, FBT002 (the base's signature)
-        timeout: Any = None,  # noqa: ANN401
-        verify: Any = True,  # noqa: ANN401, FBT002
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
+        timeout: Any = None,
+        verify: Any = True,  # noqa: FBT002
+        cert: Any = None,
+        proxies: Any = None,
     ) -> Response:
         """Send one attempt. Raises GuardRefusal, and requests' own errors."""
         del verify, cert, proxies
@@ -84,9 +84,9 @@ class GuardedAdapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self,
         request: PreparedRequest,
-        verify: Any,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
-        cert: Any = None,  # noqa: ANN401
+        verify: Any,
+        proxies: Any = None,
+        cert: Any = None,
     ) -> HTTPConnectionPool:
         """The pool for a request: mapped address, real name in TLS, our one context."""
         del verify, proxies, cert
@@ -114,5 +114,5 @@ class GuardedAdapter(HTTPAdapter):
             )
         return pool  # type: ignore[no-any-return,unused-ignore]
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing to set: the context verifies, and nobody can turn that off."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 
-class CanaryEscaped(Exception):  # noqa: N818 (what happened, not an error of the caller)
+class CanaryEscaped(Exception):
     """A canary passed the guard; the leaf below swallowed it. Nothing was sent."""
 
 

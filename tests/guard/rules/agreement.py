@@ -16,11 +16,9 @@ from tests.guard.support import environment
 
 def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
     """Every question on which guard and oracle differ, and how often each rule decided."""
-    chance = random.Random(seed)  # noqa: S311 (a repeatable walk)
+    chance = random.Random(seed)
     perimeter = perimeter_of(environment())
-    scopes = {
-        phase: Scope(run="r", step="s", phase=phase, permissions=EFFECTS) for phase in Phase
-    }
+    scopes = {phase: Scope(run="r", step="s", phase=phase, permissions=EFFECTS) for phase in Phase}
     found: list[str] = []
     rules: Counter[str] = Counter()
     for _ in range(cases):

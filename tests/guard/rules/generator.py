@@ -10,7 +10,7 @@ from rollback.guard.rules.request import Request
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, HttpWrite, NoBody, Purpose, SelfAddressedBody
 from rollback.rehearsal.simulator import names
-from tests.guard.support import ACCOUNT, API, SITES, exact, swap
+from tests.guard.support import ACCOUNT, SITES, exact, swap
 
 BACKEND = f"{names.BACKEND}.azurewebsites.net"
 WEB = f"{names.WEB}.azurewebsites.net"
@@ -93,7 +93,7 @@ SEEDS: tuple[Request, ...] = (
         b'{"id":"x"}',
     ),
     Request("POST", f"{_COLLECTION}/sprocs/s/", (_JSON, (_DECLARED, "ExecuteJavaScript")), b"[]"),
-    Request("GET", f"https://trading-cosmos-westeurope.documents.azure.com/dbs/trading/colls/"),
+    Request("GET", "https://trading-cosmos-westeurope.documents.azure.com/dbs/trading/colls/"),
     Request("GET", f"{_ARM}{SITES}/{names.BACKEND}{_VERSION}"),
     Request("GET", f"{_ARM}{ACCOUNT}{_VERSION}"),
     Request("PUT", f"{_ARM}{ACCOUNT}{_VERSION}", (_JSON,), b"{}"),
@@ -129,7 +129,19 @@ SEEDS: tuple[Request, ...] = (
     Request("GET", "https://elsewhere.example/"),
 )  # fmt: skip
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "POST ")
+_METHODS = (
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "post",
+    "POST ",
+)
 _HEADERS = (
     ("X-HTTP-Method-Override", "PUT"), ("X-HTTP-Method", "DELETE"), ("x_http_method", "PUT"),
     ("Transfer-Encoding", "chunked"), ("Content-Encoding", "gzip"), ("Content-Encoding", "identity"),
@@ -147,7 +159,15 @@ _BODIES: tuple[bytes | None, ...] = (
     b'{"properties":{"COSMOS_ENDPOINT":"https://elsewhere"}}', b"grant_type=refresh_token",
     b"grant_type=client_credentials", b"\xff\xfe",
 )  # fmt: skip
-_HOSTS = (*KINDS, "evil.example", "documents.azure.com", "127.1", "0x7f000001", "[::1]", "xn--e1afmkfd.example")
+_HOSTS = (
+    *KINDS,
+    "evil.example",
+    "documents.azure.com",
+    "127.1",
+    "0x7f000001",
+    "[::1]",
+    "xn--e1afmkfd.example",
+)
 
 
 def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PLR0911
@@ -162,9 +182,9 @@ def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PL
         case 3:
             return replace(request, body=chance.choice(_BODIES))
         case 4:
-            return replace(request, url=f"{url[:at]}%{ord(url[at]):02x}{url[at + 1:]}")
+            return replace(request, url=f"{url[:at]}%{ord(url[at]):02x}{url[at + 1 :]}")
         case 5:
-            return replace(request, url=f"{url[:at]}%25{ord(url[at]):02X}{url[at + 1:]}")
+            return replace(request, url=f"{url[:at]}%25{ord(url[at]):02X}{url[at + 1 :]}")
         case 6:
             piece = chance.choice(
                 ("/..", "/.", "//", "/%2e%2e", "%2f", "\\", "%5c", ";a=b", "%00", "%c0%ae", " ", "é", "#f", "?", "&", "%", ".", "%20", "@", ":443", ":8443")
@@ -177,12 +197,26 @@ def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PL
             return replace(request, url=url.replace(host, chance.choice(_HOSTS), 1))
         case 9:
             host = url.split("/")[2]
-            form = chance.choice((f"{host}.", f"{host}:443", f"{host}:444", f"user@{host}", host.upper(), f"{host}:0443", f"{host}:"))
+            form = chance.choice(
+                (
+                    f"{host}.",
+                    f"{host}:443",
+                    f"{host}:444",
+                    f"user@{host}",
+                    host.upper(),
+                    f"{host}:0443",
+                    f"{host}:",
+                )
+            )
             return replace(request, url=url.replace(host, form, 1))
         case 10:
-            return replace(request, url=url.replace("https", chance.choice(("http", "HTTPS", "ftp", "ws")), 1))
+            return replace(
+                request, url=url.replace("https", chance.choice(("http", "HTTPS", "ftp", "ws")), 1)
+            )
         case 11:
-            extra = chance.choice(("a=b", "api-version=2025-05-01", "_method=PUT", "a%20b=c", "a=%0a", "x=%E2%80%AE"))
+            extra = chance.choice(
+                ("a=b", "api-version=2025-05-01", "_method=PUT", "a%20b=c", "a=%0a", "x=%E2%80%AE")
+            )
             return replace(request, url=f"{url}{'&' if '?' in url else '?'}{extra}")
         case 12:
             return replace(request, streamed=chance.random() < 0.5)

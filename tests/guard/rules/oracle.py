@@ -30,10 +30,23 @@ WRITE_HEADERS = {
     "x-ms-documentdb-post-trigger-include", "x-ms-offer-throughput",
     "x-ms-cosmos-offer-autopilot-settings",
 }  # fmt: skip
-FEEDS = set("dbs colls docs users permissions sprocs triggers udfs conflicts offers".split())
+FEEDS = set(
+    [
+        "dbs",
+        "colls",
+        "docs",
+        "users",
+        "permissions",
+        "sprocs",
+        "triggers",
+        "udfs",
+        "conflicts",
+        "offers",
+    ]
+)
 
 
-class No(Exception):  # noqa: N818
+class No(Exception):
     """Denied."""
 
 
@@ -139,7 +152,7 @@ class Seen:
             raise No from None
 
 
-def oracle(  # noqa: C901, PLR0911, PLR0912
+def oracle(
     request: Request,
     kinds: Mapping[str, str],
     tokens: Mapping[tuple[str, str], set[str]],
@@ -200,7 +213,11 @@ def reads(seen: Seen, kind: str) -> bool:
             return False
         if lower.endswith(("/listkeys", "/publishxml", "/config/connectionstrings/list")):
             return False
-        site = len(parts) > 8 and parts[3] == "resourcegroups" and parts[5:8] == ["providers", "microsoft.web", "sites"]
+        site = (
+            len(parts) > 8
+            and parts[3] == "resourcegroups"
+            and parts[5:8] == ["providers", "microsoft.web", "sites"]
+        )
         verb = "/".join(parts[11:] if parts[9:10] == ["slots"] else parts[9:])
         return plain or (
             seen.method == "POST"

@@ -51,7 +51,9 @@ def test_a_normal_form_has_one_reading(prefix: str, tail: str) -> None:
     data=st.data(),
 )
 @settings(max_examples=200, deadline=None)
-def test_one_level_of_encoding_is_the_same_request(segments: list[str], data: st.DataObject) -> None:
+def test_one_level_of_encoding_is_the_same_request(
+    segments: list[str], data: st.DataObject
+) -> None:
     """Any plain character written as an escape reads as itself."""
     plain = "/" + "/".join(segments)
     encoded = "".join(

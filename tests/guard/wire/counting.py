@@ -52,7 +52,7 @@ class Counting:
 
 
 def _document(path: str, seen: Arrived, port: int) -> tuple[int, dict[str, Any]]:
-    parts = [part for part in path.split("?")[0].split("/") if part]
+    parts = [part for part in path.split("?", maxsplit=1)[0].split("/") if part]
     if not parts:
         here = [{"name": "Local", "databaseAccountEndpoint": f"http://127.0.0.1:{port}/"}]
         return 200, {"id": "a", "writableLocations": here, "readableLocations": here}
@@ -106,7 +106,7 @@ def counting() -> Iterator[Counting]:
             story.requests.append(seen)
             status, document = _document(self.path, seen, story.port)
             status = status if story.status == 200 else story.status
-            body = b"" if status == 304 else json.dumps(document).encode()
+            body = b"" if status == 304 or self.command == "PUT" else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,13 +64,14 @@ def _client(kind: str, told: Bench, server: Counting, remember: Remember) -> Any
         "per_call_policies": [remember],
         "retry_total": 0,
     }
+    nobody: Any = object()
     if kind == "web":
         from azure.mgmt.web import WebSiteManagementClient
 
-        return WebSiteManagementClient(object(), names.SUBSCRIPTION, **named)
+        return WebSiteManagementClient(nobody, names.SUBSCRIPTION, **named)
     from azure.mgmt.cosmosdb import CosmosDBManagementClient
 
-    return CosmosDBManagementClient(object(), names.SUBSCRIPTION, **named)
+    return CosmosDBManagementClient(nobody, names.SUBSCRIPTION, **named)
 
 
 def _groups(client: Any) -> list[str]:
@@ -94,10 +96,8 @@ def _arguments(method: Any) -> dict[str, Any]:
         elif "bool" in said and "Union" not in said:
             given[name] = True
         elif "datetime" in said and "Union" not in said:
-            import datetime
-
-            given[name] = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-        elif "int" in said.split("[")[0] and "Union" not in said:
+            given[name] = datetime(2026, 1, 1, tzinfo=UTC)
+        elif "int" in said.split("[", maxsplit=1)[0] and "Union" not in said:
             given[name] = 1
         elif "List" in said or "list[" in said:
             given[name] = ["x"]
@@ -127,9 +127,7 @@ def _may_pass(method: str, path: str) -> bool:
         return False
     if "microsoft.documentdb" in lower:
         return method in {"GET", "HEAD"} and (
-            lower.endswith("/databaseaccounts/x")
-            or lower.endswith("/sqlroledefinitions")
-            or lower.endswith("/sqlroleassignments")
+            lower.endswith(("/databaseaccounts/x", "/sqlroledefinitions", "/sqlroleassignments"))
         )
     if SECRET_OR_TUNNEL & set(lower.split("/")) or lower.endswith("/authsettingsv2/list"):
         return False
@@ -153,7 +151,7 @@ def test_every_operation(
         operations = getattr(client, group)
         for name in sorted(dir(operations)):
             method = getattr(operations, name)
-            if name.startswith("_") or not callable(method) or name in {"models"}:
+            if name.startswith("_") or not callable(method) or name == "models":
                 continue
             remember.wanted.clear()
             server.requests.clear()

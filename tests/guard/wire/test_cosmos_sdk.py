@@ -98,7 +98,7 @@ def test_sync(call: Call, server: Counting) -> None:
     error: BaseException | None = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        client = azure.cosmos.CosmosClient(
+        client: Any = azure.cosmos.CosmosClient(
             server.url,
             names.COSMOS_KEY,
             transport=azure_wire.transport(told.wire),
@@ -208,6 +208,8 @@ def test_a_hook_that_hides_everything_still_cannot_write(server: Counting) -> No
         headers["x-ms-thinclient-proxy-operation-type"] = "SqlQuery"
 
     with pytest.raises(GuardRefusal) as refused:
-        container.create_item({"id": "1", "pk": "a", "query": "SELECT 1"}, raw_request_hook=disguise)
+        container.create_item(
+            {"id": "1", "pk": "a", "query": "SELECT 1"}, raw_request_hook=disguise
+        )
     assert refused.value.code == "guard.cosmos.query-body"
     assert server.requests[-1].method == "GET"

@@ -1,0 +1,162 @@
+"""The guard under boto3: create-only writes of permitted keys, and nothing that streams."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING, Any
+
+import boto3  # type: ignore[import-untyped, unused-ignore]
+import pytest
+from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
+
+from rollback.errors import GuardRefusal
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.guard.wire import botocore_wire
+from rollback.model.direction import Direction, Undo
+from rollback.model.effect import HttpWrite, Purpose, SelfAddressedBody
+from rollback.model.scope import GuardedHost, HostKind, Perimeter
+from tests.guard.support import Bench, bench, environment
+from tests.guard.wire.counting import Counting, counting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUCKET = "trading-evidence"
+CHUNK = b"evidence"
+KEY = f"evidence/{hashlib.sha256(CHUNK).hexdigest()}"
+
+
+@pytest.fixture
+def server() -> Iterator[Counting]:
+    with counting() as story:
+        yield story
+
+
+def _chunks(server: Counting) -> HttpWrite:
+    return HttpWrite(
+        id="capture#chunks",
+        method="PUT",
+        host=server.host,
+        path=f"/{BUCKET}/evidence/{{sha256}}",
+        body=SelfAddressedBody(bytes_max=1024),
+        condition="create-only",
+        times_max=2,
+        direction=Direction.NEITHER,
+        purpose=Purpose.EVIDENCE,
+        undo=Undo(possible=False, by=""),
+    )
+
+
+def _client(server: Counting, **config: Any) -> tuple[Any, Bench]:
+    known = perimeter_of(environment())
+    host = GuardedHost(host=server.host, kind=HostKind.STORE)
+    told = bench([_chunks(server)], perimeter=Perimeter(hosts=(*known.hosts, host)))
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name="eu-west-1",
+        aws_access_key_id="id",
+        aws_secret_access_key="word",
+        config=Config(
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            retries={"total_max_attempts": 1},
+            **config,
+        ),
+    )
+    botocore_wire.guard(told.wire, client)
+    return client, told
+
+
+def test_a_permitted_chunk_is_created(server: Counting) -> None:
+    """Signed, create-only, under the key that is its digest; spent once."""
+    client, told = _client(server)
+    client.put_object(Bucket=BUCKET, Key=KEY, Body=CHUNK, IfNoneMatch="*")
+    (seen,) = server.requests
+    assert (seen.method, seen.body) == ("PUT", CHUNK)
+    assert seen.headers["x-request-id"].startswith("r-1.revert.1.")
+    assert told.ledger.counts == {"capture#chunks": 1}
+
+
+def test_a_trailing_checksum_is_refused_with_its_stream(server: Counting) -> None:
+    """Where botocore would send the body in chunks with a trailer, nothing leaves."""
+    client, _ = _client(server)
+    body = io.BufferedReader(io.BytesIO(CHUNK))
+    with pytest.raises(GuardRefusal):
+        client.put_object(
+            Bucket=BUCKET, Key=KEY, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
+        )
+    assert server.requests == []
+
+
+def test_a_stated_checksum_passes(server: Counting) -> None:
+    """A checksum in the header beside a whole body is fine."""
+    import base64
+
+    client, _ = _client(server)
+    checksum = base64.b64encode(hashlib.sha256(CHUNK).digest()).decode()
+    client.put_object(Bucket=BUCKET, Key=KEY, Body=CHUNK, IfNoneMatch="*", ChecksumSHA256=checksum)
+    assert server.requests[0].headers["x-amz-checksum-sha256"] == checksum
+
+
+def test_reads_pass(server: Counting) -> None:
+    """Head of an object, by the same client."""
+    client, told = _client(server)
+    client.head_object(Bucket=BUCKET, Key=KEY)
+    assert server.requests[0].method == "HEAD"
+    assert told.ledger.spent == []
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        {"Body": CHUNK},
+        {"Body": b"other", "IfNoneMatch": "*"},
+        {"Body": io.BufferedReader(io.BytesIO(CHUNK)), "IfNoneMatch": "*"},
+        {"Body": CHUNK, "IfNoneMatch": "*", "ACL": "public-read"},
+        {"Body": CHUNK, "IfNoneMatch": "*", "Tagging": "a=b"},
+        {"Body": CHUNK, "IfNoneMatch": "*", "WebsiteRedirectLocation": "/x"},
+        {"Body": CHUNK, "IfNoneMatch": "*", "Key": "evidence/other"},
+        {"Body": CHUNK, "IfNoneMatch": "*", "Bucket": "other"},
+    ],
+    ids=lambda put: ",".join(put),
+)
+def test_every_other_put_is_refused(put: dict[str, Any], server: Counting) -> None:
+    """Not create-only, not the digest's body, streamed, with rights, elsewhere: none leaves."""
+    client, told = _client(server)
+    with pytest.raises(GuardRefusal):
+        client.put_object(**{"Bucket": BUCKET, "Key": KEY, **put})
+    assert server.requests == []
+    assert told.ledger.spent == []
+    assert told.latch.tripped() is not None
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ("delete_object", {"Bucket": BUCKET, "Key": KEY}),
+        ("copy_object", {"Bucket": BUCKET, "Key": KEY, "CopySource": f"{BUCKET}/a"}),
+        ("create_multipart_upload", {"Bucket": BUCKET, "Key": KEY}),
+        ("put_object_retention", {"Bucket": BUCKET, "Key": KEY, "Retention": {}}),
+        ("put_bucket_versioning", {"Bucket": BUCKET, "VersioningConfiguration": {}}),
+        ("delete_objects", {"Bucket": BUCKET, "Delete": {"Objects": [{"Key": KEY}]}}),
+        ("create_bucket", {"Bucket": BUCKET}),
+        ("delete_bucket", {"Bucket": BUCKET}),
+    ],
+)
+def test_no_other_verb_leaves(call: str, named: dict[str, Any], server: Counting) -> None:
+    """Deletes, copies, multipart, retention: no permission can cover them."""
+    client, _ = _client(server)
+    with pytest.raises(GuardRefusal):
+        getattr(client, call)(**named)
+    assert server.requests == []
+
+
+def test_proxy_variables_are_ignored(server: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore would ask them; the guard's own session does not."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    client, _ = _client(server)
+    client.head_object(Bucket=BUCKET, Key=KEY)
+    assert len(server.requests) == 1

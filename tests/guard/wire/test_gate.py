@@ -1,0 +1,205 @@
+"""The gate's own duties: latch, spend, and the canaries that prove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rollback.errors import GuardRefusal, JournalBroken
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.guard.rules.request import Request
+from rollback.guard.rules.verdicts import READS
+from rollback.guard.wire import Wire, azure_wire, canaries, httpx_wire
+from rollback.guard.wire.gate import Admitted
+from rollback.model.scope import HostKind, Perimeter, Phase, Shape, VerdictKind
+from rollback.rehearsal.simulator import names
+from tests.guard.support import API, SWAP_PATH, Bench, bench, environment, swap
+
+JSON = ("Content-Type", "application/json")
+SWAP = Request(
+    "POST",
+    f"https://{names.ARM_HOST}{SWAP_PATH}?{API[0][0]}={API[0][1]}",
+    (JSON, ("x-request-id", "r-1.revert.1.1")),
+    b'{"targetSlot":"staging", "preserveVnet":true}',
+)
+UPSERT = Request(
+    "POST",
+    f"https://{names.COSMOS_HOST}/dbs/trading/colls/dynamic_config/docs/",
+    (JSON, ("x-ms-documentdb-is-upsert", "True")),
+    b'{"id":"x","secret":"hunter2"}',
+)
+
+
+def test_a_permission_is_spent_before_it_leaves() -> None:
+    """The ledger has the shape when the verdict is out; the second try finds none left."""
+    told = bench([swap()])
+    assert told.wire.check(SWAP).effect == "revert#swap"
+    ((effect, shape),) = told.ledger.spent
+    assert effect == "revert#swap"
+    assert shape.path == SWAP_PATH
+    assert shape.query_names == ("api-version",)
+    with pytest.raises(GuardRefusal) as refused:
+        told.wire.check(SWAP)
+    assert refused.value.promise == "plan-is-permission"
+
+
+def test_a_refusal_latches_and_then_no_write_leaves() -> None:
+    """After a refusal even a permitted write is denied; reads still pass."""
+    told = bench([swap()])
+    with pytest.raises(GuardRefusal):
+        told.wire.check(UPSERT)
+    with pytest.raises(GuardRefusal) as refused:
+        told.wire.check(SWAP)
+    assert refused.value.code == "guard.latched"
+    assert told.ledger.spent == []
+    read = Request("GET", f"https://{names.BACKEND}.azurewebsites.net/api/release")
+    assert told.wire.check(read).kind is VerdictKind.ALLOW
+
+
+def test_the_journal_holds_a_shape_and_no_secret() -> None:
+    """Neither body, header values, query values, nor a path outside the perimeter."""
+    told = bench()
+    for request in (
+        UPSERT,
+        Request("POST", "https://hooks.elsewhere.example/services/T0/hunter2?key=hunter2", (JSON,)),
+        Request("POST", f"https://user:hunter2@{names.ARM_HOST}/hunter2?sig=hunter2"),
+        Request("POST", f"https://{names.WEBHOOK_HOST}/services/hunter2", (("a", "hunter2"),)),
+        Request("hunter2 " * 9, f"https://{names.ARM_HOST}/"),
+    ):
+        with pytest.raises(GuardRefusal) as refused:
+            told.wire.check(request)
+        assert "hunter2" not in str(refused.value)
+    written = [shape.model_dump_json() for _, shape in told.latch.refusals[:4]]
+    assert not [line for line in written if "hunter2" in line]
+
+
+def test_an_observing_scope_writes_nothing() -> None:
+    """The same permission, while observing, opens nothing."""
+    told = bench([swap()], phase=Phase.OBSERVE)
+    with pytest.raises(GuardRefusal):
+        told.wire.check(SWAP)
+    assert told.ledger.spent == []
+
+
+def test_a_ledger_that_cannot_write_lets_nothing_leave() -> None:
+    """What the journal raises comes out, and no byte does."""
+    told = bench([swap()])
+
+    class Broken:
+        def left(self, effect_id: str) -> int:
+            return 1
+
+        def spend(self, effect_id: str, shape: Shape) -> int:
+            raise JournalBroken("journal.full", "no space")
+
+    wire = Wire(
+        told.wire.scope,
+        told.wire.perimeter,
+        Broken(),
+        told.latch,
+        told.exchanges,
+        told.wire.network,
+        told.wire.clock,
+    )
+    with pytest.raises(JournalBroken):
+        wire.check(SWAP)
+
+
+def test_a_ledger_that_fails_to_count_is_a_denial() -> None:
+    """An error while judging is a no (fail-closed)."""
+    told = bench([swap()])
+
+    class Broken:
+        def left(self, effect_id: str) -> int:
+            raise OSError(effect_id)
+
+        def spend(self, effect_id: str, shape: Shape) -> int:
+            raise AssertionError
+
+    wire = Wire(
+        told.wire.scope,
+        told.wire.perimeter,
+        Broken(),
+        told.latch,
+        told.exchanges,
+        told.wire.network,
+        told.wire.clock,
+    )
+    with pytest.raises(GuardRefusal) as refused:
+        wire.check(SWAP)
+    assert refused.value.code == "guard.guard.error"
+
+
+def test_an_empty_perimeter_denies_everything() -> None:
+    """No rules, no way through."""
+    told = bench([swap()], perimeter=Perimeter(hosts=()))
+    for request in (SWAP, UPSERT, Request("GET", f"https://{names.ARM_HOST}/")):
+        with pytest.raises(GuardRefusal):
+            told.wire.check(request)
+
+
+def _carriers(told: Bench) -> tuple[canaries.Carrier, ...]:
+    azure: Any = azure_wire.transport(told.wire)
+    aio: Any = azure_wire.aio_transport(told.wire)
+    return (httpx_wire.transport(told.wire), httpx_wire.async_transport(told.wire), azure, aio)
+
+
+def test_every_canary_is_caught_in_every_client() -> None:
+    """Five kinds, four clients; the run's own latch stays untouched and nothing is spent."""
+    told = bench([swap()])
+    results = canaries.plant(told.wire, environment(), _carriers(told))
+    assert len(results) == 20
+    assert all(result.caught for result in results)
+    assert len({result.kind for result in results}) == 5
+    assert told.latch.tripped() is None
+    assert told.ledger.spent == []
+    assert told.exchanges.seen_all == []
+
+
+def test_no_client_no_apply() -> None:
+    """Nothing to put a canary through is a refusal, not a pass."""
+    told = bench()
+    with pytest.raises(GuardRefusal) as refused:
+        canaries.plant(told.wire, environment(), ())
+    assert refused.value.code == "guard.canary"
+
+
+@dataclass(frozen=True, slots=True)
+class UnsafeWire(Wire):
+    """A wire whose guard lets everything through. Tests only."""
+
+    def admit(self, request: Request) -> Admitted:
+        headers = {name.lower(): value for name, value in request.headers}
+        verdict = READS[HostKind.BACKEND]
+        return Admitted(verdict, request.method, "h", "/", headers["x-request-id"], False, 0.0)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_a_guard_that_lets_through_is_found_and_still_nothing_leaves(index: int) -> None:
+    """With the rules taken out, the trap below swallows each canary and the run does not start.
+
+    Sockets would fail here anyway: no name resolves. The trap speaks first.
+    """
+    told = bench(make=UnsafeWire)
+    carrier = _carriers(told)[index]
+    with pytest.raises(GuardRefusal) as refused:
+        canaries.plant(told.wire, environment(), (carrier,))
+    assert refused.value.code == "guard.canary"
+    assert "cosmos-upsert" in refused.value.reason
+    assert "off-plan-swap" in refused.value.reason
+
+
+def test_a_canary_caught_for_the_wrong_reason_is_not_caught() -> None:
+    """A guard that errs denies all; that is safe, but it is no guard, and the run does not start."""
+    told = bench(perimeter=perimeter_without_arm())
+    with pytest.raises(GuardRefusal) as refused:
+        canaries.plant(told.wire, environment(), _carriers(told)[:1])
+    assert refused.value.code == "guard.canary"
+
+
+def perimeter_without_arm() -> Perimeter:
+    """The perimeter with Resource Manager's host taken out."""
+    known = perimeter_of(environment())
+    return Perimeter(hosts=tuple(host for host in known.hosts if host.kind is not HostKind.ARM))
