@@ -105,6 +105,7 @@ def second_laptop(play: Play) -> int:
     plan = play.plan()
     _kill_midway(play, plan, "state")
     _until_quiet(play)
+    threading.Event().wait(play.stage.environment.lease.ttl_s + 1)
     again = play.plan("state-second")
     return play.apply(again, "state-second").exit_status
 

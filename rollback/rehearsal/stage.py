@@ -147,6 +147,7 @@ def document(sim: Simulator, **over: Any) -> dict[str, Any]:  # noqa: ANN401 - p
             "probes_lost": 2,
         },
         "evidence": {"store": {"kind": "folder", "path": "evidence-store"}},
+        "lease": {"store": {"kind": "folder", "path": "leases"}, "ttl_s": 4, "renew_s": 1},
         "approvals": {"allowed_signers": "allowed_signers", "required": 2},
         "policy": {
             "swap_s_max": 8,

@@ -13,7 +13,6 @@ from rollback.errors import (
     ExitStatus,
     GuardRefusal,
     InputError,
-    LeaseHeld,
     PlanStale,
     Refused,
     RollbackError,
@@ -34,6 +33,7 @@ from rollback.running.perform import Performer
 from rollback.running.pool import ThreadPool
 from rollback.running.state import fold
 from rollback.wiring.authority import AuthorityWatch, prove_authority
+from rollback.wiring.leases import RunLease
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.run_result import RunResult
 from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Opener
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rollback.model.plan import Plan
-    from rollback.model.ports import LeaseGrant
     from rollback.running.journal import FileJournal
     from rollback.running.perform import People
     from rollback.running.store import RunDirectory
@@ -313,7 +312,7 @@ def _sit(
         evidence_path=evidence,
     )
     moves = any(change.direction is Direction.AWAY for _, change in plan.updates)
-    lease = _Lease(setting, journal, plan, directory.run)
+    lease = RunLease(setting, journal, plan, directory.run)
     if moves and plan.verdict == "applicable" and not asked.only_safe:
         lease.acquire()
     watch = AuthorityWatch(setting, opener, journal, directory.run, said)
@@ -431,50 +430,6 @@ def _record_said(journal: FileJournal, setting: Setting, asked: Asked) -> None:
             )
         body = facts(effect=effect, outcome=outcome, person=setting.user)
         journal.append(MAIN, RecordKind.SAID, body, durable=True)
-
-
-class _Lease:
-    """The lease of one run, and its records."""
-
-    def __init__(self, setting: Setting, journal: FileJournal, plan: Plan, run: str) -> None:
-        from rollback.wiring.leases import lease_of
-
-        self._lease = lease_of(setting)
-        self._journal = journal
-        self._scopes = tuple(
-            sorted(
-                {
-                    f"{plan.environment}/{change.surface}"
-                    for _, change in plan.updates
-                    if change.surface is not None
-                }
-            )
-        )
-        self._holder = f"{setting.user} {run}"
-        self._grant: LeaseGrant | None = None
-
-    def acquire(self) -> None:
-        try:
-            self._grant = self._lease.acquire(self._scopes, self._holder, "rolling back")
-        except (LeaseHeld, RollbackError) as error:
-            body = facts(held=False, problem=error.reason, scopes=self._scopes)
-            self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
-            return
-        grant = self._grant
-        body = facts(
-            held=True,
-            scopes=grant.scopes,
-            fence=grant.fence,
-            holder=grant.holder,
-            strength=grant.strength,
-            took_over=grant.took_over,
-        )
-        self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
-
-    def release(self) -> None:
-        if self._grant is not None:
-            self._lease.release(self._grant)
-            self._grant = None
 
 
 def _sealed(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rollback.errors import LeaseHeld, RollbackError
+from rollback.model.base import facts
 from rollback.model.environment import FolderLease
+from rollback.model.record import RecordKind
 from rollback.running.lease.folder import folder_lease
 
 if TYPE_CHECKING:
-    from rollback.model.ports import Lease
+    from rollback.model.plan import Plan
+    from rollback.model.ports import Journal, Lease, LeaseGrant
     from rollback.wiring.operator import Setting
+
+MAIN = "run"
 
 
 def lease_of(setting: Setting) -> Lease:
@@ -20,3 +27,71 @@ def lease_of(setting: Setting) -> Lease:
     if isinstance(named.store, FolderLease) and named.store.path is not None:
         folder = Path(setting.environment.base) / named.store.path
     return folder_lease(folder, setting.clock, setting.randomness, ttl_s=named.ttl_s)
+
+
+class RunLease:
+    """The lease of one run, renewed by a thread of its own, and its records."""
+
+    def __init__(self, setting: Setting, journal: Journal, plan: Plan, run: str) -> None:
+        """Nothing is taken before `acquire`."""
+        self._lease = lease_of(setting)
+        self._journal = journal
+        self._renew_s = max(1, setting.environment.lease.renew_s)
+        self._scopes = tuple(
+            sorted(
+                {
+                    f"{plan.environment}/{change.surface}"
+                    for _, change in plan.updates
+                    if change.surface is not None
+                }
+            )
+        )
+        self._holder = f"{setting.user} {run}"
+        self._grant: LeaseGrant | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    def acquire(self) -> None:
+        """Take it, or record why not; the decision loop reads the record."""
+        try:
+            self._grant = self._lease.acquire(self._scopes, self._holder, "rolling back")
+        except RollbackError as error:
+            self._lost(error)
+            return
+        grant = self._grant
+        body = facts(
+            held=True,
+            scopes=grant.scopes,
+            fence=grant.fence,
+            holder=grant.holder,
+            strength=grant.strength,
+            took_over=grant.took_over,
+        )
+        self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
+        self._thread.start()
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self._renew_s):
+            if self._grant is None:
+                return
+            try:
+                self._grant = self._lease.renew(self._grant, "rolling back")
+            except LeaseHeld as error:
+                self._grant = None
+                self._lost(error)
+                return
+            except RollbackError:
+                continue  # the grant stands until its own deadline
+
+    def _lost(self, error: RollbackError) -> None:
+        body = facts(held=False, problem=error.reason, scopes=self._scopes)
+        self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
+
+    def release(self) -> None:
+        """Give it up."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        if self._grant is not None:
+            self._lease.release(self._grant)
+            self._grant = None
