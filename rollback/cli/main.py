@@ -44,9 +44,23 @@ Exit: 0 done, 1 defect, 2 bad input, 3 refused, 4 approval, 5 stale, 6 a person 
 7 halt authority, 8 verification failed, 9 evidence, 12 lease held, 130 interrupted.
 """,
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
-@click.option("--state", metavar="DIR", envvar="ROLLBACK_STATE", help="Folder of runs (default: your user state folder; also ROLLBACK_STATE).")
-@click.option("--debug", is_flag=True, envvar="ROLLBACK_DEBUG", help="Show the traceback of a defect.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Print the version.",
+)
+@click.option(
+    "--state",
+    metavar="DIR",
+    envvar="ROLLBACK_STATE",
+    help="Folder of runs (default: your user state folder; also ROLLBACK_STATE).",
+)
+@click.option(
+    "--debug", is_flag=True, envvar="ROLLBACK_DEBUG", help="Show the traceback of a defect."
+)
 @click.pass_context
 def cli(ctx: click.Context, state: str | None, debug: bool) -> None:  # noqa: FBT001 - click's
     """Bring a trading platform back to its last stable release.
@@ -87,7 +101,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitStatus.DEFECT)
     except Exception as error:  # noqa: BLE001 - the last line: a defect is told, never a traceback
-        return _defect(error, traceback="--debug" in given or bool(os.environ.get("ROLLBACK_DEBUG")))
+        return _defect(
+            error, traceback="--debug" in given or bool(os.environ.get("ROLLBACK_DEBUG"))
+        )
     return status if isinstance(status, int) else int(ExitStatus.DONE)
 
 
@@ -111,7 +127,9 @@ def _defect(error: Exception, *, traceback: bool) -> int:
 
         _say("".join(tracebacks.format_exception(error)), lines=True)
     _say(f"error: defect: {kind.__module__}.{kind.__qualname__}: this is a bug in rollback")
-    _say("hint: what was sent is in the journal (`rollback status`); run again with --debug for details")
+    _say(
+        "hint: what was sent is in the journal (`rollback status`); run again with --debug for details"
+    )
     return int(ExitStatus.DEFECT)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rollback.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from rollback.running.store import RunDirectory
+    from rollback.wiring import PlanDocument
 
 FORMATS = ("text", "markdown", "html", "json")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -21,7 +24,11 @@ environment_file = click.option(
     help="Environment file (default: found by the plan's environment; also ROLLBACK_ENVIRONMENT).",
 )
 approval_files = click.option(
-    "--approval", "approvals", metavar="FILE", multiple=True, help="An approval file; repeat for each."
+    "--approval",
+    "approvals",
+    metavar="FILE",
+    multiple=True,
+    help="An approval file; repeat for each.",
 )
 attestations = click.option(
     "--attest",
@@ -40,9 +47,13 @@ def pairs(given: Iterable[str], option: str, form: str) -> dict[str, str]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise InputError("usage.pair", f"{option} {each!r} is not {form}", hint=f"write {option} {form}")
+            raise InputError(
+                "usage.pair", f"{option} {each!r} is not {form}", hint=f"write {option} {form}"
+            )
         if name in read:
-            raise InputError("usage.pair-twice", f"{option} {name} is given twice", hint="give it once")
+            raise InputError(
+                "usage.pair-twice", f"{option} {name} is given twice", hint="give it once"
+            )
         read[name] = value
     return read
 
@@ -52,3 +63,25 @@ def state_root(state: str | None) -> Path:
     from rollback.running.store import StateDirectory  # noqa: PLC0415 - only where needed
 
     return StateDirectory.locate(state, os.environ).root
+
+
+def said_pairs(given: Iterable[str]) -> dict[str, str]:
+    """``EFFECT=applied`` and ``EFFECT=not-applied``. Raises InputError."""
+    read = pairs(given, "--said", "EFFECT=applied or EFFECT=not-applied")
+    for effect, outcome in read.items():
+        if outcome not in {"applied", "not-applied"}:
+            raise InputError(
+                "usage.said",
+                f"--said {effect}: {outcome!r} is not an outcome",
+                hint="look, then say applied or not-applied; if you cannot tell, say nothing",
+            )
+    return read
+
+
+def run_and_plan(state: str | None, run: str) -> tuple[RunDirectory, PlanDocument]:
+    """A run's folder and the plan it applies. Raises InputError."""
+    from rollback.running.store import StateDirectory  # noqa: PLC0415 - only where needed
+    from rollback.wiring import PlanDocument  # noqa: PLC0415
+
+    directory = StateDirectory.locate(state, os.environ).find(run)
+    return directory, PlanDocument.read(directory.plan())

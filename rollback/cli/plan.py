@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rollback.rendering.faces import Format
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   rollback plan full-rollback --environment production.yaml --incident INC-4711 --out plan.json
   rollback plan backend-only --environment production.yaml --set to=2026.11.20-3 --out plan.json
@@ -22,16 +23,35 @@ Examples:
 \b
 Exit 0 for a plan, with or without changes; 3 for a refused one, which is shown all the same with
 why, the next possible move, and what --only-safe could still apply; 7 when halt authority is why.
-""")
+"""
+)
 @click.argument("playbook")
-@click.option("--environment", metavar="ENV", required=True, envvar=environments.VARIABLE, help="Environment file.")
-@click.option("--set", "parameters", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the playbook.")
+@click.option(
+    "--environment",
+    metavar="ENV",
+    required=True,
+    envvar=environments.VARIABLE,
+    help="Environment file.",
+)
+@click.option(
+    "--set",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Set a parameter of the playbook.",
+)
 @click.option("--incident", metavar="ID", help="The incident this is for.")
-@click.option("--trigger", metavar="NAME", help="What made it necessary; it decides the order of reverts.")
+@click.option(
+    "--trigger", metavar="NAME", help="What made it necessary; it decides the order of reverts."
+)
 @click.option("--out", metavar="FILE", help="Keep the plan here, to be approved and applied.")
-@click.option("--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True)
+@click.option(
+    "--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--max-chars", type=click.IntRange(min=1), help="Cut to this many characters (Markdown: 65536).")
+@click.option(
+    "--max-chars", type=click.IntRange(min=1), help="Cut to this many characters (Markdown: 65536)."
+)
 @click.pass_obj
 def plan(  # noqa: PLR0913 - options of a command line
     state: str | None,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   rollback schema playbook > playbook.json
   rollback schema environment
-""")
+"""
+)
 @click.argument("kind", type=click.Choice(("playbook", "environment", "plan")))
 def schema(kind: str) -> int:
     """Print the JSON Schema (2020-12) of a playbook, an environment or a plan."""

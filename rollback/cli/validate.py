@@ -9,12 +9,14 @@ import click
 from rollback.errors import Complaint, ExitStatus, InputError, RollbackError
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   rollback validate full-rollback
   rollback validate my-playbook.yaml --environment production.yaml
   rollback validate playbooks/*.yaml --json
-""")
+"""
+)
 @click.argument("playbooks", metavar="PLAYBOOK...", nargs=-1, required=True)
 @click.option("--environment", metavar="ENV", help="An environment file to check them against.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
@@ -50,7 +52,9 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
                         f"{name} does not fit {environment}",
                         complaints=complaints,
                     )
-            lines.append(f"{name}: playbook {read.playbook} is well formed, {len(read.steps)} steps")
+            lines.append(
+                f"{name}: playbook {read.playbook} is well formed, {len(read.steps)} steps"
+            )
         except InputError as error:
             problems.append(error)
     if as_json:

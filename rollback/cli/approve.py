@@ -1,0 +1,157 @@
+"""``rollback approve``: a person's signature over exactly these bytes; a reject is one too."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rollback.cli import output
+from rollback.errors import InputError
+from rollback.model.base import seconds
+
+if TYPE_CHECKING:
+    from rollback.wiring import PlanDocument
+
+_MARGIN_S = 300
+_LASTS_S = 3_600
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback approve plan.json --key ~/.ssh/id_ed25519 --out ana.json
+  rollback approve plan.json --key ~/.ssh/id_ed25519.pub            (the private half is in an agent)
+  rollback approve plan.json --key ~/.ssh/id_ed25519 --reject --reason 'wrong release'
+  rollback approve plan.json --key KEY --yes-environment production (where there is no terminal)
+\b
+Others can check the file with `ssh-keygen -Y verify -n plan-approval@trade-rollback`.
+"""
+)
+@click.argument("plan", metavar="PLAN")
+@click.option(
+    "--key",
+    metavar="KEY",
+    required=True,
+    help="Your SSH key: a private key file, or a public one held by an agent.",
+)
+@click.option("--out", metavar="FILE", help="Where the approval goes (default: beside the plan).")
+@click.option("--reject", is_flag=True, help="Sign a no instead; it blocks this plan.")
+@click.option("--reason", metavar="TEXT", help="Why, in words; signed with it.")
+@click.option(
+    "--approver",
+    metavar="WHO",
+    help="Your name in the allowed-signers file, where a key has several.",
+)
+@click.option(
+    "--lasts",
+    metavar="DURATION",
+    help="How long it holds, like 45m (default: 1h, or longer where the plan takes longer).",
+)
+@click.option(
+    "--yes-environment", metavar="NAME", help="The environment's name, instead of typing it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def approve(  # noqa: PLR0913 - options of a command line
+    plan: str,
+    key: str,
+    out: str | None,
+    reject: bool,  # noqa: FBT001
+    reason: str | None,
+    approver: str | None,
+    lasts: str | None,
+    yes_environment: str | None,
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Show PLAN's first screen, then sign its digest with your key.
+
+    The signature covers the digest, the environment, your decision and how long it holds.
+    """
+    from rollback.approval.sign import approve as sign  # noqa: PLC0415 - only now
+    from rollback.wiring import PlanDocument  # noqa: PLC0415
+
+    document = PlanDocument.load(plan)
+    lasts_s = _duration(lasts, document.plan.duration_s_max)
+    _show(document)
+    _confirm(document.plan.environment, yes_environment, reject=reject)
+    nonce = secrets.token_hex(16)
+    file = sign(
+        document.digest,
+        document.plan.environment,
+        key=Path(key).expanduser(),
+        now=datetime.now(UTC),
+        lasts_s=lasts_s,
+        nonce=nonce,
+        decision="reject" if reject else "approve",
+        approver=approver,
+        reason=reason,
+        passphrase=_passphrase,
+    )
+    word = "rejection" if reject else "approval"
+    path = Path(out) if out else Path(plan).with_suffix(f".{word}-{nonce[:8]}.json")
+    output.write_file(path, file.to_bytes(), replace=out is not None)
+    if as_json:
+        output.result_json({"file": str(path), "plan": document.digest, "decision": word})
+    else:
+        output.result(str(path))
+    output.talk(f"signed: a {word} of plan {document.digest}, for {lasts_s} s")
+    return 0
+
+
+def _duration(given: str | None, plan_s: int) -> int:
+    if given is None:
+        return max(_LASTS_S, plan_s + _MARGIN_S)
+    read = seconds(given)
+    if not isinstance(read, int) or read <= 0:
+        raise InputError(
+            "usage.lasts", f"--lasts {given!r} is not a duration", hint="write 45m or 2h"
+        )
+    if read <= plan_s:
+        raise InputError(
+            "usage.lasts",
+            f"--lasts {given} is shorter than the plan may take ({plan_s} s)",
+            hint=f"give at least {plan_s + _MARGIN_S}s: an approval outlasts the plan",
+        )
+    return read
+
+
+def _show(document: PlanDocument) -> None:
+    from rollback.rendering.faces import first_screen_text  # noqa: PLC0415
+
+    text = first_screen_text(
+        document.plan, document.digest, colour=output.coloured(sys.stderr), width=output.columns()
+    )
+    click.echo(text, err=True, color=True)
+
+
+def _confirm(environment: str, given: str | None, *, reject: bool) -> None:
+    if reject:
+        return
+    if given is None:
+        if not output.can_ask():
+            raise InputError(
+                "approve.no-terminal",
+                "there is no terminal to type the environment's name at",
+                hint="read the plan, then give --yes-environment NAME",
+            )
+        given = output.ask("type the environment's name to approve").strip()
+    if given != environment:
+        raise InputError(
+            "approve.environment",
+            f"the plan is for {environment}, not {given!r}; nothing was signed",
+            hint="check that you read the right plan",
+        )
+
+
+def _passphrase() -> str:
+    if not output.can_ask():
+        raise InputError(
+            "approve.passphrase",
+            "the key has a passphrase, and there is no terminal to type it at",
+            hint="load the key into an agent and name its public half with --key",
+        )
+    return output.ask("passphrase of the key", hidden=True)

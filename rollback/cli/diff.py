@@ -1,0 +1,56 @@
+"""``rollback diff``: what changed between two plans, in a reviewer's terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rollback.cli import options, output
+
+if TYPE_CHECKING:
+    from rollback.wiring import PlanDocument
+
+
+@click.command(
+    epilog="""\b
+Example:
+  rollback diff signed.json new.json
+"""
+)
+@click.argument("old", metavar="PLAN")
+@click.argument("new", metavar="PLAN")
+@options.as_json
+def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
+    """Show what stands in one plan and not in the other, section by section.
+
+    Times, digests and nonces differ in any two plans and are left out. Exit 0 either way.
+    """
+    from rollback.rendering.difference import difference  # noqa: PLC0415 - only now
+    from rollback.wiring import PlanDocument  # noqa: PLC0415
+
+    before: PlanDocument = PlanDocument.load(old)
+    after: PlanDocument = PlanDocument.load(new)
+    same_world = before.plan.world_digest == after.plan.world_digest
+    changes = difference(before.plan, after.plan)
+    if as_json:
+        output.result_json(
+            {
+                "same_world": same_world,
+                "changes": [
+                    {"section": each.section, "sign": each.sign, "text": each.text}
+                    for each in changes
+                ],
+            }
+        )
+        return 0
+    section = ""
+    for each in changes:
+        if each.section != section:
+            section = each.section
+            output.result(section)
+        output.result(f"  {each.sign} {each.text}")
+    if not changes:
+        output.result("the two plans would do the same")
+    output.talk("both saw the same world" if same_world else "they saw different worlds")
+    return 0

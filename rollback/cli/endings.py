@@ -1,0 +1,60 @@
+"""How the end of a run is printed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rollback.cli import output
+from rollback.running.journal import check_file
+
+if TYPE_CHECKING:
+    from rollback.wiring import PlanDocument
+    from rollback.wiring.run_result import RunResult
+
+
+def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) -> int:
+    """Print what happened, who is exposed and what comes next; return the exit status."""
+    from rollback.rendering.faces import show  # noqa: PLC0415 - only at the end
+    from rollback.rendering.report import ending, report_view  # noqa: PLC0415
+
+    if as_json:
+        output.result_json(
+            {
+                "run": result.run,
+                "exit_status": result.exit_status,
+                "verdict": ending(result.exit_status),
+                "plan": document.digest,
+                "steps": [
+                    {"step": name, "status": status, "reason": reason}
+                    for name, status, reason in result.steps
+                ],
+                "exposures": [each.model_dump(mode="json") for each in result.exposures],
+                "next_moves": list(result.next_moves),
+                "bundle": result.bundle_path or None,
+                "journal": result.journal_path,
+            }
+        )
+        return result.exit_status
+    records = check_file(Path(result.journal_path)).records
+    view = report_view(
+        document.plan,
+        document.digest,
+        records,
+        next_moves=result.next_moves,
+        bundle=result.bundle_path,
+    )
+    screen = replace(view, sections=view.sections[: view.lead])
+    output.result(
+        show(
+            screen,
+            "text",
+            max_chars=None,
+            colour=output.coloured(sys.stdout),
+            width=output.columns(),
+        )
+    )
+    output.talk(f"the whole report: rollback status {result.run} --format markdown")
+    return result.exit_status

@@ -1,0 +1,54 @@
+"""``rollback rehearse``: the real code against a simulated platform on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rollback.cli import output
+from rollback.errors import InputError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback rehearse
+  rollback rehearse --scenario swap-answered-500-after-effect
+  rollback rehearse my-playbook.yaml --keep /tmp/rehearsal
+  rollback rehearse --scenario all
+"""
+)
+@click.argument("playbook", required=False)
+@click.option(
+    "--scenario", metavar="NAME|all", default="clean", show_default=True, help="What goes wrong."
+)
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the simulated world, runs and bundles here.",
+)
+def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
+    """Practise: a bad release is live on a simulated platform, and is rolled back.
+
+    Everything is on loopback and throwaway: keys, tokens, certificates. Exit 0 when it ended as the
+    scenario says it must, promise by promise.
+    """
+    try:
+        from rollback.rehearsal.run import rehearse as play  # noqa: PLC0415 - needs an extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("rollback"):
+            raise
+        raise InputError(
+            "rehearsal.not-installed",
+            f"the rehearsal needs {error.name}",
+            hint="install trade-rollback[azure,aws,rehearsal]",
+        ) from error
+    read = None
+    if playbook is not None:
+        from playbooks import find  # noqa: PLC0415
+        from rollback.loading.playbook import load_playbook  # noqa: PLC0415
+
+        read = load_playbook(find(playbook))
+    return play(read, scenario, keep=keep, out=output.result, talk=output.talk)

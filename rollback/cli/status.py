@@ -1,0 +1,119 @@
+"""``rollback status``: runs, from their journals alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from rollback.cli import options, output
+from rollback.errors import InputError, JournalBroken
+
+if TYPE_CHECKING:
+    from rollback.running.store import RunDirectory
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback status
+  rollback status latest
+  rollback status r-20261123-0936-4f2a --format html > report.html
+"""
+)
+@click.argument("run", metavar="[RUN]", required=False)
+@click.option(
+    "--format",
+    "face",
+    type=click.Choice(("text", "markdown", "html")),
+    default="text",
+    show_default=True,
+    help="Face of one run's report.",
+)
+@options.as_json
+@click.option(
+    "--max-chars", type=click.IntRange(min=1), help="Cut the report to this many characters."
+)
+@click.pass_obj
+def status(
+    state: str | None,
+    run: str | None,
+    face: Literal["text", "markdown", "html"],
+    as_json: bool,  # noqa: FBT001
+    max_chars: int | None,
+) -> int:
+    """List runs on this machine, or report RUN. Reads journals; starts and contacts nothing."""
+    from rollback.running.store import StateDirectory  # noqa: PLC0415 - only now
+
+    runs = StateDirectory.locate(state, os.environ)
+    if run is not None:
+        return _one(runs.find(run), face, max_chars, as_json=as_json)
+    listed = [_read(each) for each in runs.runs()]
+    if as_json:
+        output.result_json(listed)
+        return 0
+    from rollback.rendering.escape import visible  # noqa: PLC0415
+
+    for each in listed:
+        output.result(visible(f"{each['run']}  {each['said']}"))
+    if not listed:
+        output.talk(f"no runs under {runs.root}")
+    return 0
+
+
+def _read(run: RunDirectory) -> dict[str, Any]:
+    from rollback.rendering.report import ending  # noqa: PLC0415
+    from rollback.wiring.run_result import read_status  # noqa: PLC0415
+
+    try:
+        known = read_status(run)
+    except JournalBroken as error:
+        return {"run": run.run, "problem": error.reason, "said": f"journal: {error.reason}"}
+    doubt = f"; in doubt: {', '.join(known.in_doubt)}" if known.in_doubt else ""
+    return {
+        **asdict(known),
+        "said": f"{known.playbook} in {known.environment}: {ending(known.exit)}{doubt}",
+    }
+
+
+def _one(
+    run: RunDirectory,
+    face: Literal["text", "markdown", "html"],
+    max_chars: int | None,
+    *,
+    as_json: bool,
+) -> int:
+    if as_json:
+        output.result_json(_read(run))
+        return 0
+    from rollback.rendering.faces import CHARS_MAX, render_report  # noqa: PLC0415
+    from rollback.running.journal import check_file  # noqa: PLC0415
+    from rollback.wiring import PlanDocument  # noqa: PLC0415
+
+    try:
+        document = PlanDocument.read(run.plan())
+    except InputError:
+        output.result(str(_read(run)["said"]))
+        raise
+    check = check_file(run.journal_path)
+    output.result(
+        render_report(
+            document.plan,
+            document.digest,
+            check.records,
+            face,
+            max_chars=max_chars or (CHARS_MAX if face == "markdown" else None),
+            colour=output.coloured(sys.stdout),
+            width=output.columns(),
+        )
+    )
+    if not check.holds:
+        raise JournalBroken(
+            "journal.broken",
+            f"the journal does not verify: {check.problem}",
+            hint="keep the file as it is; what stands before that line verifies",
+        )
+    return 0

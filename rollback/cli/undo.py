@@ -1,0 +1,58 @@
+"""``rollback undo``: a new plan, never a hidden reversal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import click
+
+from rollback.cli import environments, options, output
+from rollback.cli.faces import show_plan
+
+if TYPE_CHECKING:
+    from rollback.rendering.faces import Format
+    from rollback.wiring import PlanDocument
+
+
+class _Undoes(Protocol):
+    def undo(self, run: str) -> PlanDocument: ...
+
+
+@click.command(
+    epilog="""\b
+Example:
+  rollback undo latest --out undo.json
+  rollback approve undo.json --key ~/.ssh/id_ed25519
+  rollback apply undo.json --approval undo.ana.json
+"""
+)
+@click.argument("run", metavar="RUN")
+@options.environment_file
+@click.option("--out", metavar="PLAN", required=True, help="Where the plan goes.")
+@click.option(
+    "--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True
+)
+@options.as_json
+@click.pass_obj
+def undo(  # noqa: PLR0913 - options of a command line
+    state: str | None,
+    run: str,
+    environment: str | None,
+    out: str,
+    face: Format,
+    as_json: bool,  # noqa: FBT001
+) -> int:
+    """Make a plan that restores what RUN changed, from the values recorded before each change.
+
+    It goes through the same guard, proof and approvals as any plan. Nothing is changed by making it.
+    """
+    directory, before = options.run_and_plan(state, run)
+    found = environments.find(before.plan, environment, options.state_root(state))
+    operator = environments.operator(environments.load(found), state)
+    document = cast("_Undoes", operator).undo(directory.run)
+    environments.remember(document.plan, found, options.state_root(state))
+    output.write_file(Path(out), document.canonical)
+    show_plan(document, "json" if as_json else face, None)
+    output.talk(f"plan {document.digest} is in {out}")
+    return int(document.exit_status)

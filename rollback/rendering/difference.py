@@ -1,0 +1,66 @@
+"""Two plans held against each other, line by line of what a reviewer reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from rollback.rendering.plan_view import plan_view
+from rollback.rendering.text import flat
+from rollback.rendering.view import TAGS, Line, Section
+
+if TYPE_CHECKING:
+    from rollback.model.plan import Plan
+
+_LEFT_OUT = frozenset({"Identity", "Observations"})
+_LABELS_LEFT_OUT = frozenset({"digest", "expires", "planned"})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One line that only one plan has. sign: ``-`` for the first plan, ``+`` for the second."""
+
+    section: str
+    sign: str
+    text: str
+
+
+def difference(old: Plan, new: Plan) -> tuple[Difference, ...]:
+    """What a reviewer would read differently. Times of looking, digests and nonces are left out."""
+    before, after = _lines(old, new), _lines(new, new)
+    found: list[Difference] = []
+    for section in dict.fromkeys((*before, *after)):
+        first, second = before.get(section, []), after.get(section, [])
+        for tag, i1, i2, j1, j2 in SequenceMatcher(
+            None, first, second, autojunk=False
+        ).get_opcodes():
+            if tag != "equal":
+                found += [Difference(section, "-", text) for text in first[i1:i2]]
+                found += [Difference(section, "+", text) for text in second[j1:j2]]
+    return tuple(found)
+
+
+def _lines(plan: Plan, other: Plan) -> dict[str, list[str]]:
+    view = plan_view(plan.model_copy(update={"created": other.created}), "")
+    read: dict[str, list[str]] = {}
+    for section in view.sections:
+        if section.title not in _LEFT_OUT:
+            read.setdefault(_name(section), []).extend(_texts(section))
+    return read
+
+
+def _name(section: Section) -> str:
+    return f"Step {flat(section.subject)}" if section.subject else section.title
+
+
+def _texts(section: Section) -> list[str]:
+    texts: list[str] = []
+    for item in section.items:
+        if isinstance(item, Line):
+            if item.label not in _LABELS_LEFT_OUT:
+                parts = (TAGS.get(item.weight, ""), item.label, flat(item.spans))
+                texts.append(" ".join(part for part in parts if part))
+        else:
+            texts += [" | ".join(flat(cell) for cell in row) for row in item.rows]
+    return texts
