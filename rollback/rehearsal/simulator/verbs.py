@@ -21,11 +21,17 @@ class UnknownVerbError(ValueError):
 
 
 def fire(simulation: Simulation, armed: Armed) -> None:
-    """Do what was armed."""
-    if armed.kind == "fault":
-        throw(simulation, armed.name, armed.params)
-    else:
-        act(simulation, armed.name, armed.params)
+    """Do what was armed; what the service refuses at that moment is noted, not raised."""
+    try:
+        if armed.kind == "fault":
+            throw(simulation, armed.name, armed.params)
+        else:
+            act(simulation, armed.name, armed.params)
+    except transitions.RefusedError as error:
+        now = simulation.now()
+        transitions.note(
+            simulation.world, now, OPERATOR, "refused", name=armed.name, reason=error.message
+        )
 
 
 def arm(simulation: Simulation, kind: str, name: str, params: dict[str, Any], when: Any) -> None:

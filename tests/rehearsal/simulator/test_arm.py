@@ -48,6 +48,14 @@ def test_no_answer_without_a_token_issued_here(simulator: Simulator) -> None:
         assert arm.get(path).status_code == 401
 
 
+def test_no_answer_with_a_token_that_expired(start: Callable[[World], Simulator]) -> None:
+    world = stories.default_world()
+    world.timings.token_s = 0
+    simulator = start(world)
+    with reach.client(simulator, names.ARM_HOST, headers=reach.arm_headers(simulator)) as arm:
+        assert arm.get("/subscriptions?api-version=2025-05-01").status_code == 401
+
+
 def test_reads_of_the_management_client(simulator: Simulator) -> None:
     apps = reach.web_apps(simulator).web_apps
     site = apps.get(GROUP, SITE)

@@ -56,6 +56,15 @@ def test_a_build_is_deployed_just_before_the_request_that_finds_it(simulator: Si
     assert seen == [names.STABLE_BUILD, names.THIRD_BUILD, names.THIRD_BUILD]
 
 
+def test_what_the_service_refuses_at_its_moment_is_noted(simulator: Simulator) -> None:
+    when = {"moment": "phase", "phase": "half-way"}
+    simulator.control.act("swap", site=SITE, when=when)
+    apps = reach.web_apps(simulator).web_apps
+    apps.begin_swap_slot(names.RESOURCE_GROUP, SITE, SLOT, SWAP).result()
+    assert simulator.control.swaps(SITE) == 1
+    assert simulator.control.world().events[-1].kind == "refused"
+
+
 def test_only_the_named_site_is_meant(simulator: Simulator) -> None:
     simulator.control.act(
         "halt_trading", when={"moment": "phase", "phase": "swapped", "site": names.WEB}
