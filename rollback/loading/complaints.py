@@ -89,10 +89,7 @@ def _place(loc: tuple[int | str, ...], value: Tree, *, missing: bool) -> Path:
             path.append(key)
             here = here[key]
             skip = True
-        elif isinstance(here, dict) and part in here:
-            path.append(part)
-            here = here[part]
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+        elif _holds(here, part):
             path.append(part)
             here = here[part]
         elif missing and position == len(loc) - 1:
@@ -100,7 +97,13 @@ def _place(loc: tuple[int | str, ...], value: Tree, *, missing: bool) -> Path:
     return tuple(path)
 
 
-def _complaint(  # noqa: PLR0913 - one place of one file, and all that is known of it
+def _holds(here: Tree, part: int | str) -> bool:
+    if isinstance(here, list):
+        return isinstance(part, int) and part < len(here)
+    return isinstance(here, dict) and part in here
+
+
+def _complaint(
     errors: list[dict[str, Any]],
     path: Path,
     document: Document,
@@ -154,8 +157,10 @@ def _expected(error: dict[str, Any], shape: Shape) -> str:
         case "string_pattern_mismatch":
             return words_of_pattern(str(context["pattern"]))
         case "literal_error" | "enum":
-            return f"one of {context['expected']}" if "," in str(context["expected"]) else str(
-                context["expected"]
+            return (
+                f"one of {context['expected']}"
+                if "," in str(context["expected"])
+                else str(context["expected"])
             )
         case "union_tag_invalid" | "union_tag_not_found":
             return f"kind: one of {context.get('expected_tags', _tags(shape))}"

@@ -9,6 +9,7 @@ documents. ``yes``, ``on`` and dates stay text.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -140,7 +141,7 @@ class _Frame:
         self.wants_key = mark.keys is not None
 
 
-class _Stop(Exception):  # noqa: N818 - ends a reading that cannot go on; never leaves this file
+class _Stop(Exception):
     """No use in reading further."""
 
 
@@ -155,16 +156,12 @@ class _Builder:
     def complain(self, mark: Mark, problem: str, expected: str) -> None:
         if len(self.complaints) >= COMPLAINTS_MAX:
             raise _Stop
-        self.complaints.append(
-            Complaint(self.file, mark.line, mark.column, "", problem, expected)
-        )
+        self.complaints.append(Complaint(self.file, mark.line, mark.column, "", problem, expected))
 
     def build(self, parser: Any) -> Document:
         found: tuple[Tree, Mark] | None = None
-        try:
+        with suppress(_Stop):
             found = self._read(parser)
-        except _Stop:
-            pass
         if self.complaints:
             raise refused(self.what, tuple(self.complaints))
         if found is None:
@@ -268,7 +265,7 @@ class _Builder:
         if _WHOLE.fullmatch(text):
             return int(text)
         if _TOO_LONG.fullmatch(text):
-            self.complain(mark, "a number of more than 18 digits", "a smaller one, or text in quotes")
+            self.complain(mark, "a number of more than 18 digits", "a smaller one, or quotes")
             return 0
         if _DECIMAL.fullmatch(text) and not text.lstrip("+-").isdigit():
             return float(text)

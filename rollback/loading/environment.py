@@ -30,9 +30,7 @@ class Environment(model.Environment):
     """An environment that knows how to read itself from a file."""
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], variables: Mapping[str, str] | None = None
-    ) -> Self:
+    def load(cls, path: str | os.PathLike[str], variables: Mapping[str, str] | None = None) -> Self:
         """Read a file. variables: for ``${NAME}``; the process's own where None.
 
         Raises InputError with every complaint; no complaint repeats a value that may be a secret.
@@ -63,11 +61,11 @@ class Environment(model.Environment):
         try:
             value = cls.model_validate_json(json.dumps(tree), strict=True)
         except ValidationError as problem:
-            said = {(complaint.line, complaint.path) for complaint in complaints}
+            said = tuple(complaint.path for complaint in complaints)
             complaints += [
                 complaint
                 for complaint in from_validation(problem, document, shape, value=document.value)
-                if not _said_before(complaint.line, complaint.path, said)
+                if not _said_before(complaint.path, said)
             ]
             value = None
         if value is None or complaints:
@@ -75,12 +73,11 @@ class Environment(model.Environment):
         return value.model_copy(update={"base": base, "source": file})
 
 
-def _said_before(line: int | None, path: str, said: set[tuple[int | None, str]]) -> bool:
-    """Whether a complaint of the rules already says more about this place, or what is in it."""
-    return any(
-        path == other or (line, path) == (other_line, other) or other.startswith((f"{path}.", f"{path}["))
-        for other_line, other in said
-    ) or (path == "" and bool(said))
+def _said_before(path: str, said: tuple[str, ...]) -> bool:
+    """Whether a complaint of the rules says more about this place, or about what is in it."""
+    if not path:
+        return bool(said)
+    return any(other == path or other.startswith((f"{path}.", f"{path}[")) for other in said)
 
 
 def load_environment(

@@ -67,7 +67,8 @@ def _explained(problem: ValidationError, file: str) -> InputError | Refused:
         why = str(first.get("ctx", {}).get("error", "not JSON"))
         place = _PLACE.search(why)
         words = _PLACE.sub("", why).strip() or "not JSON"
-        return _no(file, f"is not JSON, or cut off ({words})", "a whole plan", int(place[1]) if place else None)
+        line = int(place[1]) if place else None
+        return _no(file, f"is not JSON, or cut off ({words})", "a whole plan", line)
     if any(error["loc"] == ("format",) for error in errors):
         return _no(file, "is of another format", f"format {PLAN_FORMAT}, which this version reads")
     complaints = tuple(

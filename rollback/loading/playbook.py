@@ -81,7 +81,7 @@ def _action(spec: type[StepSpec]) -> str:
 
 def _parameters(reading: Reading, tree: Tree) -> tuple[Parameter, ...]:
     if not isinstance(tree, dict):
-        reading.complain(("parameters",), f"{kind_of(tree)} does not fit", "a mapping of name: fields")
+        reading.complain(("parameters",), f"{kind_of(tree)} does not fit", "a mapping")
         return ()
     shape = shape_of(Parameter)
     found: list[Parameter] = []
@@ -101,7 +101,7 @@ def _parameters(reading: Reading, tree: Tree) -> tuple[Parameter, ...]:
             )
             continue
         if parameter.choices and parameter.default not in (None, *parameter.choices):
-            reading.complain((*path, "default"), "the default is none of the choices", "one of them")
+            reading.complain((*path, "default"), "the default is no choice", "one of them")
         found.append(parameter)
     return tuple(found)
 
@@ -184,7 +184,10 @@ def _unused(reading: Reading) -> None:
 
 
 def _assemble(
-    reading: Reading, tree: dict[str, Tree], parameters: tuple[Parameter, ...], steps: tuple[Step, ...]
+    reading: Reading,
+    tree: dict[str, Tree],
+    parameters: tuple[Parameter, ...],
+    steps: tuple[Step, ...],
 ) -> Playbook | None:
     head: dict[str, Any] = {key: tree[key] for key in ("playbook", "summary") if key in tree}
     if "retain" in tree:

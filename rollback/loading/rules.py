@@ -71,7 +71,8 @@ def _authority(tree: Tree) -> Iterator[Broken]:
     if isinstance(named, str) and surfaces:
         where: Path = ("halt_authority", "surface")
         if named not in surfaces:
-            yield where, f"`{named}` is no surface", f"one of {', '.join(surfaces)}{meant(named, surfaces)}"
+            known = f"one of {', '.join(surfaces)}{meant(named, surfaces)}"
+            yield where, f"`{named}` is no surface", known
         elif _at(surfaces, named, "provider") == "unsupported":
             yield where, f"`{named}` is unsupported here", "a surface whose instances can be asked"
     if authority and "path" in authority and authority["path"] is None:
@@ -87,8 +88,7 @@ def _authority(tree: Tree) -> Iterator[Broken]:
         yield (
             ("halt_authority", "refused_token"),
             "the same token as `token`",
-            "another one, that must not be able to halt: it catches an endpoint that says yes "
-            "to everyone",
+            "another one, that must not be able to halt: a yes to it unmasks the endpoint",
         )
 
 
@@ -112,7 +112,8 @@ def _surfaces(tree: Tree) -> Iterator[Broken]:
     for position, channel in enumerate(channels if isinstance(channels, list) else ()):
         named = str(_at(channel, "name"))
         if named in seen:
-            yield ("channels", position, "name"), f"a second channel named {named}", "each name once"
+            where: Path = ("channels", position, "name")
+            yield where, f"a second channel named {named}", "each name once"
         seen.add(named)
 
 
@@ -127,6 +128,10 @@ def _surface(path: Path, surface: dict[str, Any]) -> Iterator[Broken]:
             "an unsupported surface without human_step",
             "what a person does instead, in words",
         )
+    yield from _releases(path, surface)
+
+
+def _releases(path: Path, surface: dict[str, Any]) -> Iterator[Broken]:
     releases = surface.get("releases")
     if not isinstance(releases, list):
         releases = []
@@ -165,7 +170,8 @@ def _surface(path: Path, surface: dict[str, Any]) -> Iterator[Broken]:
 
 
 def _stores(tree: Tree) -> Iterator[Broken]:
-    if _at(tree, "lease", "store", "kind") == "s3" and _at(tree, "evidence", "store", "kind") != "s3":
+    lease, evidence = (_at(tree, name, "store", "kind") for name in ("lease", "evidence"))
+    if lease == "s3" and evidence != "s3":
         yield (
             ("lease", "store"),
             "an s3 lease without an s3 evidence store, whose bucket it uses",

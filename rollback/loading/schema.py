@@ -90,13 +90,17 @@ def playbook_schema(specs: Sequence[type[StepSpec]] = BUILT_IN) -> Schema:
         },
     }
     _describe("Playbook", properties)
-    return _whole("playbook", "Steps with an order, and what must hold throughout.", {
-        "type": "object",
-        "properties": properties,
-        "required": ["playbook", "summary", "steps"],
-        "additionalProperties": False,
-        "$defs": definitions,
-    })
+    return _whole(
+        "playbook",
+        "Steps with an order, and what must hold throughout.",
+        {
+            "type": "object",
+            "properties": properties,
+            "required": ["playbook", "summary", "steps"],
+            "additionalProperties": False,
+            "$defs": definitions,
+        },
+    )
 
 
 def environment_schema() -> Schema:
@@ -232,7 +236,8 @@ def _as_written(schema: Schema, shape: Shape, definitions: Schema) -> None:
 
 
 def _arms(written: Schema) -> list[Schema]:
-    bare = {key: value for key, value in written.items() if key not in ("description", "default", "title")}
+    notes = ("description", "default", "title")
+    bare = {key: value for key, value in written.items() if key not in notes}
     return list(bare["anyOf"]) if "anyOf" in bare else [bare]
 
 

@@ -92,7 +92,9 @@ def shape_of(model: type[BaseModel]) -> Shape:
     written = {name: info for name, info in model.model_fields.items() if not info.exclude}
     return Shape(
         "fields",
-        fields=tuple((name, _shape(info.annotation, info.metadata)) for name, info in written.items()),
+        fields=tuple(
+            (name, _shape(info.annotation, info.metadata)) for name, info in written.items()
+        ),
         required=tuple(name for name, info in written.items() if info.is_required()),
         models=(model,),
     )

@@ -85,7 +85,7 @@ def read_step(reading: Reading, index: int, entry: Tree) -> Step | None:
             "lower case letters, digits, dots, dashes (no slash: plans add those); at most 60",
         )
     if not isinstance(body, dict):
-        reading.complain(path, f"{kind_of(body)} where a step's fields were expected", "action: ...")
+        reading.complain(path, f"{kind_of(body)} where a step's fields were expected", "fields")
         return None
     _refuse_rewrites(reading, path, body)
     spec_type = _spec_type(reading, path, body)
@@ -166,7 +166,7 @@ def _told(
     return told, references
 
 
-def _spec(  # noqa: PLR0913 - one step, and all that is known of it
+def _spec(
     reading: Reading,
     path: tuple[str | int, ...],
     body: dict[str, Tree],
@@ -213,9 +213,13 @@ def _spec(  # noqa: PLR0913 - one step, and all that is known of it
         )
     except ValidationError as problem:
         written = {key: value for key, value in body.items() if key not in references}
-        found = from_validation(problem, reading.document, seen, prefix=path, value=written | {
-            key: value for key, value in plain.items() if key not in body
-        })
+        found = from_validation(
+            problem,
+            reading.document,
+            seen,
+            prefix=path,
+            value=written | {key: value for key, value in plain.items() if key not in body},
+        )
         reading.complaints.extend(c for c in found if not _is_about(c, path, references))
         return None
 
@@ -262,9 +266,7 @@ def _step(
         return None
 
 
-def _refuse_rewrites(
-    reading: Reading, path: tuple[str | int, ...], body: dict[str, Tree]
-) -> None:
+def _refuse_rewrites(reading: Reading, path: tuple[str | int, ...], body: dict[str, Tree]) -> None:
     """Promise no-control-plane-rewrite, first fence: it cannot be said in a playbook."""
     known = {name for spec in reading.specs.values() for name in spec.model_fields}
     for key in body:
