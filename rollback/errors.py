@@ -1,7 +1,7 @@
 """Every error of the product, in one tree.
 
-Each class fixes the exit status (an interface: see docs/reference/exit-statuses.md); each raise gives
-a code, a reason, and a hint with the next safe move::
+Each class fixes the exit status (an interface: see docs/reference/exit-statuses.md); each raise
+gives a code, a reason, and a hint with the next safe move::
 
     RollbackError                  1
     ├── ProductDefect              1   a bug in the product or in an action

@@ -25,6 +25,7 @@ COSMOS_HOST = re.compile(
 """Public DNS suffixes of Cosmos DB accounts, in every cloud."""
 
 _DOCUMENT_DB = re.compile(r"microsoft\.documentdb", re.IGNORECASE)
+_CONTROL_API = re.compile(r"^/api/(control|dynamic-config)(/|$)", re.IGNORECASE)
 _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$")
 _PATH = re.compile(r"^/[A-Za-z0-9/._~!$&'()*+,;=:@{}-]*$")
 
@@ -117,11 +118,15 @@ class HttpWrite(Frozen):
         if COSMOS_HOST.search(bare):
             msg = "no-control-plane-rewrite: no effect can name a Cosmos host"
             raise ValueError(msg)
-        if not _PATH.match(self.path) or "//" in self.path or "/./" in self.path or "/../" in self.path:
+        crooked = any(part in self.path for part in ("//", "/./", "/../"))
+        if crooked or not _PATH.match(self.path):
             msg = f"not a path in normal form: {self.path!r}"
             raise ValueError(msg)
         if _DOCUMENT_DB.search(unquote(unquote(self.path))):
             msg = "no-control-plane-rewrite: no effect can name Microsoft.DocumentDB"
+            raise ValueError(msg)
+        if _CONTROL_API.search(unquote(unquote(self.path))):
+            msg = "no-control-plane-rewrite: no effect can name the backend's control API"
             raise ValueError(msg)
         if tuple(sorted(self.query)) != self.query:
             msg = "query pairs are held in name order"

@@ -109,7 +109,7 @@ class Platform(Frozen):
     api_url: Url
     auth_enabled: bool = True
     jwt: Jwt
-    token_path: UrlPath = "/auth/token"
+    token_path: UrlPath = "/auth/token"  # noqa: S105 - a path, not a secret
     health_path: UrlPath = "/healthz"
     synthetic_user: SyntheticUser | None = None
 

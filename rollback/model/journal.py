@@ -162,7 +162,7 @@ class Chain:
         wanted.discard(stream)
         return tuple(str(self._heads[name]) for name in sorted(wanted))
 
-    def objection(self, record: Record) -> str:  # noqa: PLR0911 - one return a rule
+    def objection(self, record: Record) -> str:
         """Why this record may not come next; empty when it may."""
         if self.run and record.run != self.run:
             return f"R2: the record is of run {record.run}, the journal of {self.run}"

@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from rollback.model.base import Facts, Frozen, Instant, Name, Seconds, Sha256
 from rollback.model.authority import AuthorityJudgement
+from rollback.model.base import Facts, Frozen, Instant, Name, Seconds, Sha256
 from rollback.model.change import Change, Finding, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.effect import Effect

@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 
 
 class Record(Frozen):
-    """One fact of one run. `monotonic_ms` orders records of one process; it means nothing across."""
+    """One fact of one run. `monotonic_ms` orders records of one process, not across processes."""
 
     format: Literal[1] = RECORD_FORMAT
     run: str

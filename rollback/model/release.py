@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rollback.model.base import Frozen, Instant
 
-Build = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+Build = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A build id as served. A mutable tag is not an identity."""
 
 ArtifactDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]

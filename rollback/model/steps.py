@@ -17,7 +17,7 @@ Way = Literal["auto", "image", "swap", "artifact"]
 
 
 class StepSpec(Frozen):
-    """Base of all step specifications. `surfaces` is expanded by the planner where `per_surface`."""
+    """Base of all step specifications. Flat: scalars and tuples of scalars."""
 
     action: str
 
@@ -40,8 +40,8 @@ class HaltRollout(StepSpec):
 class RevertDeployment(StepSpec):
     """Make the named stable release the deployed one; one planned step per surface.
 
-    to: ``last-stable`` or a build id. way: ``auto`` takes the surface's ways in order.
-    order: ``by-trigger`` (reverse of cutover, or backend first for some triggers) or ``as-written``.
+    to: ``last-stable`` or a build id. way: ``auto`` takes the surface's ways in order. order:
+    ``by-trigger`` (reverse of cutover, or backend first for some triggers) or ``as-written``.
     """
 
     action: Literal["revert_deployment"] = "revert_deployment"
@@ -82,7 +82,7 @@ class SnapshotAuditLogs(StepSpec):
 
 
 class VerifyRelease(StepSpec):
-    """Synthetic sign-in, refresh, tenant isolation, socket and control reads; again after `bake`."""
+    """Synthetic sign-in, refresh, tenant isolation, socket, control reads; again after `bake`."""
 
     action: Literal["verify_release"] = "verify_release"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]

@@ -67,7 +67,7 @@ class ConfigurationView(Frozen):
 
 
 class SettingView(Frozen):
-    """An application setting: its name, a keyed digest of its value, whether it stays with the slot."""
+    """An application setting: name, keyed digest of its value, whether it stays with the slot."""
 
     name: str
     digest: str

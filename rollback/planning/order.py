@@ -1,4 +1,4 @@
-"""Playbook steps become ordered step contexts: parameters put in, surfaces expanded, captures added.
+"""Playbook steps in order: parameters put in, surfaces expanded, captures added.
 
 A revert of several surfaces becomes one step a surface, chained. A surface that the product cannot
 roll back is taken out here and named in the plan. A step that endangers volatile evidence gets a

@@ -1,117 +1,192 @@
-"""What may not be restored, and why: floor, hold, schema, flags, settings. Pure.
+"""What may not be restored, and why: catalogue, floor, hold, control schema, flags. Pure.
 
 Each refusal names the next possible move. The order is the order in which a reviewer would ask.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.model.change import Finding, RefusedChange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from rollback.model.base import Value
     from rollback.model.environment import Surface
     from rollback.model.observation import World
+    from rollback.model.release import Release
 
 CONTROL = "no-control-plane-rewrite"
+ANOTHER = "choose another release with --set to=BUILD"
 
 
-def refuse_release(
-    name: str, surface: Surface, build: str, world: World
-) -> tuple[RefusedChange | None, tuple[Finding, ...]]:
-    """Why a build may not be restored to a surface, and what is weak about restoring it."""
-    resource = f"{name}/release/{build}"
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    name: str
+    surface: Surface
+    build: str
+    world: World
 
-    def no(code: str, reason: str, move: str, promise: str = "") -> RefusedChange:
+    def no(self, code: str, reason: str, move: str, promise: str = "") -> RefusedChange:
         return RefusedChange(
             id="release",
-            resource=resource,
+            resource=f"{self.name}/release/{self.build}",
             code=code,
             reason=reason,
             next_move=move,
             promise=promise,
         )
 
-    catalogue = [entry.build for entry in surface.releases]
-    if build not in catalogue:
-        return no(
+    def weak(self, code: str, text: str) -> Finding:
+        return Finding(weight="weak", code=code, text=text, surface=self.name)
+
+
+def refuse_release(
+    name: str, surface: Surface, build: str, world: World
+) -> tuple[RefusedChange | None, tuple[Finding, ...]]:
+    """Why a build may not be restored to a surface, and what is weak about restoring it."""
+    one = _Candidate(name, surface, build, world)
+    entry = surface.release(build)
+    if entry is None:
+        unknown = one.no(
             "release.unknown",
             f"{build} is not in the release catalogue of {name}, so nothing is known of what it "
             "does when it starts",
             "name a release of the catalogue with --set to=BUILD, or add this one to the "
             "environment file with its facts",
             CONTROL,
-        ), ()
-    entry = surface.releases[catalogue.index(build)]
-    floor = surface.rollback_floor
-    if floor is not None and catalogue.index(build) < catalogue.index(floor):
-        return no(
-            "release.below-floor",
-            f"{build} is below the rollback floor {floor} of {name}: it seeds or mirrors control "
-            "state from legacy storage when it starts",
-            f"restore {floor} or a later release",
-            CONTROL,
-        ), ()
+        )
+        return unknown, ()
+    if (below := _below_floor(one)) is not None:
+        return below, ()
     if entry.on_hold:
-        return no(
-            "release.on-hold",
-            f"{build} is on hold: it was marked bad",
-            "choose another release with --set to=BUILD",
-        ), ()
-    return _understands(
-        name, build, entry.control_schema, entry.flags, world, surface, no
-    )
-
-
-def _understands(  # noqa: PLR0913 - the facts of one release against the live ones
-    name: str,
-    build: str,
-    schema: tuple[int, int] | None,
-    flags: tuple[str, ...] | None,
-    world: World,
-    surface: Surface,
-    no: Callable[..., RefusedChange],
-) -> tuple[RefusedChange | None, tuple[Finding, ...]]:
-    if not surface.carries_authority:
-        return None, ()
+        return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ANOTHER), ()
     findings: list[Finding] = []
-    live = world.get("control/trading", "schema")
-    if schema is None or flags is None:
-        missing = "control schema" if schema is None else "feature flags"
+    if surface.rollback_floor is None:
         findings.append(
-            Finding(
-                weight="weak",
-                code="release.schema-undeclared",
-                text=f"the catalogue does not say which {missing} {build} understands; one more "
-                "approver is needed",
-                surface=name,
+            one.weak(
+                "release.no-floor",
+                f"{name} has no rollback floor: nothing says which releases rewrite control state "
+                "when they start",
             )
         )
-    if (
-        schema is not None
-        and isinstance(live, int)
-        and not schema[0] <= live <= schema[1]
-    ):
-        refusal = no(
-            "release.schema",
-            f"the live control documents have schema {live}; {build} understands {schema[0]} to "
-            f"{schema[1]}",
-            "choose a release that understands them; repairing control state is a person's work",
+    refusal = _schema(one, entry, findings) or _flags(one, entry, findings)
+    return refusal, tuple(findings)
+
+
+def _below_floor(one: _Candidate) -> RefusedChange | None:
+    floor = one.surface.rollback_floor
+    if floor is None:
+        return None
+    catalogue = [entry.build for entry in one.surface.releases]
+    if floor not in catalogue:
+        return one.no(
+            "release.floor-unknown",
+            f"the rollback floor {floor} of {one.name} is not in its release catalogue, so nobody "
+            "can say what lies below it",
+            "add the floor's release to the catalogue, oldest first",
+            "fail-closed",
         )
-        return refusal, tuple(findings)
-    enabled = world.get("control/flags", "enabled", ())
-    unknown = sorted(
-        str(flag)
-        for flag in (enabled if isinstance(enabled, tuple) else ())
-        if flags is not None and flag not in flags
+    if catalogue.index(one.build) >= catalogue.index(floor):
+        return None
+    return one.no(
+        "release.below-floor",
+        f"{one.build} is below the rollback floor {floor} of {one.name}: it seeds or mirrors "
+        "control state from legacy storage when it starts",
+        f"restore {floor} or a later release",
+        CONTROL,
     )
-    if unknown:
-        refusal = no(
-            "release.flags",
-            f"live feature flags that {build} does not understand: {', '.join(unknown)}",
-            "choose a release that understands them, or have a person switch them off first",
+
+
+def _schema(one: _Candidate, entry: Release, findings: list[Finding]) -> RefusedChange | None:
+    """Does it understand the control documents that are live now?
+
+    What the release itself says on its slot goes before what the catalogue says of it.
+    """
+    told = _told(one)
+    live, said = told or (_live_schema(one), entry.control_schema)
+    if said is None:
+        if one.surface.carries_authority:
+            findings.append(
+                one.weak(
+                    "release.schema-undeclared",
+                    f"nothing says which control schema {one.build} understands; one more approver "
+                    "is needed",
+                )
+            )
+        return None
+    if live is None:
+        if one.surface.carries_authority:
+            findings.append(
+                one.weak(
+                    "release.schema-unread",
+                    f"the live control schema could not be read; {one.build} understands {said[0]} "
+                    f"to {said[1]}",
+                )
+            )
+        return None
+    if said[0] <= live <= said[1]:
+        return None
+    return one.no(
+        "release.schema",
+        f"the live control documents have schema {live}; {one.build} understands {said[0]} to "
+        f"{said[1]}",
+        "choose a release that understands them; repairing control state is a person's work",
+    )
+
+
+def _flags(one: _Candidate, entry: Release, findings: list[Finding]) -> RefusedChange | None:
+    """An old release may give a live flag another meaning: it must know every one."""
+    if entry.flags is None:
+        if one.surface.carries_authority:
+            code = "release.schema-undeclared"
+            if not any(finding.code == code for finding in findings):
+                findings.append(
+                    one.weak(
+                        code,
+                        f"the catalogue does not say which feature flags {one.build} understands; "
+                        "one more approver is needed",
+                    )
+                )
+        return None
+    seen = one.world.find("control/flags")
+    if seen is None or seen.gaps:
+        findings.append(
+            one.weak("release.flags-unread", "the live feature flags could not be read")
         )
-        return refusal, tuple(findings)
-    return None, tuple(findings)
+    unknown = sorted(set(_texts(None if seen is None else seen.get("enabled"))) - set(entry.flags))
+    if not unknown:
+        return None
+    return one.no(
+        "release.flags",
+        f"live feature flags that {one.build} does not understand: {', '.join(unknown)}",
+        "choose a release that understands them, or have a person switch them off first",
+    )
+
+
+def _told(one: _Candidate) -> tuple[int | None, tuple[int, int] | None] | None:
+    """(live document, range) as every instance of a slot that serves the build says it."""
+    for seen in one.world.under(f"authority/{one.name}/"):
+        lowest, highest = seen.get("schema_min"), seen.get("schema_max")
+        if (
+            _texts(seen.get("builds")) == (one.build,)
+            and isinstance(lowest, int)
+            and isinstance(highest, int)
+        ):
+            document = seen.get("schema_document")
+            live = document if isinstance(document, int) else _live_schema(one)
+            return live, (lowest, highest)
+    return None
+
+
+def _live_schema(one: _Candidate) -> int | None:
+    live = one.world.get("control/trading", "schema")
+    if isinstance(live, int):
+        return live
+    documents = [seen.get("schema_document") for seen in one.world.under("authority/")]
+    known = [document for document in documents if isinstance(document, int)]
+    return max(known) if known else None
+
+
+def _texts(value: Value) -> tuple[str, ...]:
+    return tuple(str(one) for one in value) if isinstance(value, tuple) else ()

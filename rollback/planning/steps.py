@@ -245,7 +245,7 @@ def _expectations(resources: tuple[str, ...], world: World) -> tuple[Observation
 
 
 def fold_change(world: World, change: Update, environment: Environment) -> World:
-    """The world after a change, authority included: it comes with the release users are moved to."""
+    """The world after a change; authority comes with the release that users are moved to."""
     folded = world.fold(change.predicts)
     surface = environment.halt_authority.surface
     if not (change.moves_users and change.surface == surface):

@@ -1,4 +1,4 @@
-"""The runbook's five hard triggers, and the order in which each reverts surfaces (rows R1 to R5)."""
+"""The runbook's five hard triggers, and the order each reverts surfaces in (rows R1 to R5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Trigger(StrEnum):
 
 
 CUTOVER_ORDER = ("backend", "web", "mobile")
-"""The runbook's staged cutover; reverts go the other way round unless the trigger says otherwise."""
+"""The runbook's staged cutover; reverts go the other way unless the trigger says otherwise."""
 
 BACKEND_FIRST = frozenset({Trigger.TENANT_LEAK, Trigger.HALT_NOT_APPLYING})
 

@@ -1,4 +1,4 @@
-"""`rollback rehearse`: stage, break, plan, approve, apply, and say promise by promise what was seen."""
+"""`rollback rehearse`: stage, plan, approve, apply; then say, promise by promise, what was seen."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Play:
             for person, key in self.stage.keys[: self.scenario.approvals]
         ]
 
-    def apply(self, plan: PlanDocument, state: str = "state", **more: Any) -> RunResult:  # noqa: ANN401
+    def apply(self, plan: PlanDocument, state: str = "state", **more: Any) -> RunResult:
         """Apply a plan, approved by the scenario's people."""
         given = {"approvals": self.approvals(plan), "attestations": self.scenario.attestations}
         result = self.operator(state).apply(plan, progress=self.progress, **{**given, **more})

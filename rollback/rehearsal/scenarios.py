@@ -19,7 +19,7 @@ SWAPPED = {"moment": "phase", "phase": "swapped", "site": names.WEB}
 MIDWAY = {"moment": "phase", "phase": "swap-started", "site": names.WEB}
 
 
-def _surface(content: dict[str, Any], name: str, **over: Any) -> dict[str, Any]:  # noqa: ANN401
+def _surface(content: dict[str, Any], name: str, **over: Any) -> dict[str, Any]:
     surfaces = content["surfaces"]
     return {**content, "surfaces": {**surfaces, name: {**surfaces[name], **over}}}
 

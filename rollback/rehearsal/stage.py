@@ -40,7 +40,7 @@ class Stage:
 
 
 def _catalogue(site: str) -> list[dict[str, Any]]:
-    def entry(build: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - plain YAML values
+    def entry(build: str, **more: Any) -> dict[str, Any]:
         digest = digest_of(site, build)
         image = f"trading.azurecr.io/{site}@{digest}"
         return {
@@ -60,7 +60,7 @@ def _catalogue(site: str) -> list[dict[str, Any]]:
     ]
 
 
-def document(sim: Simulator, **over: Any) -> dict[str, Any]:  # noqa: ANN401 - plain YAML values
+def document(sim: Simulator, **over: Any) -> dict[str, Any]:
     """The environment file's content. over: top-level keys to put in place of these."""
     surface: dict[str, Any] = {
         "provider": "app-service",
@@ -185,7 +185,7 @@ def variables_of() -> dict[str, str]:
     }
 
 
-def set_stage(directory: Path, sim: Simulator, **over: Any) -> Stage:  # noqa: ANN401
+def set_stage(directory: Path, sim: Simulator, **over: Any) -> Stage:
     """Write the environment file, the approvers' throwaway keys and their allowed-signers file."""
     directory.mkdir(parents=True, exist_ok=True)
     keys = tuple((person, _key(directory, person)) for person in APPROVERS)
@@ -221,7 +221,7 @@ def _key(directory: Path, person: str) -> Path:
     )
 
     private = Ed25519PrivateKey.generate()
-    path = directory / f"{person.split('@')[0]}_ed25519"
+    path = directory / f"{person.split('@', maxsplit=1)[0]}_ed25519"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))

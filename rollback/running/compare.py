@@ -26,7 +26,8 @@ class Difference:
     found: Value
 
     def __str__(self) -> str:
-        return f"{self.resource} {self.fact}: the plan expects {self.predicted!r}, found {self.found!r}"
+        said = f"the plan expects {self.predicted!r}, found {self.found!r}"
+        return f"{self.resource} {self.fact}: {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ def compare(
     expected = World(observations=step.expects)
     for earlier in settled:
         expected = expected.fold(earlier.predicts)
-    differences = []
-    busy = []
+    differences: list[Difference] = []
+    busy: list[Difference] = []
     for wanted in expected.observations:
         found = world.find(wanted.resource)
         for fact in wanted.compared:

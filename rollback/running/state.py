@@ -232,7 +232,7 @@ def _approved(state: RunState, record: Record) -> RunState:
     if record.text("decision") == "reject":
         return replace(state, rejected_by=record.text("principal"))
     expires = record.text("expires")
-    from datetime import datetime  # noqa: PLC0415 - parsing only where an approval is read
+    from datetime import datetime
 
     until = datetime.fromisoformat(expires) if expires else None
     return replace(

@@ -1,4 +1,4 @@
-"""Apply a plan, or go on with a run: the parts are put together, the loop drives, the end is sealed."""
+"""Apply a plan, or go on with a run: parts are put together, the loop drives, the end is sealed."""
 
 from __future__ import annotations
 
@@ -409,14 +409,14 @@ def _record_people(
         body = facts(code=problem.code, problem=problem.reason)
         journal.append(MAIN, RecordKind.APPROVED, body, durable=False)
     for about, words in (asked.attestations or {}).items():
-        person, _, statement = words.partition(":")
-        if not person.strip() or not statement.strip():
+        person, _, attested = words.partition(":")
+        if not person.strip() or not attested.strip():
             raise ApprovalMissing(
                 "approval.attestation-form",
                 "an attestation names a person and what they attest, like 'dana: halted at venue'",
                 hint="give --attest ABOUT='NAME: WORDS'",
             )
-        body = facts(about=about, person=person.strip(), statement=statement.strip())
+        body = facts(about=about, person=person.strip(), statement=attested.strip())
         journal.append(MAIN, RecordKind.ATTESTED, body, durable=True)
 
 

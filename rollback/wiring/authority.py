@@ -15,11 +15,18 @@ from rollback.planning.authority import judge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rollback.model.ports import Journal
+    from rollback.model.authority import AuthorityJudgement
+    from rollback.model.ports import Clients, Journal
     from rollback.wiring.operator import Setting
     from rollback.wiring.scopes import Opener
 
 MAIN = "run"
+
+
+def judged_now(setting: Setting, clients: Clients, slot: str) -> AuthorityJudgement:
+    """Read every instance of one slot and judge it now."""
+    reading = read_authority(setting.environment, slot, clients)
+    return judge(reading, setting.environment.halt_authority, setting.clock.now())
 
 
 def prove_authority(
@@ -32,8 +39,7 @@ def prove_authority(
     for slot in slots:
         clients = opener(Scope(run=run, step=f"authority-{moment}", phase=Phase.OBSERVE))
         try:
-            reading = read_authority(environment, slot, clients)
-            judged = judge(reading, halt, setting.clock.now())
+            judged = judged_now(setting, clients, slot)
             body = facts(
                 slot=slot,
                 verdict=judged.verdict.value,

@@ -1,10 +1,11 @@
-"""The façade: load, plan, apply, resume, undo, status. No globals; everything is passed or made here."""
+"""The façade: plan, apply, resume, undo, status. No globals: everything is passed or made here."""
 
 from __future__ import annotations
 
 import getpass
 import os
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.observation import Observation
     from rollback.model.playbook import Playbook
-    from rollback.model.ports import Catalogue, Clock, Randomness, SecretSource
+    from rollback.model.ports import Catalogue, Check, Clock, Randomness, SecretSource
     from rollback.running.perform import People
     from rollback.wiring.run_result import RunResult, RunStatus
 
@@ -191,6 +192,27 @@ class Operator:
         runs = state.runs() if run is None else (state.find(run),)
         return tuple(read_status(one) for one in runs)
 
+    def undo(self, run: str) -> PlanDocument:
+        """A plan that moves users back to where a run took them from. Raises InputError."""
+        from rollback.wiring.undo import undo_playbook
+
+        directory = self.setting.state.find(run)
+        before = PlanDocument.read(directory.plan())
+        playbook = undo_playbook(before.plan, directory)
+        made = self.plan(playbook, incident=before.plan.incident)
+        return PlanDocument.of(made.plan.model_copy(update={"undo_of": directory.run}))
+
+    def doctor(self) -> tuple[Check, ...]:
+        """Whether this machine is ready, by reading only."""
+        from rollback.wiring import doctor
+
+        opener = planning_opener(self.setting)
+        clients = opener(doctor.scope())
+        try:
+            return doctor.examine(self.setting, clients)
+        finally:
+            opener.close(clients)
+
     def _observe(
         self, steps: tuple[OrderedStep, ...], run: str, evidence: str
     ) -> tuple[tuple[str, tuple[Observation, ...]], ...]:
@@ -220,7 +242,7 @@ class Operator:
                 opener.close(clients)
 
         with ThreadPool(setting.environment.policy.steps_at_once_max) as pool:
-            futures = [pool.submit(lambda step=step: look(step)) for step in asked]
+            futures = [pool.submit(partial(look, step)) for step in asked]
             return tuple(future.result() for future in futures)
 
 

@@ -1,1 +1,1 @@
-"""The proof: every state a plan can reach is explored, and each promise is a predicate over them."""
+"""The proof: every state a plan can reach is explored; promises are predicates over them."""
