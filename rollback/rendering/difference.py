@@ -28,7 +28,7 @@ class Difference:
 
 def difference(old: Plan, new: Plan) -> tuple[Difference, ...]:
     """What a reviewer would read differently. Times of looking, digests and nonces are left out."""
-    before, after = _lines(old, new), _lines(new, new)
+    before, after = _lines(old), _lines(new)
     found: list[Difference] = []
     for section in dict.fromkeys((*before, *after)):
         first, second = before.get(section, []), after.get(section, [])
@@ -41,8 +41,9 @@ def difference(old: Plan, new: Plan) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def _lines(plan: Plan, other: Plan) -> dict[str, list[str]]:
-    view = plan_view(plan.model_copy(update={"created": other.created}), "")
+def _lines(plan: Plan) -> dict[str, list[str]]:
+    ageless = tuple(each.model_copy(update={"at": plan.created}) for each in plan.authority)
+    view = plan_view(plan.model_copy(update={"authority": ageless}), "")
     read: dict[str, list[str]] = {}
     for section in view.sections:
         if section.title not in _LEFT_OUT:

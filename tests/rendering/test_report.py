@@ -1,0 +1,123 @@
+"""The report of a run, from plan and records alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rollback.errors import ExitStatus
+from rollback.model.base import facts
+from rollback.model.record import FIRST, Record, RecordKind
+from rollback.rendering.faces import render_report
+from rollback.rendering.report import ending
+from tests.builders import NOW, make_plan
+
+RUN = "r-20261123-0214-4f2a"
+
+
+def records(*said: tuple[RecordKind, dict[str, Any]]) -> tuple[Record, ...]:
+    return tuple(
+        Record(
+            run=RUN,
+            stream="run",
+            sequence=index,
+            previous=FIRST,
+            at=NOW + timedelta(seconds=index),
+            monotonic_ms=index,
+            kind=kind,
+            body=facts(**body),
+        )
+        for index, (kind, body) in enumerate(said)
+    )
+
+
+OPENED = (RecordKind.OPENED, {"by": "ana", "mode": "full", "break_glass": "", "plan": "d" * 64})
+SENT = (RecordKind.INTENT, {"effect": "revert-backend#swap", "step": "revert-backend", "change": "swap", "direction": "away-from-safety"})
+APPLIED = (RecordKind.OUTCOME, {"step": "revert-backend", "change": "swap", "outcome": "applied", "reason": "every instance serves it"})
+ENDED = (RecordKind.STEP, {"step": "revert-backend", "status": "done", "reason": ""})
+CLOSED = (RecordKind.CLOSED, {"exit": 0})
+
+
+def report(*said: tuple[RecordKind, dict[str, Any]], face: Any = "text", **more: Any) -> str:
+    return render_report(make_plan(), "d" * 64, records(*said), face, max_chars=None, width=300, **more)
+
+
+def test_a_run_that_went_well() -> None:
+    out = report(OPENED, SENT, APPLIED, ENDED, CLOSED, bundle="/var/b")
+    assert out.startswith("ROLLBACK REPORT DONE AND VERIFIED: full-rollback in production")
+    assert "1 write sent, 1 of them away from safety" in out
+    assert "3. revert-backend: done" in out
+    assert "applied; every instance serves it" in out
+    assert "412; at most 1 h" in out
+    assert "/var/b" in out
+
+
+@pytest.mark.parametrize("face", ["text", "markdown"])
+def test_a_broken_glass_is_the_first_line(face: str) -> None:
+    glass = (RecordKind.OPENED, {**OPENED[1], "break_glass": "nobody can sign"})
+    first = report(glass, CLOSED, face=face).split("\n")[0]
+    assert "break-glass" in first
+    assert "nobody can sign" in first
+
+
+def test_a_resumed_run_keeps_its_broken_glass() -> None:
+    glass = (RecordKind.OPENED, {**OPENED[1], "break_glass": "nobody can sign"})
+    assert "nobody can sign" in report(glass, OPENED, CLOSED).split("\n")[0]
+
+
+def test_a_run_that_was_opened_again_is_not_told_as_closed() -> None:
+    out = report(OPENED, CLOSED, OPENED)
+    assert "NOT CLOSED" in out.split("\n")[0]
+    assert "DONE AND VERIFIED" not in out
+
+
+def test_a_step_without_an_end_is_open_and_unknown() -> None:
+    assert "3. UNKNOWN revert-backend: open: it did not end" in report(OPENED, SENT)
+
+
+def test_an_unknown_outcome_is_never_told_as_applied() -> None:
+    unknown = (RecordKind.OUTCOME, {**APPLIED[1], "outcome": "unknown", "reason": "nobody answered"})
+    out = report(OPENED, SENT, unknown, (RecordKind.CLOSED, {"exit": 6}))
+    assert "UNKNOWN swap the slot that every instance proves to hold the release: unknown" in out
+    assert "PARTIAL OR UNKNOWN" in out.split("\n")[0]
+
+
+def test_requests_are_found_by_their_id() -> None:
+    exchange = (
+        RecordKind.EXCHANGE,
+        {"request_id": f"{RUN}.revert-backend.1.3", "method": "GET", "host": "h.example", "path": "/api/release", "status": 200, "echoed": False},
+    )
+    out = report(OPENED, exchange, CLOSED)
+    assert f"{RUN}.revert-backend.1.3" in out
+    assert "GET h.example/api/release" in out
+    assert "200, id not echoed" in out
+
+
+def test_refusals_drift_authority_and_people_are_told() -> None:
+    out = report(
+        OPENED,
+        (RecordKind.REFUSAL, {"method": "PUT", "host": "x.example", "path": "/docs", "reasons": ("not in the plan",)}),
+        (RecordKind.OBSERVED, {"step": "revert-backend", "change": "swap", "verdict": "drifted", "differences": ("builds was a, is b",)}),
+        (RecordKind.AUTHORITY, {"slot": "production", "verdict": "lost", "reasons": ("denied",)}),
+        (RecordKind.AUTHORITY, {"slot": "production", "verdict": "lost", "reasons": ("denied",)}),
+        (RecordKind.ATTESTED, {"about": "halt-outside", "person": "Dana", "statement": "halted at the venue"}),
+        (RecordKind.VERIFIED, {"step": "revert-backend", "holds": False, "checks": ("FAILS build: 2026.11.22-2",)}),
+        (RecordKind.CLOSED, {"exit": 7}),
+    )
+    assert "STOP the guard stopped PUT x.example/docs: not in the plan" in out
+    assert "builds was a, is b" in out
+    assert out.count("STOP production: lost") == 1
+    assert "Dana: halted at the venue" in out
+    assert "STOP FAILS build: 2026.11.22-2" in out
+
+
+def test_every_exit_status_has_words() -> None:
+    assert len({ending(status) for status in ExitStatus}) == len(ExitStatus)
+    assert ending(77) == "exit status 77"
+
+
+def test_html_and_markdown_say_the_same() -> None:
+    assert "revert-backend" in report(OPENED, SENT, APPLIED, ENDED, CLOSED, face="html")
+    assert "## Steps" in report(OPENED, SENT, APPLIED, ENDED, CLOSED, face="markdown")
