@@ -218,12 +218,17 @@ def bench(
     perimeter: Perimeter | None = None,
     network: Network | None = None,
     make: type[Wire] = Wire,
+    unsafe: bool = False,
 ) -> Bench:
-    """A wire over memory, with each effect permitted as often as it says."""
+    """A wire over memory, with each effect permitted as often as it says.
+
+    unsafe: the scope's type does not look at the effects again. Tests of the other fences only.
+    """
+    build: Any = Scope.model_construct if unsafe else Scope
     ledger = MemoryLedger({effect.id: effect.times_max for effect in effects})
     latch, exchanges = MemoryLatch(), MemoryExchanges()
     wire = make(
-        scope=Scope(run="r-1", step="revert", phase=phase, permissions=tuple(effects)),
+        scope=build(run="r-1", step="revert", attempt=1, phase=phase, permissions=tuple(effects)),
         perimeter=perimeter or perimeter_of(environment()),
         ledger=ledger,
         latch=latch,

@@ -24,7 +24,10 @@ _ACCOUNT: Final = re.compile(
     r"(?:/sqlroledefinitions|/sqlroleassignments|/providers/microsoft\.authorization/permissions)?"
 )
 _TUNNELS: Final = frozenset({"hostruntime", "extensions", "dump", "networktrace", "token"})
-_SITE: Final = r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.web/sites/[^/]+(?:/slots/[^/]+)?"
+_SITE: Final = (
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.web"
+    r"/sites/[^/]+(?:/slots/[^/]+)?"
+)
 _READING_POST: Final = re.compile(
     _SITE + r"/(?:slotsdiffs|config/appsettings/list|containerlogs)", re.IGNORECASE
 )

@@ -1,4 +1,4 @@
-"""The planner's fence: each planned effect is judged. Allowed only by a rule that names its shape."""
+"""The planner's fence over planned effects. Allowed only by a rule that names the shape."""
 
 from __future__ import annotations
 
@@ -178,7 +178,8 @@ def _image(value: str, surface: Surface) -> Denial | None:
     if floor is not None and builds.index(release.build) < builds.index(floor):
         return Denial(
             "effect.floor",
-            f"{release.build} is below the rollback floor {floor}: it rewrites control state at start",
+            f"{release.build} is below the rollback floor {floor}: it rewrites control state "
+            "when it starts",
             NO_REWRITE,
         )
     return None

@@ -1,4 +1,4 @@
-"""Credential exchange: token requests, only to the configured host and path, with a configured grant."""
+"""Credential exchange: token requests, to the configured host, path and grant only."""
 
 from __future__ import annotations
 

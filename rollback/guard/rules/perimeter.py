@@ -40,7 +40,7 @@ def store_hosts(store: S3Store) -> tuple[str, ...]:
 
 
 def surface_hosts(surface: Surface) -> tuple[str, ...]:
-    """Every host of a surface: production, declared slot hosts, and the platform's default names."""
+    """Every host of a surface: production, declared slot hosts, the platform's default names."""
     hosts = [*surface.hosts, *(host for _, host in surface.slot_hosts)]
     if surface.site is not None:
         site = surface.site.lower()
@@ -51,7 +51,7 @@ def surface_hosts(surface: Surface) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def perimeter_of(environment: Environment) -> Perimeter:
+def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901 (a list of hosts)
     """The perimeter. A host with two roles is held to the stricter one."""
     found: dict[str, GuardedHost] = {}
 

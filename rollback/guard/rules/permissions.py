@@ -1,4 +1,4 @@
-"""Does an unspent permission of the plan cover exactly this write?
+"""Whether an unspent permission of the plan covers exactly this write.
 
 P1  method, host, path and every query pair are the permission's
 P2  the condition header is there where the permission asks for one

@@ -43,7 +43,7 @@ def _off(rule: str, reason: str) -> Denial:
 
 
 def repoints(name: str) -> bool:
-    """True for a setting that says where Cosmos or the platform-service is, or how tokens are trusted."""
+    """True for a setting that says where Cosmos or the platform is, or which tokens are trusted."""
     return _REPOINTS.match(name) is not None
 
 

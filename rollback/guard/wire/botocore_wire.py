@@ -63,7 +63,11 @@ class GuardedClient:
 
         self.before_send(
             AWSPreparedRequest(
-                request.method, request.url, HeadersDict(request.headers), request.body, False
+                request.method,
+                request.url,
+                HeadersDict(request.headers),
+                request.body,
+                stream_output=False,
             )
         )
 

@@ -1,0 +1,123 @@
+"""The guard under the async clients of azure-core, over aiohttp. For embedders."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
+from yarl import URL
+
+from rollback.guard.rules.request import Request
+from rollback.guard.wire.azure_wire import canary_request
+from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.network import mapped, tls_context
+
+if TYPE_CHECKING:
+    from rollback.guard.wire.gate import Wire
+    from rollback.model.environment import Network
+
+_NOT_FOR_CALLERS = ("connection_verify", "connection_cert", "proxies", "proxy", "ssl")
+
+
+class MappedResolver(AbstractResolver):
+    """Answers from the resolve map, else asks the system."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._system = aiohttp.ThreadedResolver()
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        """Where to connect for a name."""
+        address = mapped(self._network, host, port)
+        if address is None:
+            return await self._system.resolve(host, port, family)
+        name, number = address
+        found = ResolveResult(
+            hostname=host, host=name, port=number, family=socket.AF_INET, proto=0, flags=0
+        )
+        return [found]
+
+    async def close(self) -> None:
+        """Close the system's resolver."""
+        await self._system.close()
+
+
+class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ignore]
+    """Judges what aiohttp will send, in aiohttp's own form of the address."""
+
+    name = "azure-core-aio"
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(use_env_settings=False)
+        self.session: Any = None
+        self._wire = wire
+
+    async def open(self) -> None:
+        """Open the session: no environment, no cookies, our TLS context."""
+        if not self.session and not self._has_been_opened:
+            self.session = aiohttp.ClientSession(
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                connector=aiohttp.TCPConnector(
+                    resolver=MappedResolver(self._wire.network),
+                    ssl=tls_context(self._wire.network.ca_file),
+                    use_dns_cache=False,
+                ),
+            )
+        await super().open()
+
+    async def send(self, request: Any, **kwargs: Any) -> Any:
+        """Send one attempt. Raises GuardRefusal, and azure-core's own errors."""
+        for name in _NOT_FOR_CALLERS:
+            kwargs.pop(name, None)
+        headers = request.headers
+        if REQUEST_ID not in headers:
+            headers[REQUEST_ID] = self._wire.next_id()
+        body = _whole_body(request)
+        admitted = self._wire.admit(
+            Request(
+                method=request.method,
+                url=str(URL(request.url)),
+                headers=tuple((str(name), str(value)) for name, value in headers.items()),
+                body=body if isinstance(body, bytes) else None,
+                streamed=bool(request.files) or not isinstance(body, bytes | None),
+            )
+        )
+        self._wire.trap.swallow(admitted.request_id)
+        if self._wire.network.proxy is not None:
+            kwargs["proxy"] = self._wire.network.proxy
+        try:
+            response = await super().send(request, connection_verify=True, **kwargs)
+        except BaseException as error:
+            self._wire.failed(admitted, error)
+            raise
+        answer = {name.lower(): value for name, value in response.headers.items()}
+        self._wire.answered(admitted, response.status_code, answer)
+        return response
+
+    def carry(self, request: Request) -> None:
+        """Put a canary through; it ends before anything is awaited."""
+        step = self.send(canary_request(HttpRequest, request))
+        try:
+            step.send(None)
+        except StopIteration:
+            return
+        finally:
+            step.close()
+
+
+def _whole_body(request: Any) -> Any:
+    """The body as bytes, where it is whole; a form is written as aiohttp would write it."""
+    body = request.data
+    if isinstance(body, dict) and not request.files:
+        body = request.data = urlencode(body).encode()
+        if "Content-Type" not in request.headers:
+            request.headers["Content-Type"] = "application/x-www-form-urlencoded"
+    elif isinstance(body, str):
+        body = request.data = body.encode()
+    return body
