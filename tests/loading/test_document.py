@@ -144,6 +144,7 @@ def test_marks_are_where_the_value_starts(tree: Tree, flow: bool) -> None:
         document = read(text)
     except InputError:
         return
+    assert node is not None
     for path, line, column in _places(node, ()):
         assert document.where(path) == (line + 1, column + 1), path
 
