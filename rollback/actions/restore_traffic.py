@@ -1,21 +1,28 @@
 """restore_traffic: route all users to the reverted release, absolutely, and prove it (row A3).
 
-Proof comes from outside: at least 20 samples a host, no cache, fresh connections, the page with every
-chunk it names, and the build over a new web socket.
+Proof comes from outside: at least 20 samples a host without cache on fresh connections, the page
+with every chunk it names, and the build over a new web socket. Old sockets, cached pages and users
+pinned by cookie are counted as exposure.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from rollback.actions.halt_rollout import PINNED_S, rules_of
-from rollback.actions.surfaces import PRODUCTION, observe_surface, reference
-from rollback.connectors import trading_backend
+from rollback.actions.halt_changes import pinned
+from rollback.actions.outside import look_from_outside
+from rollback.actions.seen import (
+    PRODUCTION,
+    builds_of,
+    one_build,
+    rules_as_texts,
+    rules_of,
+    texts,
+)
+from rollback.actions.surfaces import observe_surface, reference, slot_at
 from rollback.connectors.app_service_effects import ramp_rules_effect
-from rollback.errors import ConnectorError
 from rollback.model.base import facts
-from rollback.model.change import Change, NoOp, Update
+from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
@@ -25,14 +32,18 @@ from rollback.model.steps import RestoreTraffic
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
-    from rollback.model.environment import Environment
     from rollback.model.observation import Observation, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
 
-_CHUNK = re.compile(r"""<script[^>]+src=["'](/[^"'?#]+)["']""")
-_META = re.compile(r"""<meta\s+name=["']build["']\s+content=["']([^"']+)["']""")
+AROUND = frozenset({"traffic"})
+SETTLE_S = 30
+JITTER_HUNDREDTHS = 25
+"""The settle window is stretched by up to so much, so that runs do not sample in step."""
+
+SAMPLE_S = 2
+"""Budget for one sample of one host, for the plan's longest duration."""
 
 
 class RestoreTrafficAction:
@@ -42,68 +53,32 @@ class RestoreTrafficAction:
     spec: type[StepSpec] = RestoreTraffic
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
-        """Slots and rules of every surface of the step."""
+        """Production, its rules and the slots they lead to, of every surface of the step."""
         return tuple(
             seen
             for name in getattr(step.spec, "surfaces", ())
-            for seen in observe_surface(step, name, clients)
-            if not seen.resource.endswith("/history")
+            for seen in observe_surface(step, name, clients, AROUND)
         )
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
-        """No ramp-up rule left: production, which holds the release, takes everybody."""
+        """No ramp-up rule is left: production, which holds the release, takes everybody."""
         changes: list[Change] = []
+        findings: list[Finding] = []
         exposures: list[Exposure] = []
+        hosts = 0
         for name in getattr(step.spec, "surfaces", ()):
             surface = step.environment.surface(name)
-            resource = f"{name}/traffic"
-            rules = rules_of(world.get(resource, "rules", ()))
-            if not rules:
-                changes.append(
-                    NoOp(
-                        id=f"rules-{name}",
-                        resource=resource,
-                        reason="no ramp-up rule: production takes all users already",
-                    )
-                )
+            if surface.provider != "app-service":
                 continue
-            held = world.get(resource, "rules", ())
-            exposures.append(
-                Exposure(
-                    surface=name,
-                    who="users pinned to a slot by the x-ms-routing-name cookie",
-                    count=surface.pinned_users,
-                    until_s=PINNED_S,
-                )
-            )
-            changes.append(
-                Update(
-                    id=f"rules-{name}",
-                    resource=resource,
-                    summary=f"send all {name} users to production",
-                    before=facts(rules=held),
-                    after=facts(rules=()),
-                    effects=(
-                        ramp_rules_effect(
-                            step.environment.azure,
-                            reference(step.environment, surface),
-                            (),
-                            id=f"{step.name}#rules-{name}",
-                            direction=Direction.AWAY,
-                            undo=Undo(
-                                possible=True, by="setting the recorded rules again"
-                            ),
-                        ),
-                    ),
-                    direction=Direction.AWAY,
-                    surface=name,
-                    settle_s_max=30,
-                    poll_s=1,
-                    predicts=(Prediction(resource=resource, compared=facts(rules=())),),
-                )
-            )
-        settle = getattr(step.spec, "settle", None) or step.environment.policy.settle_s
-        return ActionPlan(tuple(changes), (), tuple(exposures), (), settle + 60)
+            hosts += len(surface.hosts)
+            changes.append(_change(step, world, name))
+            if rules_of(world.get(f"{name}/traffic", "rules")):
+                exposures.append(pinned(name, surface))
+        settle = _settle_s(step)
+        samples = int(getattr(step.spec, "samples", 20))
+        updates = sum(one.settle_s_max for one in changes if isinstance(one, Update))
+        longest = settle + settle * JITTER_HUNDREDTHS // 100 + hosts * samples * SAMPLE_S + updates
+        return ActionPlan(tuple(changes), tuple(findings), tuple(exposures), (), longest)
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
         """What the change itself declares."""
@@ -116,119 +91,111 @@ class RestoreTrafficAction:
         clients.arm().set_ramp_rules(reference(step.environment, surface), ())
         return Performed()
 
-    def look(
-        self, step: StepContext, change: Update, clients: Clients, performed: Facts
-    ) -> Look:
+    def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
         """Read the rules back."""
         del performed
         surface = step.environment.surface(change.surface or "")
-        left = (
-            clients.arm().configuration(reference(step.environment, surface)).ramp_rules
-        )
+        left = clients.arm().configuration(reference(step.environment, surface)).ramp_rules
         if not left:
             return Look(Outcome.APPLIED, "no rule is left")
         return Look(
-            Outcome.NOT_APPLIED,
-            f"rules are left: {', '.join(one.name for one in left)}",
+            Outcome.NOT_APPLIED, f"rules are left: {', '.join(one.name for one in left)}"
         )
 
-    def verify(
-        self, step: StepContext, planned: PlannedStep, clients: Clients
-    ) -> Verification:
+    def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Sample every host from outside, after the reconnect storm had time to settle."""
-        environment = step.environment
-        settle = getattr(step.spec, "settle", None)
-        clients.pause(environment.policy.settle_s if settle is None else settle)
+        settle = _settle_s(step)
+        stretch = int(clients.nonce()[:4], 16) % (JITTER_HUNDREDTHS + 1)
+        clients.pause(settle + settle * stretch / 100)
         samples = int(getattr(step.spec, "samples", 20))
         checks: list[Check] = []
         for name in getattr(step.spec, "surfaces", ()):
-            expected = _expected(planned, name)
-            surface = environment.surface(name)
-            for host in surface.hosts:
-                checks.append(
-                    _sampled(environment, name, host, samples, expected, clients)
-                )
-                if surface.page_path is not None:
-                    checks.append(_page(host, surface.page_path, expected, clients))
-                if surface.socket_path is not None:
-                    checks.append(
-                        _socket(
-                            environment, host, surface.socket_path, expected, clients
-                        )
-                    )
+            if step.environment.surface(name).provider == "app-service":
+                build = _expected(planned, name)
+                checks += look_from_outside(step.environment, name, build, samples, clients)
         return Verification(tuple(checks))
+
+
+def _settle_s(step: StepContext) -> int:
+    given = getattr(step.spec, "settle", None)
+    return step.environment.policy.settle_s if given is None else int(given)
 
 
 def _expected(planned: PlannedStep, name: str) -> str:
     """The build that the plan's world holds in production when this step runs."""
     for seen in planned.expects:
         if seen.resource == f"{name}/slot/{PRODUCTION}":
-            found = seen.get("builds", ())
-            if isinstance(found, tuple) and len(found) == 1:
-                return str(found[0])
+            builds = texts(seen.get("builds"))
+            return builds[0] if len(builds) == 1 else ""
     return ""
 
 
-def _sampled(
-    environment: Environment,
-    name: str,
-    host: str,
-    samples: int,
-    expected: str,
-    clients: Clients,
-) -> Check:
-    surface = environment.surface(name)
-    seen: dict[str, int] = {}
-    instances: set[str] = set()
-    http = clients.http(host)
-    for _ in range(samples):
-        probe = trading_backend.release(http, surface.release_path, fresh=True)
-        key = probe.build if probe.answered else f"no answer ({probe.problem})"
-        seen[key] = seen.get(key, 0) + 1
-        instances.add(probe.instance)
-    counted = ", ".join(f"{build} x{count}" for build, count in sorted(seen.items()))
-    holds = set(seen) == {expected} and bool(expected)
-    said = f"{samples} samples on {len(instances)} instances: {counted}; expected {expected or 'one build'}"
-    return Check(f"{name}: {host} serves one build", holds, said)
+def _change(step: StepContext, world: World, name: str) -> Change:
+    change_id, resource = f"rules-{name}", f"{name}/traffic"
+    seen = world.find(resource)
+    live = builds_of(world, name, PRODUCTION)
+    if seen is None or not seen.compared:
+        gaps = "; ".join(() if seen is None else seen.gaps) or "nobody looked"
+        return _refused(
+            change_id,
+            resource,
+            "traffic.unreadable",
+            f"the traffic rules of {name} cannot be read: {gaps}",
+            "plan again when Resource Manager answers",
+        )
+    bad = str(world.get(f"{name}/history", "rolled_out") or "")
+    if len(live) != 1 or live[0] == bad:
+        what = f"serves {', '.join(live)}" if live else "does not say what it serves"
+        return _refused(
+            change_id,
+            resource,
+            "traffic.not-reverted",
+            f"production of {name} {what} at this point of the plan, so all users would be routed "
+            "to what is being rolled back",
+            "put a revert that works before this step",
+        )
+    rules = rules_of(seen.get("rules"))
+    if not rules:
+        reason = f"no ramp-up rule: production, which serves {live[0]}, takes all users already"
+        return NoOp(id=change_id, resource=resource, reason=reason)
+    return _update(step, world, name, live[0])
 
 
-def _page(host: str, path: str, expected: str, clients: Clients) -> Check:
-    """The page names the build, and every chunk it names is there and of that build."""
-    http = clients.http(host)
-    title = f"page of {host} and its chunks"
-    try:
-        page = http.get(path, fresh=True).body.decode(errors="replace")
-        chunks = _CHUNK.findall(page)
-        bodies = [(chunk, http.get(chunk, fresh=True)) for chunk in chunks]
-    except ConnectorError as error:
-        return Check(title, holds=False, seen=error.reason)
-    named = _META.search(page)
-    build = named[1] if named else ""
-    missing = [chunk for chunk, answer in bodies if answer.status != 200]
-    other = [
-        chunk
-        for chunk, answer in bodies
-        if expected
-        and b"build:" in answer.body
-        and expected.encode() not in answer.body
-    ]
-    holds = build == expected and bool(chunks) and not missing and not other
-    seen = f"build {build or 'unnamed'}, {len(chunks)} chunks"
-    if missing or other:
-        seen += f", missing {missing}, of another build {other}"
-    return Check(title, holds, seen)
-
-
-def _socket(
-    environment: Environment, host: str, path: str, expected: str, clients: Clients
-) -> Check:
-    token = clients.secret(environment.halt_authority.token)
-    hello = trading_backend.socket_hello(clients.http(host), path, token)
-    seen = (
-        f"opened, build {hello.build}"
-        if hello.opened
-        else f"did not open: {hello.problem}"
+def _refused(
+    change_id: str, resource: str, code: str, reason: str, next_move: str
+) -> RefusedChange:
+    return RefusedChange(
+        id=change_id, resource=resource, code=code, reason=reason, next_move=next_move
     )
-    return Check(
-        f"web socket of {host}", hello.opened and hello.build == expected, seen
+
+
+def _update(step: StepContext, world: World, name: str, live: str) -> Update:
+    surface = step.environment.surface(name)
+    change_id, resource = f"rules-{name}", f"{name}/traffic"
+    rules = rules_of(world.get(resource, "rules"))
+    # Users of a rule go to `live`. That is no move where the slot is proved to serve it as well.
+    there = {one_build(world, name, slot_at(surface, rule.host)) for rule in rules}
+    moves = there != {live}
+    direction = Direction.AWAY if moves else Direction.NEITHER
+    shown = ", ".join(f"{one.name} {one.percent_hundredths / 100:g} %" for one in rules)
+    return Update(
+        id=change_id,
+        resource=resource,
+        summary=f"send all {name} users to production ({live}); rules now: {shown}",
+        before=facts(rules=rules_as_texts(rules)),
+        after=facts(rules=()),
+        effects=(
+            ramp_rules_effect(
+                step.environment.azure,
+                reference(step.environment, surface),
+                (),
+                id=f"{step.name}#{change_id}",
+                direction=direction,
+                undo=Undo(possible=True, by=f"setting the recorded rules again ({shown})"),
+            ),
+        ),
+        direction=direction,
+        surface=name,
+        settle_s_max=SETTLE_S,
+        predicts=(Prediction(resource=resource, compared=facts(rules=())),),
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.actions.halt_rollout import builds_of
-from rollback.actions.surfaces import CONTROL_PREFIXES, PRODUCTION, reference
+from rollback.actions.seen import CONTROL_PREFIXES, PRODUCTION, builds_of, one_build, texts
+from rollback.actions.surfaces import reference
 from rollback.connectors.app_service_effects import (
     image_effect,
     start_effect,
@@ -22,6 +22,7 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 
 if TYPE_CHECKING:
+    from rollback.model.base import Value
     from rollback.model.environment import Surface
     from rollback.model.observation import World
     from rollback.model.ports import StepContext
@@ -45,9 +46,25 @@ class Target:
         """The slot that holds, or will hold, the release."""
         return self.surface.stable_slot
 
-    def fact(self, slot: str, name: str) -> object:
+    def fact(self, slot: str, name: str) -> Value:
         """One fact of one slot."""
         return self.world.get(f"{self.name}/slot/{slot}", name)
+
+    @property
+    def stopped(self) -> bool:
+        """The slot has to be started first."""
+        return str(self.fact(self.slot, "state")) == "Stopped"
+
+    @property
+    def filled(self) -> bool:
+        """The artifact way has to put the release's image into the slot."""
+        return str(self.fact(self.slot, "image") or "") != self.image
+
+    @property
+    def image(self) -> str:
+        """The release's image by digest, as the catalogue has it; empty where it has none."""
+        entry = self.surface.release(self.build)
+        return "" if entry is None or entry.image is None else entry.image
 
     @property
     def bad(self) -> tuple[str, ...]:
@@ -57,35 +74,34 @@ class Target:
 
 def unavailable(target: Target, way: str) -> str:
     """Why a way cannot be taken; empty when it can."""
-    entry = target.surface.release(target.build)
+    if way in {"image", "artifact"} and not target.image:
+        return "the catalogue has no image digest for it"
+    there = builds_of(target.world, target.name, target.slot)
+    proved = one_build(target.world, target.name, target.slot)
     if way == "image":
-        if entry is None or entry.image is None:
-            return "the catalogue has no image digest for it"
         if not str(target.fact(PRODUCTION, "image") or ""):
-            return "the site does not run a container image"
-        if target.surface.carries_authority and builds_of(
-            target.world, target.name, target.slot
-        ) != (target.build,):
+            return "the site is not seen to run a container image"
+        if target.surface.carries_authority and proved != target.build:
             return "no slot serves it, so it could not prove halt authority before users reach it"
         return ""
+    if target.fact(target.slot, "state") is None:
+        return f"slot {target.slot} cannot be read"
     if way == "artifact":
-        if entry is None or entry.image is None:
-            return "the catalogue has no image digest for it"
+        if proved == target.build and not target.stopped:
+            return "the slot serves it already; there is nothing to fill"
+        if not target.filled and not target.stopped:
+            return "the slot is set to its image already, yet not every instance serves it"
         return ""
-    there = builds_of(target.world, target.name, target.slot)
-    if str(target.fact(target.slot, "state")) == "Stopped":
-        image = str(target.fact(target.slot, "image") or "")
-        held = entry is not None and entry.image is not None and image == entry.image
-        return "" if held else "the stopped slot does not name the image it would start"
+    if target.stopped:
+        held = bool(target.image) and not target.filled
+        return "" if held else "the stopped slot is not seen to hold its image"
     if len(there) > 1:
         return f"instances of the slot disagree: {', '.join(there)}"
     if not there:
         return "no instance of the slot says what it serves"
     if there != (target.build,):
         return f"the slot serves {there[0]}, not {target.build}"
-    if target.world.get(f"{target.name}/slot/{target.slot}", "unanswered", ()):
-        return "not every instance of the slot says what it serves"
-    return ""
+    return "" if proved else "not every instance of the slot says what it serves"
 
 
 def refused_by_settings(target: Target) -> RefusedChange | None:
@@ -100,12 +116,8 @@ def refused_by_settings(target: Target) -> RefusedChange | None:
             next_move="plan again when Resource Manager answers",
             promise="fail-closed",
         )
-    moving = seen.get("moving", ())
-    control = sorted(
-        str(one)
-        for one in (moving if isinstance(moving, tuple) else ())
-        if str(one).upper().startswith(CONTROL_PREFIXES)
-    )
+    named = (one for one in texts(seen.get("moving")) if one.upper().startswith(CONTROL_PREFIXES))
+    control = sorted({*named, *texts(seen.get("cosmos_or_platform"))})
     if not control:
         return None
     return RefusedChange(
@@ -119,36 +131,38 @@ def refused_by_settings(target: Target) -> RefusedChange | None:
     )
 
 
-def changes_by(target: Target, way: str) -> list[Change]:
-    """The updates of one way, in order."""
-    if way == "image":
-        return [_pin(target, PRODUCTION, "pin")]
-    out: list[Change] = []
-    if way == "artifact":
-        if builds_of(target.world, target.name, target.slot) != (target.build,):
-            out.append(_pin(target, target.slot, "fill"))
-        if str(target.fact(target.slot, "state")) == "Stopped":
-            out.append(_start(target))
-    elif str(target.fact(target.slot, "state")) == "Stopped":
-        out.append(_start(target))
-    if refusal := refused_by_settings(target):
-        return [refusal]
-    if pending := str(target.fact(target.slot, "preview_target") or ""):
-        return [
-            RefusedChange(
+def refused_by_preview(target: Target) -> RefusedChange | None:
+    """A forgotten first phase leaves the slot with production's settings."""
+    for slot in (target.slot, PRODUCTION):
+        if pending := str(target.fact(slot, "preview_target") or ""):
+            return RefusedChange(
                 id="swap",
-                resource=f"{target.name}/slot/{target.slot}",
+                resource=f"{target.name}/slot/{slot}",
                 code="swap.preview-pending",
-                reason=f"a swap with preview towards {pending} is pending: the slot holds "
-                "production settings",
+                reason=f"a swap with preview towards {pending} is pending: a slot already runs "
+                "with the settings of the other one",
                 next_move="complete or cancel the preview in the portal, then plan again",
             )
-        ]
-    out.append(_swap(target))
+    return None
+
+
+def changes_by(target: Target, way: str) -> list[Change]:
+    """The updates of one way, in order; a refusal where the swap in it may not be."""
+    if way == "image":
+        return [_pin(target, PRODUCTION, "pin")]
+    if refusal := refused_by_settings(target) or refused_by_preview(target):
+        return [refusal]
+    out: list[Change] = []
+    if way == "artifact" and target.filled:
+        out.append(_pin(target, target.slot, "fill"))
+    if target.stopped:
+        out.append(_start(target))
+    held = target.image if way == "artifact" else str(target.fact(target.slot, "image") or "")
+    out.append(_swap(target, held))
     return out
 
 
-def _swap(target: Target) -> Update:
+def _swap(target: Target, slot_image: str) -> Update:
     policy = target.step.environment.policy
     production, slot = (
         f"{target.name}/slot/{PRODUCTION}",
@@ -156,7 +170,7 @@ def _swap(target: Target) -> Update:
     )
     images = (
         str(target.fact(PRODUCTION, "image") or ""),
-        str(target.fact(target.slot, "image") or ""),
+        slot_image,
     )
     return Update(
         id="swap",
@@ -232,12 +246,14 @@ def _start(target: Target) -> Update:
 
 
 def _pin(target: Target, slot: str, identifier: str) -> Update:
-    entry = target.surface.release(target.build)
-    image = "" if entry is None or entry.image is None else entry.image
+    image = target.image
     policy = target.step.environment.policy
     resource = f"{target.name}/slot/{slot}"
     before = str(target.fact(slot, "image") or "")
     production = slot == PRODUCTION
+    # A stopped slot serves nothing until it is started; only its image can be told.
+    serves = () if target.stopped and not production else (target.build,)
+    given = facts(image=image, builds=serves) if serves else facts(image=image)
     return Update(
         id=identifier,
         resource=resource,
@@ -247,7 +263,7 @@ def _pin(target: Target, slot: str, identifier: str) -> Update:
             slot=slot,
             slot_builds=builds_of(target.world, target.name, slot),
         ),
-        after=facts(image=image, slot=slot, slot_builds=(target.build,)),
+        after=facts(image=image, slot=slot, slot_builds=serves),
         effects=(
             image_effect(
                 target.step.environment.azure,
@@ -264,13 +280,9 @@ def _pin(target: Target, slot: str, identifier: str) -> Update:
         surface=target.name,
         moves_users=production,
         to_build=target.build if production else None,
-        starts_build=target.build,
+        starts_build=target.build if serves else None,
         volatile=VOLATILE,
         settle_s_max=policy.swap_s_max,
         poll_s=policy.poll_s,
-        predicts=(
-            Prediction(
-                resource=resource, compared=facts(image=image, builds=(target.build,))
-            ),
-        ),
+        predicts=(Prediction(resource=resource, compared=given),),
     )

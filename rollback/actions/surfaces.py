@@ -1,37 +1,32 @@
-"""What the deployment actions look at: slots, traffic rules, settings differences, history.
+"""What the deployment actions look at: slots and traffic rules, and around them what
+`surface_context` reads. Read-only.
 
-Read-only. What cannot be read is a gap of the observation, never an exception: a plan is made all
-the same, and says what is not known.
-"""
+What cannot be read is a gap of the observation, never an exception: a plan is made all the same,
+and says what is not known. A refusal of the guard is never caught.
+"""  # noqa: D205
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rollback.actions.seen import PRODUCTION, one_build, rules_as_texts, rules_of
+from rollback.actions.surface_context import observe_history, observe_pipeline, observe_settings
+from rollback.actions.swap_outcome import Serving
 from rollback.connectors import trading_backend
 from rollback.errors import ConnectorError
-from rollback.model.base import facts, rfc3339
-from rollback.model.observation import Observation
+from rollback.model.base import facts
+from rollback.model.observation import Observation, World
 from rollback.model.views import SlotRef
-from rollback.planning.last_stable import Happened, last_stable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rollback.connectors.trading_backend import ReleaseProbe
     from rollback.model.environment import Environment, Surface
     from rollback.model.ports import Clients, StepContext
 
-PRODUCTION = "production"
-HISTORY_DAYS = 30
-CONTROL_PREFIXES = ("COSMOS_", "PLATFORM_", "JWT_")
-"""Settings that say where the control plane and the sign-in live (the runbook's own names)."""
+__all__ = ["PRODUCTION", "host_of", "observe_surface", "probes", "reference", "served"]
 
 
-def reference(
-    environment: Environment, surface: Surface, slot: str = PRODUCTION
-) -> SlotRef:
+def reference(environment: Environment, surface: Surface, slot: str = PRODUCTION) -> SlotRef:
     """The address of a slot; ``production`` is the site itself."""
     return SlotRef(
         resource_group=surface.resource_group or environment.azure.resource_group,
@@ -48,31 +43,53 @@ def host_of(surface: Surface, slot: str) -> str:
     return named or f"{surface.site}-{slot}.azurewebsites.net".lower()
 
 
+def slots_of(surface: Surface) -> tuple[str, ...]:
+    """The slots that the environment names, the stable one first. Nothing else is ever asked."""
+    return tuple(dict.fromkeys((surface.stable_slot, *(name for name, _ in surface.slot_hosts))))
+
+
+def slot_at(surface: Surface, host: str) -> str:
+    """The slot that a ramp rule's host leads to; empty for one the environment does not name."""
+    return next((slot for slot in slots_of(surface) if host_of(surface, slot) == host.lower()), "")
+
+
+EVERYTHING = frozenset({"slot", "traffic", "settings", "history", "pipeline"})
+"""What `observe_surface` can look at beside production; ``slot`` is the stable slot."""
+
+
 def observe_surface(
-    step: StepContext, name: str, clients: Clients
+    step: StepContext, name: str, clients: Clients, around: frozenset[str] = EVERYTHING
 ) -> tuple[Observation, ...]:
-    """Everything a revert or a halt of one surface needs to know."""
+    """The slots of a surface that matter, and what is asked for around them.
+
+    around: a step is held against what it observed, so it asks only for what its changes stand on.
+    """
     environment = step.environment
     surface = environment.surface(name)
     if surface.provider != "app-service":
         return ()
-    slots = (PRODUCTION, surface.stable_slot)
-    seen = [observe_slot(environment, name, slot, clients) for slot in slots]
-    seen.append(_traffic(environment, name, clients))
-    seen.append(_settings(environment, name, surface.stable_slot, clients))
-    bad = seen[0].get("builds")
-    served = str(bad[0]) if isinstance(bad, tuple) and len(bad) == 1 else ""
-    seen.append(_history(environment, name, served, clients))
-    return tuple(seen)
+    slots = dict.fromkeys((PRODUCTION, *([surface.stable_slot] if "slot" in around else [])))
+    beside: list[Observation] = []
+    if "traffic" in around:
+        beside.append(_traffic(environment, name, clients))
+        hosts = (rule.host for rule in rules_of(beside[0].get("rules")))
+        slots |= dict.fromkeys(slot for host in hosts if (slot := slot_at(surface, host)))
+    seen = [_slot(environment, name, slot, clients) for slot in slots]
+    production = reference(environment, surface)
+    stable = reference(environment, surface, surface.stable_slot)
+    if "settings" in around:
+        beside.append(observe_settings(name, stable, clients, environment.azure.host))
+    if "history" in around:
+        now = one_build(World(observations=tuple(seen)), name, PRODUCTION)
+        known = (now, str(seen[0].get("swap_at") or ""))
+        beside.append(observe_history(name, surface, (production, stable), known, clients))
+    if "pipeline" in around and surface.pipeline is not None:
+        beside.append(observe_pipeline(name, surface.pipeline, clients))
+    return (*seen, *beside)
 
 
 def probes(
-    environment: Environment,
-    name: str,
-    slot: str,
-    clients: Clients,
-    *,
-    fresh: bool = False,
+    environment: Environment, name: str, slot: str, clients: Clients, *, fresh: bool = False
 ) -> tuple[ReleaseProbe, ...]:
     """The build that every listed instance of a slot serves. Raises ConnectorError."""
     surface = environment.surface(name)
@@ -83,9 +100,19 @@ def probes(
     )
 
 
-def observe_slot(
-    environment: Environment, name: str, slot: str, clients: Clients
-) -> Observation:
+def served(environment: Environment, name: str, slot: str, clients: Clients) -> Serving:
+    """What a slot serves now, asked anew. Never raises for what the slot or its listing does."""
+    try:
+        answered = probes(environment, name, slot, clients, fresh=True)
+    except ConnectorError:
+        return Serving(silent=True)
+    return Serving(
+        builds=tuple(sorted({one.build for one in answered if one.answered})),
+        silent=not answered or any(not one.answered for one in answered),
+    )
+
+
+def _slot(environment: Environment, name: str, slot: str, clients: Clients) -> Observation:
     """One slot: its state, image, and the build that every one of its instances serves."""
     surface = environment.surface(name)
     ref = reference(environment, surface, slot)
@@ -95,9 +122,7 @@ def observe_slot(
         view = clients.arm().slot(ref)
         configuration = clients.arm().configuration(ref)
     except ConnectorError as error:
-        return Observation(
-            resource=resource, where=where, at=clients.now(), gaps=(error.reason,)
-        )
+        return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))
     answered: tuple[ReleaseProbe, ...] = ()
     gaps: list[str] = []
     if view.state == "Running":
@@ -108,13 +133,12 @@ def observe_slot(
     good = [probe for probe in answered if probe.answered]
     silent = [probe for probe in answered if not probe.answered]
     gaps.extend(f"instance {probe.asked[:8]}: {probe.problem}" for probe in silent)
-    builds = tuple(sorted({probe.build for probe in good}))
     return Observation(
         resource=resource,
         compared=facts(
             state=view.state,
             image=configuration.image,
-            builds=builds,
+            builds=tuple(sorted({probe.build for probe in good})),
             preview_target=view.preview_target,
             operation=view.operation,
             auto_swap=configuration.auto_swap,
@@ -142,125 +166,16 @@ def observe_slot(
 
 
 def _traffic(environment: Environment, name: str, clients: Clients) -> Observation:
-    def read() -> Observation:
-        surface = environment.surface(name)
-        found = clients.arm().configuration(reference(environment, surface))
-        rules = tuple(
-            sorted(
-                f"{one.name}={one.host}={one.percent_hundredths}"
-                for one in found.ramp_rules
-            )
-        )
-        return Observation(
-            resource=f"{name}/traffic",
-            compared=facts(rules=rules),
-            where=f"{environment.azure.host} {surface.site}/config/web",
-            at=clients.now(),
-        )
-
-    return _or_gap(f"{name}/traffic", clients, read)
-
-
-def _settings(
-    environment: Environment, name: str, slot: str, clients: Clients
-) -> Observation:
-    resource = f"{name}/settings-difference/{slot}"
-
-    def read() -> Observation:
-        surface = environment.surface(name)
-        found = clients.arm().differences(reference(environment, surface), slot)
-        moving = tuple(sorted({one.name for one in found}))
-        control = tuple(
-            one for one in moving if one.upper().startswith(CONTROL_PREFIXES)
-        )
-        return Observation(
-            resource=resource,
-            compared=facts(moving=moving),
-            context=facts(cosmos_or_platform=control),
-            where=f"{environment.azure.host} {surface.site}/slotsdiffs",
-            at=clients.now(),
-        )
-
-    return _or_gap(resource, clients, read)
-
-
-def _history(
-    environment: Environment, name: str, bad: str, clients: Clients
-) -> Observation:
-    resource = f"{name}/history"
-
-    def read() -> Observation:
-        surface = environment.surface(name)
-        arm = clients.arm()
-        happened: list[Happened] = []
-        for slot in (PRODUCTION, surface.stable_slot):
-            happened.extend(
-                Happened(at=one.ended_at, slot=slot, build=one.build)
-                for one in arm.deployments(reference(environment, surface, slot))
-                if one.ended_at is not None and one.build
-            )
-        until = clients.now()
-        since = until - timedelta(days=HISTORY_DAYS)
-        swaps = [
-            one
-            for one in arm.activity(reference(environment, surface), since, until)
-            if "slotsswap" in one.operation.lower()
-            and one.status.lower() == "succeeded"
-        ]
-        moments = sorted({one.at for one in swaps})
-        # Deployment ledgers move with the content; what was deployed before the swaps is where it
-        # went first, so entries are replayed on the slot they were made for, before any swap.
-        found = last_stable(
-            _before_swaps(tuple(happened), tuple(moments), surface), bad
-        )
-        return Observation(
-            resource=resource,
-            context=facts(
-                entries=tuple(
-                    sorted(
-                        [
-                            f"{rfc3339(one.at)} {one.build} {one.slot} deployed"
-                            for one in happened
-                        ]
-                        + [
-                            f"{rfc3339(one)} - {surface.stable_slot} swapped"
-                            for one in moments
-                        ]
-                    )
-                ),
-                last_stable="" if found is None else found.build,
-                last_stable_since=""
-                if found is None or found.since is None
-                else rfc3339(found.since),
-                last_stable_by="" if found is None else found.by,
-            ),
-            where=f"{environment.azure.host} {surface.site}/deployments and activity log",
-            at=clients.now(),
-        )
-
-    return _or_gap(resource, clients, read)
-
-
-def _before_swaps(
-    happened: tuple[Happened, ...], moments: tuple[object, ...], surface: Surface
-) -> tuple[Happened, ...]:
-    """Put each deployment on the slot it was made to: every later swap carried it across."""
-    out: list[Happened] = []
-    times = [moment for moment in moments if hasattr(moment, "timestamp")]
-    for one in happened:
-        later = sum(1 for moment in times if moment > one.at)  # type: ignore[operator]
-        slot = one.slot
-        if later % 2:
-            slot = surface.stable_slot if slot == PRODUCTION else PRODUCTION
-        out.append(Happened(at=one.at, slot=slot, build=one.build))
-    out.extend(Happened(at=moment, slot=surface.stable_slot) for moment in times)  # type: ignore[arg-type]
-    return tuple(out)
-
-
-def _or_gap(
-    resource: str, clients: Clients, read: Callable[[], Observation]
-) -> Observation:
+    resource = f"{name}/traffic"
+    surface = environment.surface(name)
+    where = f"{environment.azure.host} {surface.site}/config/web"
     try:
-        return read()
+        found = clients.arm().configuration(reference(environment, surface))
     except ConnectorError as error:
-        return Observation(resource=resource, at=clients.now(), gaps=(error.reason,))
+        return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))
+    return Observation(
+        resource=resource,
+        compared=facts(rules=rules_as_texts(found.ramp_rules)),
+        where=where,
+        at=clients.now(),
+    )

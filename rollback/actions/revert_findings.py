@@ -1,0 +1,139 @@
+"""Which release a revert goes to, how that is known, and what a reviewer must see of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollback.actions.seen import PRODUCTION, texts
+from rollback.model.change import Change, Finding, Update
+
+if TYPE_CHECKING:
+    from rollback.actions.revert_ways import Target
+    from rollback.model.environment import Surface
+    from rollback.model.observation import World
+    from rollback.model.ports import StepContext
+
+SAFE_LOOPS = frozenset({"none", "leader-lease", "sticky-off"})
+"""Trading-loop modes that cannot trade beside another one."""
+
+STRICT_STATUSES = frozenset({"200", "204"})
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The build, how it was identified, and what is weak about that. build empty: not known."""
+
+    build: str
+    how: str
+    findings: tuple[Finding, ...] = ()
+
+
+def identify(step: StepContext, world: World, name: str, surface: Surface) -> Identified:
+    """The release to go to: as the plan's maker named it, else by history, else by the file."""
+    wanted = str(getattr(step.spec, "to", "last-stable"))
+    if wanted != "last-stable":
+        return Identified(wanted, "named by the planner (--set to)")
+    resource = f"{name}/history"
+    history = str(world.get(resource, "last_stable") or "")
+    declared = surface.last_stable
+    if not history:
+        if declared is None:
+            return Identified("", "history is silent and the environment file names none")
+        text = (
+            f"the history of {name} does not say what was stable; {declared} is from the "
+            "environment file alone"
+        )
+        return Identified(
+            declared,
+            "environment file alone",
+            (_finding("weak", "release.by-file-only", text, name),),
+        )
+    since = world.get(resource, "last_stable_since")
+    by = world.get(resource, "last_stable_by")
+    findings = []
+    if declared is not None and declared != history:
+        text = (
+            f"history says {history} was last stable on {name} (from {since}), the environment "
+            f"file says {declared}; the plan follows history"
+        )
+        findings.append(_finding("unknown", "release.disagreement", text, name))
+    if world.get(resource, "agrees", default=True) is not True:
+        text = (
+            f"the replayed history of {name} does not end with what production serves: something "
+            "was deployed past the ledgers"
+        )
+        findings.append(_finding("weak", "release.history-incomplete", text, name))
+    return Identified(history, f"history: served production from {since} ({by})", tuple(findings))
+
+
+def shown(target: Target, way: str, changes: list[Change]) -> list[Finding]:
+    """What a reviewer must see of the way that is taken."""
+    updates = [one for one in changes if isinstance(one, Update)]
+    found: list[Finding] = []
+    if any(one.id == "swap" for one in updates):
+        found += _warm_up(target)
+    for slot in (PRODUCTION, target.slot):
+        if operation := str(target.fact(slot, "operation") or ""):
+            text = (
+                f"operation {operation} is in progress on {slot}; the run waits for it, at most "
+                f"{target.step.environment.policy.busy_s_max} s, and then hands over to a person"
+            )
+            found.append(_finding("note", "provider.busy", text, target.name))
+    if updates and target.surface.carries_authority:
+        found += _trading(target, way, starts=any(one.starts_build for one in updates))
+    return found
+
+
+def _warm_up(target: Target) -> list[Finding]:
+    path = str(target.fact(target.slot, "warmup_path") or "")
+    statuses = str(target.fact(target.slot, "warmup_statuses") or "")
+    strict = {one.strip() for one in statuses.split(",") if one.strip()}
+    if path and strict and strict <= STRICT_STATUSES:
+        return []
+    text = (
+        "warm-up before the swap "
+        + (
+            f"accepts the statuses {statuses}"
+            if statuses
+            else "accepts any HTTP status, 500 included: WEBSITE_SWAP_WARMUP_PING_PATH and "
+            "WEBSITE_SWAP_WARMUP_PING_STATUSES=200 are not both set"
+        )
+        + ("" if path else ", and asks the site's root")
+    )
+    return [_finding("weak", "swap.warm-up-any-status", text, target.name)]
+
+
+def _trading(target: Target, way: str, *, starts: bool) -> list[Finding]:
+    """Two trading loops alive at once; open orders before."""
+    orders = target.world.get("control/orders", "count")
+    said = f"open orders now: {'unknown' if orders is None else orders}"
+    found = [_finding("note", "orders.open", said, target.name)]
+    if way == "image":
+        return found
+    loops = texts(target.fact(target.slot, "trading_loop"))
+    risky = sorted(set(loops) - SAFE_LOOPS)
+    if loops and not risky:
+        return found
+    if loops:
+        text = f"slot {target.slot} can trade while production does (mode {', '.join(risky)})"
+    elif starts:
+        text = f"it is not known whether {target.build} trades when slot {target.slot} starts it"
+    else:
+        text = f"slot {target.slot} does not say whether it trades"
+    found.append(
+        _finding(
+            "irreversible" if loops else "unknown",
+            "trading.two-loops" if loops else "trading.loop-unknown",
+            f"{text}: two trading loops may be alive at once; confirm that trading is halted "
+            f"before; {said}",
+            target.name,
+        )
+    )
+    return found
+
+
+def _finding(weight: str, code: str, text: str, surface: str) -> Finding:
+    return Finding.model_validate(
+        {"weight": weight, "code": code, "text": text, "surface": surface}
+    )

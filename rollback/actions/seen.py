@@ -1,0 +1,53 @@
+"""Reading facts back out of a world: builds, rules, texts. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.model.views import RampRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rollback.model.base import Facts, Value
+    from rollback.model.observation import World
+
+PRODUCTION = "production"
+CONTROL_PREFIXES = ("COSMOS_", "PLATFORM_", "JWT_")
+"""Settings that say where the control plane and the sign-in live (the runbook's own names)."""
+
+
+def fact(held: Facts, name: str) -> Value:
+    """The value of one fact; None where it is not there."""
+    return next((one.value for one in held if one.name == name), None)
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """A tuple of texts; empty for anything else."""
+    return tuple(str(one) for one in value) if isinstance(value, tuple) else ()
+
+
+def builds_of(world: World, name: str, slot: str) -> tuple[str, ...]:
+    """The distinct builds a slot's instances serve."""
+    return texts(world.get(f"{name}/slot/{slot}", "builds"))
+
+
+def one_build(world: World, name: str, slot: str) -> str:
+    """The build that is proved to be served: by every listed instance, and only that; else empty."""
+    builds = builds_of(world, name, slot)
+    silent = texts(world.get(f"{name}/slot/{slot}", "unanswered"))
+    return builds[0] if len(builds) == 1 and not silent else ""
+
+
+def rules_of(value: Value) -> tuple[RampRule, ...]:
+    """The traffic rules that an observation holds."""
+    found = []
+    for one in texts(value):
+        name, host, percent = one.rsplit("=", 2)
+        found.append(RampRule(name=name, host=host, percent_hundredths=int(percent)))
+    return tuple(found)
+
+
+def rules_as_texts(rules: Iterable[RampRule]) -> tuple[str, ...]:
+    """Traffic rules as an observation holds them."""
+    return tuple(sorted(f"{one.name}={one.host}={one.percent_hundredths}" for one in rules))
