@@ -19,6 +19,7 @@ from rollback.errors import Complaint, InputError
 
 _TIME = re.compile(r"(\d{8})(\d{4}(?:\d{2})?)?(Z?)")
 _OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?')
+_BLANK = re.compile(r"[ \t]+")  # nothing else parts words, as in OpenSSH
 _WILD = re.compile(r"[*?]")
 FILE_CHARS_MAX = 1 << 20
 
@@ -53,9 +54,7 @@ class AllowedSigner:
     @property
     def plain_principals(self) -> tuple[str, ...]:
         """The principals written out, without patterns and negations."""
-        return tuple(
-            name for name in self.principals if not _WILD.search(name) and name[:1] != "!"
-        )
+        return tuple(name for name in self.principals if not _WILD.search(name) and name[:1] != "!")
 
 
 def matches(text: str, patterns: tuple[str, ...]) -> bool:
@@ -92,7 +91,7 @@ def read_revoked(text: str, *, name: str = "revoked_keys") -> tuple[bytes, ...]:
     """Public keys that count for nothing, one a line. Raises InputError (binary KRLs too)."""
     keys = []
     for number, line in enumerate(text.split("\n"), start=1):
-        words = line.split()
+        words = _words(line)
         if words and not words[0].startswith("#"):
             if len(words) < 2:  # noqa: PLR2004 - type and key
                 _complain(name, number, "not a public key", "`type base64 [comment]`")
@@ -103,10 +102,10 @@ def read_revoked(text: str, *, name: str = "revoked_keys") -> tuple[bytes, ...]:
 def _read_line(file: str, number: int, line: str) -> AllowedSigner:
     principals, rest = _word(file, number, line)
     options: dict[str, str] = {}
-    words = rest.split(None, 2)
+    words = _words(rest)
     if not words or not _is_key_type(words[0]):
         options, rest = _options(file, number, rest)
-        words = rest.split(None, 2)
+        words = _words(rest)
     if len(words) < 2:  # noqa: PLR2004 - type and key
         _complain(file, number, "no public key", "`principals [options] type base64 [comment]`")
     names = tuple(principals.split(","))
@@ -131,6 +130,10 @@ def _read_line(file: str, number: int, line: str) -> AllowedSigner:
     )
 
 
+def _words(text: str) -> list[str]:
+    return [word for word in _BLANK.split(text.strip(" \t\r")) if word]
+
+
 def _is_key_type(word: str) -> bool:
     return word.startswith(("ssh-", "ecdsa-sha2-", "sk-"))
 
@@ -138,12 +141,12 @@ def _is_key_type(word: str) -> bool:
 def _word(file: str, number: int, line: str) -> tuple[str, str]:
     if line.startswith('"'):
         word, quote, rest = line[1:].partition('"')
-        if not quote or not rest[:1].isspace():
+        if not quote or rest[:1] not in (" ", "\t"):
             _complain(file, number, "a quote that does not close", 'a closing `"` and a space')
     else:
-        word, *after = line.split(None, 1)
+        word, *after = _BLANK.split(line, maxsplit=1)
         rest = after[0] if after else ""
-    return word, rest.strip()
+    return word, rest.strip(" \t")
 
 
 def _options(file: str, number: int, text: str) -> tuple[dict[str, str], str]:
@@ -165,9 +168,9 @@ def _options(file: str, number: int, text: str) -> tuple[dict[str, str], str]:
         if text[at : at + 1] != ",":
             break
         at += 1
-    if at < len(text) and not text[at].isspace():
+    if at < len(text) and text[at] not in " \t":
         _complain(file, number, "options that cannot be read", 'like namespaces="a,b"')
-    return options, text[at:].strip()
+    return options, text[at:].strip(" \t")
 
 
 def _key(file: str, number: int, key_type: str, text: str) -> bytes:

@@ -187,9 +187,7 @@ def _this_plan(statement: Statement, plan_sha256: str, environment: str) -> None
         raise _no("wrong-environment", f"it is for the environment {statement.environment}")
 
 
-def _in_time(
-    statement: Statement, now: datetime, outlast_s: int, lasts_s_max: int | None
-) -> None:
+def _in_time(statement: Statement, now: datetime, outlast_s: int, lasts_s_max: int | None) -> None:
     if now < statement.not_before:
         raise _no("not-yet", f"it is valid from {rfc3339(statement.not_before)} only")
     if now > statement.expires:

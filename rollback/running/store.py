@@ -170,9 +170,7 @@ class StateDirectory:
         except (OSError, ValueError, KeyError, TypeError):
             return "a run that cannot be read"
 
-    def mark_applied(
-        self, plan_sha256: str, run: str, clock: Clock, *, part: str = "plan"
-    ) -> None:
+    def mark_applied(self, plan_sha256: str, run: str, clock: Clock, *, part: str = "plan") -> None:
         """Remember that `run` applies this plan. The same run again is fine (a resume).
 
         part: ``plan``, or ``only-safe`` where only its moves toward safety are applied.

@@ -74,6 +74,8 @@ alice@example.org {key} alice's laptop
         ('"a {key}', "a quote that does not close"),
         ("a,,b {key}", "an empty principal"),
         ("a", "options that cannot be read"),
+        ("\x0c", "options that cannot be read"),
+        ("a\xa0{key}", "option aaaac"),
         ("a ssh-ed25519", "no public key"),
         ("a ssh-ed25519 AAAA", "a public key that cannot be read"),
         ("a ssh-rsa {blob}", "a key of another type than the line says"),

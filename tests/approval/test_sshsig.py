@@ -133,6 +133,15 @@ def test_an_ecdsa_number_with_a_leading_zero_too_many_is_refused(keys: Keys) -> 
     assert not _accepted(bent.armoured())
 
 
+def test_bytes_after_a_key_or_a_number_are_refused(keys: Keys) -> None:
+    """The key is not part of what is signed, so only reading it strictly finds this."""
+    real = read_signature(keys.openssh_signs("ecdsa-256", MESSAGE))
+    longer = Signature(real.key + b"\0", NAMESPACE, real.hash_name, real.algorithm, real.value)
+    assert not _accepted(longer.armoured())
+    longer = Signature(real.key, NAMESPACE, real.hash_name, real.algorithm, real.value + b"\0")
+    assert not _accepted(longer.armoured())
+
+
 def test_a_security_key_is_asked_of_openssh_and_a_wrong_one_refused() -> None:
     """No security key here: the form is read, and ssh-keygen refuses the made-up signature."""
     name = SECURITY_KEYS[0].encode()
@@ -154,9 +163,7 @@ def test_the_security_key_path_accepts_what_openssh_accepts(keys: Keys) -> None:
 def _armour(blob: bytes) -> str:
     text = base64.b64encode(blob).decode()
     lines = [text[start : start + 70] for start in range(0, len(text), 70)]
-    return "\n".join(
-        ["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]
-    )
+    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""])
 
 
 def _with_hash(real: Signature, name: bytes) -> str:

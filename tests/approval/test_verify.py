@@ -43,7 +43,14 @@ def _check(
 ) -> ApprovalCheck:
     now = more.pop("now", NOW)
     return check_approvals(
-        PLAN, "production", files, signers, now, needed=needed, outlast_s=outlast_s, **more  # type: ignore[arg-type]
+        PLAN,
+        "production",
+        files,
+        signers,
+        now,
+        needed=needed,
+        outlast_s=outlast_s,
+        **more,  # type: ignore[arg-type]
     )
 
 

@@ -21,9 +21,7 @@ AT = datetime(2026, 11, 23, 9, 36, tzinfo=UTC)
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=20)
 values = scalars | st.lists(scalars, max_size=4).map(tuple)
 bodies = st.lists(
-    st.builds(
-        Fact, name=st.text(max_size=8).filter(lambda name: name != "anchors"), value=values
-    ),
+    st.builds(Fact, name=st.text(max_size=8).filter(lambda name: name != "anchors"), value=values),
     max_size=4,
 ).map(tuple)
 
@@ -121,9 +119,7 @@ def test_a_line_moved_or_taken_out_is_found(names: list[str], data: st.DataObjec
 
 
 @given(names=streams, data=st.data())
-def test_a_line_written_anew_needs_all_after_it_anew(
-    names: list[str], data: st.DataObject
-) -> None:
+def test_a_line_written_anew_needs_all_after_it_anew(names: list[str], data: st.DataObject) -> None:
     """Somebody who makes a good line of other content still breaks the next one's R4 or R6."""
     lines, _ = _journal(names)
     at = data.draw(st.integers(0, len(lines) - 2))

@@ -224,6 +224,8 @@ def test_the_reserve_is_for_moves_toward_safety(tmp_path: Path) -> None:
     ]
     journal, ledger, _ = _open(tmp_path)
     assert (ledger.left(SWAP.id), ledger.left(HALT.id)) == (1, 1)
+    ledger.spend(SWAP.id, SHAPE)
+    ledger.give_back(SWAP.id, "what never left did not use up the one return")
     journal.close()
 
 

@@ -153,7 +153,7 @@ def test_a_pool_acts_on_its_threads_and_ends() -> None:
     gate = threading.Event()
     with ThreadPool(2) as pool:
         quick = pool.submit(threading.get_ident)
-        slow = pool.submit(gate.wait)
+        slow = pool.submit(lambda: int(gate.wait()))
         pool.wait_any([quick, slow])
         assert quick.done()
         assert quick.result() != threading.get_ident()
