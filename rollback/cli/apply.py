@@ -44,14 +44,15 @@ A plan applies once. Ctrl-C stops cleanly; `rollback resume RUN` goes on.
 @click.pass_obj
 def apply(  # noqa: PLR0913 - options of a command line
     state: str | None,
+    *,
     plan: str,
     environment: str | None,
     approvals: tuple[str, ...],
-    only_safe: bool,  # noqa: FBT001
+    only_safe: bool,
     break_glass: str | None,
     attestations: tuple[str, ...],
-    non_interactive: bool,  # noqa: FBT001
-    as_json: bool,  # noqa: FBT001
+    non_interactive: bool,
+    as_json: bool,
 ) -> int:
     """Apply PLAN, a file that `rollback plan --out` wrote, once."""
     if break_glass is not None and not break_glass.strip():
@@ -59,7 +60,7 @@ def apply(  # noqa: PLR0913 - options of a command line
             "usage.break-glass", "--break-glass needs a reason", hint="say why, in words"
         )
     said = people.read_attestations(attestations)
-    from rollback.wiring import PlanDocument  # noqa: PLC0415 - only now
+    from rollback.wiring import PlanDocument
 
     document = PlanDocument.load(plan)
     found = environments.find(document.plan, environment, options.state_root(state), Path(plan))

@@ -25,7 +25,7 @@ _LASTS_S = 3_600
     epilog="""\b
 Examples:
   rollback approve plan.json --key ~/.ssh/id_ed25519 --out ana.json
-  rollback approve plan.json --key ~/.ssh/id_ed25519.pub            (the private half is in an agent)
+  rollback approve plan.json --key ~/.ssh/id_ed25519.pub        (the private half is in an agent)
   rollback approve plan.json --key ~/.ssh/id_ed25519 --reject --reason 'wrong release'
   rollback approve plan.json --key KEY --yes-environment production (where there is no terminal)
 \b
@@ -57,22 +57,23 @@ Others can check the file with `ssh-keygen -Y verify -n plan-approval@trade-roll
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def approve(  # noqa: PLR0913 - options of a command line
+    *,
     plan: str,
     key: str,
     out: str | None,
-    reject: bool,  # noqa: FBT001
+    reject: bool,
     reason: str | None,
     approver: str | None,
     lasts: str | None,
     yes_environment: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> int:
     """Show PLAN's first screen, then sign its digest with your key.
 
     The signature covers the digest, the environment, your decision and how long it holds.
     """
-    from rollback.approval.sign import approve as sign  # noqa: PLC0415 - only now
-    from rollback.wiring import PlanDocument  # noqa: PLC0415
+    from rollback.approval.sign import approve as sign
+    from rollback.wiring import PlanDocument
 
     document = PlanDocument.load(plan)
     lasts_s = _duration(lasts, document.plan.duration_s_max)
@@ -120,7 +121,7 @@ def _duration(given: str | None, plan_s: int) -> int:
 
 
 def _show(document: PlanDocument) -> None:
-    from rollback.rendering.faces import first_screen_text  # noqa: PLC0415
+    from rollback.rendering.faces import first_screen_text
 
     text = first_screen_text(
         document.plan, document.digest, colour=output.coloured(sys.stderr), width=output.columns()

@@ -26,8 +26,8 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
 
     Times, digests and nonces differ in any two plans and are left out. Exit 0 either way.
     """
-    from rollback.rendering.difference import difference  # noqa: PLC0415 - only now
-    from rollback.wiring import PlanDocument  # noqa: PLC0415
+    from rollback.rendering.difference import difference
+    from rollback.wiring import PlanDocument
 
     before: PlanDocument = PlanDocument.load(old)
     after: PlanDocument = PlanDocument.load(new)

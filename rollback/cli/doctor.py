@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
-
 import click
 
 from rollback.cli import environments, options, output
 from rollback.errors import ExitStatus
 from rollback.rendering.escape import clipped
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rollback.model.ports import Check
-
 _SEEN_CHARS_MAX = 400
-
-
-class _Checks(Protocol):
-    def doctor(self) -> Sequence[Check]: ...
 
 
 @click.command(
@@ -43,7 +32,7 @@ def doctor(state: str | None, environment: str, as_json: bool) -> int:  # noqa: 
     Exit 0 when everything that must hold does, 3 when not.
     """
     operator = environments.operator(environments.load(environment), state)
-    checks = cast("_Checks", operator).doctor()
+    checks = operator.doctor()
     ready = all(check.holds for check in checks if check.weight == "must")
     if as_json:
         output.result_json(

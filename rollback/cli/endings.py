@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) -> int:
     """Print what happened, who is exposed and what comes next; return the exit status."""
-    from rollback.rendering.faces import show  # noqa: PLC0415 - only at the end
-    from rollback.rendering.report import ending, report_view  # noqa: PLC0415
+    from rollback.rendering.faces import show
+    from rollback.rendering.report import ending, report_view
 
     if as_json:
         output.result_json(

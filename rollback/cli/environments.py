@@ -24,14 +24,14 @@ _PATH_BYTES_MAX = 4_096
 
 def load(path: str) -> Environment:
     """Load an environment file. Raises InputError with every complaint."""
-    from rollback.loading.environment import load_environment  # noqa: PLC0415 - only where needed
+    from rollback.loading.environment import load_environment
 
     return load_environment(path)
 
 
 def operator(environment: Environment, state: str | None) -> Operator:
     """The operator of an environment."""
-    from rollback.wiring import Operator  # noqa: PLC0415 - loads what validate and help never need
+    from rollback.wiring import Operator
 
     return Operator(environment, state=state)
 

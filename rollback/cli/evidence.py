@@ -42,7 +42,7 @@ def verify(bundle: str, as_json: bool) -> int:  # noqa: FBT001
     return int(ExitStatus.DONE if holds else ExitStatus.EVIDENCE)
 
 
-def _problems(check: Any) -> tuple[str, ...]:  # noqa: ANN401 - the check of another package
+def _problems(check: Any) -> tuple[str, ...]:
     problems = getattr(check, "problems", None)
     if problems is None:
         problem = getattr(check, "problem", "")
@@ -50,7 +50,7 @@ def _problems(check: Any) -> tuple[str, ...]:  # noqa: ANN401 - the check of ano
     return tuple(str(problem) for problem in problems)
 
 
-def _plain(check: Any) -> dict[str, Any]:  # noqa: ANN401
+def _plain(check: Any) -> dict[str, Any]:
     if is_dataclass(check) and not isinstance(check, type):
         return {
             name: value

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def show_plan(document: PlanDocument, face: Format, max_chars: int | None) -> None:
     """Print a plan. Markdown is cut to a ticket's size; the others only when asked."""
-    from rollback.rendering.faces import CHARS_MAX, render  # noqa: PLC0415 - only where shown
+    from rollback.rendering.faces import CHARS_MAX, render
 
     limit = max_chars or (CHARS_MAX if face == "markdown" else None)
     output.result(

@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; an unknown one is answered with the nearest."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from difflib import get_close_matches  # noqa: PLC0415 - only for a slip
+            from difflib import get_close_matches
 
             near = get_close_matches(args[0], VERBS, n=1)
             more = f"; did you mean `{near[0]}`?" if near else ""

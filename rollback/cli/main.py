@@ -19,7 +19,7 @@ _COMPLAINTS_MAX = 50
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
     if wanted and not ctx.resilient_parsing:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+        from importlib.metadata import PackageNotFoundError, version
 
         try:
             click.echo(f"rollback {version('trade-rollback')}")
@@ -123,19 +123,17 @@ def complain(error: RollbackError) -> None:
 def _defect(error: Exception, *, traceback: bool) -> int:
     kind = type(error)
     if traceback:
-        import traceback as tracebacks  # noqa: PLC0415 - only for a defect, when asked
+        import traceback as tracebacks
 
         _say("".join(tracebacks.format_exception(error)), lines=True)
     _say(f"error: defect: {kind.__module__}.{kind.__qualname__}: this is a bug in rollback")
-    _say(
-        "hint: what was sent is in the journal (`rollback status`); run again with --debug for details"
-    )
+    _say("hint: what was sent is in the journal (`rollback status`); --debug shows the traceback")
     return int(ExitStatus.DEFECT)
 
 
 def _say(text: str, *, lines: bool = False) -> None:
     if not lines:
-        from rollback.rendering.escape import visible  # noqa: PLC0415 - only when there is trouble
+        from rollback.rendering.escape import visible
 
         text = visible(text)
     click.echo(text, err=True)

@@ -34,7 +34,7 @@ attestations = click.option(
     "--attest",
     metavar="'[ABOUT=]NAME: WORDS'",
     multiple=True,
-    help="A named person's word. ABOUT is a confirm step; without it, the halt outside the platform.",
+    help="A named person's word. ABOUT: a confirm step; without it, the halt outside the platform.",
 )
 non_interactive = click.option(
     "--non-interactive", is_flag=True, help="Ask nobody, even at a terminal."
@@ -60,7 +60,7 @@ def pairs(given: Iterable[str], option: str, form: str) -> dict[str, str]:
 
 def state_root(state: str | None) -> Path:
     """The folder of runs."""
-    from rollback.running.store import StateDirectory  # noqa: PLC0415 - only where needed
+    from rollback.running.store import StateDirectory
 
     return StateDirectory.locate(state, os.environ).root
 
@@ -80,8 +80,8 @@ def said_pairs(given: Iterable[str]) -> dict[str, str]:
 
 def run_and_plan(state: str | None, run: str) -> tuple[RunDirectory, PlanDocument]:
     """A run's folder and the plan it applies. Raises InputError."""
-    from rollback.running.store import StateDirectory  # noqa: PLC0415 - only where needed
-    from rollback.wiring import PlanDocument  # noqa: PLC0415
+    from rollback.running.store import StateDirectory
+    from rollback.wiring import PlanDocument
 
     directory = StateDirectory.locate(state, os.environ).find(run)
     return directory, PlanDocument.read(directory.plan())

@@ -33,7 +33,7 @@ def result(text: str) -> None:
     click.echo(text, nl=not text.endswith("\n"), color=True)
 
 
-def result_json(value: Any) -> None:  # noqa: ANN401 - any plain JSON value
+def result_json(value: Any) -> None:
     """A result for machines: one JSON document."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=True))
 

@@ -30,7 +30,7 @@ def read_attestations(given: Iterable[str]) -> dict[str, str]:
             raise InputError(
                 "usage.attest",
                 f"--attest {each!r} does not name a person and their words",
-                hint="write --attest 'NAME: WORDS', or --attest 'STEP=NAME: WORDS' for a confirm step",
+                hint="write --attest 'NAME: WORDS', or 'STEP=NAME: WORDS' for a confirm step",
             )
         if about in read:
             raise InputError(
@@ -62,7 +62,7 @@ class AtTerminal:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """First Ctrl-C: nothing new moves away from safety, what was sent is looked for. Second: out."""
+    """First Ctrl-C: nothing new moves away from safety, what was sent is looked at. Second: out."""
     asked: list[int] = []
 
     def hear(number: int, _: object) -> None:

@@ -55,6 +55,7 @@ why, the next possible move, and what --only-safe could still apply; 7 when halt
 @click.pass_obj
 def plan(  # noqa: PLR0913 - options of a command line
     state: str | None,
+    *,
     playbook: str,
     environment: str,
     parameters: tuple[str, ...],
@@ -62,15 +63,15 @@ def plan(  # noqa: PLR0913 - options of a command line
     trigger: str | None,
     out: str | None,
     face: Format,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     max_chars: int | None,
 ) -> int:
     """Look at the world, read-only, and make a plan of PLAYBOOK (a shipped name or a file).
 
-    A plan lists every write that would be sent, and nothing else can be. Making one changes nothing.
+    A plan lists every write that would be sent; nothing else can be. Making one changes nothing.
     """
-    from playbooks import find  # noqa: PLC0415 - only now
-    from rollback.loading.playbook import load_playbook  # noqa: PLC0415
+    from playbooks import find
+    from rollback.loading.playbook import load_playbook
 
     values = options.pairs(parameters, "--set", "NAME=VALUE")
     read = load_playbook(find(playbook))

@@ -67,7 +67,7 @@ class TerminalProgress:
     """Coloured lines, and a last line that moves while something is awaited."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - only at a terminal
+        from rich.console import Console
 
         self._console = Console(stderr=True, highlight=False)
         self._status = self._console.status("starting")
@@ -76,7 +76,7 @@ class TerminalProgress:
 
     def __call__(self, event: str, step: str, text: str) -> None:
         """Print the event, and show it as what is going on."""
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text
 
         words = _words(event, step, text)
         with self._lock:
@@ -86,7 +86,7 @@ class TerminalProgress:
 
     def aside(self) -> AbstractContextManager[object]:
         """Stop moving while a person answers."""
-        from contextlib import contextmanager  # noqa: PLC0415
+        from contextlib import contextmanager
 
         @contextmanager
         def still() -> Iterator[None]:

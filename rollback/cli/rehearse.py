@@ -36,7 +36,7 @@ def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
     scenario says it must, promise by promise.
     """
     try:
-        from rollback.rehearsal.run import rehearse as play  # noqa: PLC0415 - needs an extra
+        from rollback.rehearsal.run import rehearse as play
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("rollback"):
             raise
@@ -47,8 +47,8 @@ def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
         ) from error
     read = None
     if playbook is not None:
-        from playbooks import find  # noqa: PLC0415
-        from rollback.loading.playbook import load_playbook  # noqa: PLC0415
+        from playbooks import find
+        from rollback.loading.playbook import load_playbook
 
         read = load_playbook(find(playbook))
     return play(read, scenario, keep=keep, out=output.result, talk=output.talk)

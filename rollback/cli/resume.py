@@ -35,15 +35,16 @@ yourself (at the builds each instance serves), then say what you saw with --said
 @options.non_interactive
 @options.as_json
 @click.pass_obj
-def resume(  # noqa: PLR0913 - options of a command line
+def resume(
     state: str | None,
+    *,
     run: str,
     environment: str | None,
     approvals: tuple[str, ...],
     attestations: tuple[str, ...],
     said: tuple[str, ...],
-    non_interactive: bool,  # noqa: FBT001
-    as_json: bool,  # noqa: FBT001
+    non_interactive: bool,
+    as_json: bool,
 ) -> int:
     """Go on with RUN: its name, the start or end of it, or `latest`."""
     words = options.said_pairs(said)

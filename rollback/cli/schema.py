@@ -15,7 +15,7 @@ Examples:
 @click.argument("kind", type=click.Choice(("playbook", "environment", "plan")))
 def schema(kind: str) -> int:
     """Print the JSON Schema (2020-12) of a playbook, an environment or a plan."""
-    from rollback.loading import schema as schemas  # noqa: PLC0415 - only now
+    from rollback.loading import schema as schemas
 
     make = {
         "playbook": schemas.playbook_schema,

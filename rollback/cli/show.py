@@ -31,7 +31,7 @@ Examples:
 )
 def show(plan: str, face: Format, as_json: bool, max_chars: int | None) -> int:  # noqa: FBT001
     """Show PLAN, a file that `rollback plan --out` wrote. Exit 3 when it was edited since."""
-    from rollback.wiring import PlanDocument  # noqa: PLC0415 - only now
+    from rollback.wiring import PlanDocument
 
     document = PlanDocument.load(plan)
     show_plan(document, "json" if as_json else face, max_chars)

@@ -40,13 +40,14 @@ Examples:
 @click.pass_obj
 def status(
     state: str | None,
+    *,
     run: str | None,
     face: Literal["text", "markdown", "html"],
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     max_chars: int | None,
 ) -> int:
     """List runs on this machine, or report RUN. Reads journals; starts and contacts nothing."""
-    from rollback.running.store import StateDirectory  # noqa: PLC0415 - only now
+    from rollback.running.store import StateDirectory
 
     runs = StateDirectory.locate(state, os.environ)
     if run is not None:
@@ -55,7 +56,7 @@ def status(
     if as_json:
         output.result_json(listed)
         return 0
-    from rollback.rendering.escape import visible  # noqa: PLC0415
+    from rollback.rendering.escape import visible
 
     for each in listed:
         output.result(visible(f"{each['run']}  {each['said']}"))
@@ -65,8 +66,8 @@ def status(
 
 
 def _read(run: RunDirectory) -> dict[str, Any]:
-    from rollback.rendering.report import ending  # noqa: PLC0415
-    from rollback.wiring.run_result import read_status  # noqa: PLC0415
+    from rollback.rendering.report import ending
+    from rollback.wiring.run_result import read_status
 
     try:
         known = read_status(run)
@@ -89,9 +90,9 @@ def _one(
     if as_json:
         output.result_json(_read(run))
         return 0
-    from rollback.rendering.faces import CHARS_MAX, render_report  # noqa: PLC0415
-    from rollback.running.journal import check_file  # noqa: PLC0415
-    from rollback.wiring import PlanDocument  # noqa: PLC0415
+    from rollback.rendering.faces import CHARS_MAX, render_report
+    from rollback.running.journal import check_file
+    from rollback.wiring import PlanDocument
 
     try:
         document = PlanDocument.read(run.plan())

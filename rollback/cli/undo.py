@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +12,6 @@ from rollback.cli.faces import show_plan
 
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
-    from rollback.wiring import PlanDocument
-
-
-class _Undoes(Protocol):
-    def undo(self, run: str) -> PlanDocument: ...
 
 
 @click.command(
@@ -35,22 +30,23 @@ Example:
 )
 @options.as_json
 @click.pass_obj
-def undo(  # noqa: PLR0913 - options of a command line
+def undo(
     state: str | None,
+    *,
     run: str,
     environment: str | None,
     out: str,
     face: Format,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> int:
     """Make a plan that restores what RUN changed, from the values recorded before each change.
 
-    It goes through the same guard, proof and approvals as any plan. Nothing is changed by making it.
+    It goes through the same guard, proof and approvals as any plan. Making it changes nothing.
     """
     directory, before = options.run_and_plan(state, run)
     found = environments.find(before.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
-    document = cast("_Undoes", operator).undo(directory.run)
+    document = operator.undo(directory.run)
     environments.remember(document.plan, found, options.state_root(state))
     output.write_file(Path(out), document.canonical)
     show_plan(document, "json" if as_json else face, None)

@@ -30,7 +30,7 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
     lines: list[str] = []
     where = None
     if environment is not None:
-        from rollback.loading.environment import load_environment  # noqa: PLC0415
+        from rollback.loading.environment import load_environment
 
         try:
             where = load_environment(environment)
@@ -39,12 +39,12 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
             problems.append(error)
     for name in playbooks:
         try:
-            from playbooks import find  # noqa: PLC0415
-            from rollback.loading.playbook import load_playbook  # noqa: PLC0415
+            from playbooks import find
+            from rollback.loading.playbook import load_playbook
 
             read = load_playbook(find(name))
             if where is not None:
-                from rollback.loading.together import check_together  # noqa: PLC0415
+                from rollback.loading.together import check_together
 
                 if complaints := check_together(read, where):
                     raise InputError(  # noqa: TRY301 - told with the others
@@ -68,14 +68,14 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
 
 def _tell(problems: list[InputError]) -> None:
     if problems:
-        from rollback.cli.main import complain  # noqa: PLC0415 - main imports verbs lazily
+        from rollback.cli.main import complain
 
         for problem in problems:
             complain(problem)
 
 
 def _echo(text: str) -> None:
-    from rollback.rendering.escape import visible  # noqa: PLC0415
+    from rollback.rendering.escape import visible
 
     click.echo(visible(text))
 

@@ -1,10 +1,10 @@
-"""Text from outside made safe to show: it cannot forge a line, a link, a mention or a table row.
+r"""Text from outside made safe to show: it cannot forge a line, a link, a mention or a table row.
 
 Everything that a face writes passes through here, our own sentences included, because actions put
 build ids and error bodies into their sentences. Three layers:
 
 - `visible`: one line, no character that hides, moves the cursor, reorders its neighbours or is
-  blank without being a space. What is taken away is shown as ``\\u{hex}``.
+  blank without being a space. What is taken away is shown as ``\u{hex}``.
 - `clipped`: a bound, with the number of characters left out and the digest of the whole.
 - `quoted` and `markdown_*`: the same for a given face.
 """
@@ -60,7 +60,7 @@ def visible(text: str) -> str:
 
 
 def clipped(text: str, chars_max: int) -> str:
-    """`visible`, at most about `chars_max` characters, with the size and digest of what is left out."""
+    """`visible`, about `chars_max` characters, with size and digest of what is left out."""
     if len(text) <= chars_max:
         return visible(text)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -20,10 +20,10 @@ CHARS_MAX = 65_536
 """Characters of a ticket comment where plans are usually posted."""
 
 
-def render(  # noqa: PLR0913 - each is a question a caller may ask
+def render(
     plan: Plan,
     digest: str,
-    format: Format,  # noqa: A002 - the word people use for it
+    format: Format,
     *,
     max_chars: int | None = CHARS_MAX,
     colour: bool = False,
@@ -35,7 +35,7 @@ def render(  # noqa: PLR0913 - each is a question a caller may ask
     max_chars bounds every face but JSON, which is the document itself; None for no bound.
     """
     if format == "json":
-        from rollback.rendering.json import json  # noqa: PLC0415 - one face at a time
+        from rollback.rendering.json import json
 
         return json(plan)
     return show(
@@ -57,7 +57,7 @@ def first_screen_text(plan: Plan, digest: str, *, colour: bool = False, width: i
 
 def show(
     view: View,
-    format: Literal["text", "markdown", "html"],  # noqa: A002
+    format: Literal["text", "markdown", "html"],
     *,
     max_chars: int | None = CHARS_MAX,
     colour: bool = False,
@@ -66,15 +66,15 @@ def show(
     """Any view in a face, cut to the budget."""
     match format:
         case "text":
-            from rollback.rendering.text import text  # noqa: PLC0415
+            from rollback.rendering.text import text
 
             return fit(view, lambda each: text(each, width=width, colour=colour), max_chars)
         case "markdown":
-            from rollback.rendering.markdown import markdown  # noqa: PLC0415
+            from rollback.rendering.markdown import markdown
 
             return fit(view, markdown, max_chars)
         case "html":
-            from rollback.rendering.html import html  # noqa: PLC0415
+            from rollback.rendering.html import html
 
             return fit(view, html, max_chars)
         case _:
@@ -85,7 +85,7 @@ def render_report(  # noqa: PLR0913 - each is a question a caller may ask
     plan: Plan,
     digest: str,
     records: Sequence[Record],
-    format: Literal["text", "markdown", "html"],  # noqa: A002
+    format: Literal["text", "markdown", "html"],
     *,
     next_moves: Sequence[str] = (),
     bundle: str = "",
@@ -97,7 +97,7 @@ def render_report(  # noqa: PLR0913 - each is a question a caller may ask
 
     next_moves: what the run's result says a person should do. bundle: where its evidence is.
     """
-    from rollback.rendering.report import report_view  # noqa: PLC0415 - only for reports
+    from rollback.rendering.report import report_view
 
     view = report_view(plan, digest, records, next_moves=next_moves, bundle=bundle)
     return show(view, format, max_chars=max_chars, colour=colour, width=width)

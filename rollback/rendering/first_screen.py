@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
-from rollback.rendering.view import Line, command, Section, Weight, line, prose, strong
+from rollback.rendering.view import Line, Section, Weight, command, line, prose, strong
 from rollback.rendering.words import counted, moment, shown, spoken
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The whole plan as a view: the first screen, then surfaces, steps, findings, observations, proof."""
+"""The whole plan as a view: first screen, surfaces, steps, findings, observations, proof."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rollback.rendering.view import (
     Cut,
     Line,
     Section,
-    command,
     Table,
     View,
     Weight,
+    command,
     line,
     prose,
     spans,

@@ -114,7 +114,7 @@ def _status(closed: Record | None) -> int | None:
     return said if isinstance(said, int) else None
 
 
-def _summary(  # noqa: PLR0913, PLR0917 - the parts of one paragraph
+def _summary(
     plan: Plan,
     digest: str,
     records: Sequence[Record],

@@ -152,10 +152,10 @@ def _pieces(word: str, room: int) -> Iterator[str]:
 
 
 def _coloured(rows: list[Row]) -> str:
-    from io import StringIO  # noqa: PLC0415 - with rich, only when colour is wanted
+    from io import StringIO
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.text import Text
 
     out = StringIO()
     console = Console(

@@ -90,7 +90,7 @@ Spans = tuple[Span, ...]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. label: our own word in front. depth: how far it is set in. number: in a sequence."""
+    """One line. label: our own word in front. depth: how far set in. number: in a sequence."""
 
     spans: Spans
     label: str = ""
@@ -126,8 +126,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A document. verdict: our own word; good: whether it is good news. lead: how many of the first
-    sections make the first screen. first: lines that stand above everything (break-glass)."""
+    """A document.
+
+    verdict: our own word; good: whether it is good news. lead: how many of the first sections make
+    the first screen. first: lines that stand above everything (break-glass).
+    """
 
     kind: str
     verdict: str

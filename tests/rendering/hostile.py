@@ -46,10 +46,17 @@ def saying(text: str) -> Plan:
     """A plan in which everything that comes from outside says `text`."""
     reverting = revert_step()
     change = reverting.changes[0].model_copy(
-        update={"summary": text, "resource": text, "to_build": text, "before": facts(builds=(text,))}
+        update={
+            "summary": text,
+            "resource": text,
+            "to_build": text,
+            "before": facts(builds=(text,)),
+        }
     )
     refused = refused_step()
-    no = refused.changes[0].model_copy(update={"reason": text, "next_move": text or "x", "resource": text})
+    no = refused.changes[0].model_copy(
+        update={"reason": text, "next_move": text or "x", "resource": text}
+    )
     return make_plan(
         verdict="refused",
         owner=text,
@@ -60,7 +67,9 @@ def saying(text: str) -> Plan:
         planned_by=text,
         target=facts(resource_group=text),
         not_rolled_back=(NotRolledBack(surface=text, human_step=text),),
-        surfaces=(Summary(surface=text, from_build=text, to_build=text, way=text, identified_by=text),),
+        surfaces=(
+            Summary(surface=text, from_build=text, to_build=text, way=text, identified_by=text),
+        ),
         findings=(
             Finding(weight="weak", code="x", text=text),
             Finding(weight="note", code="x", text=text, step="halt"),
@@ -68,13 +77,21 @@ def saying(text: str) -> Plan:
         exposures=(Exposure(surface=text, who=text, count=1),),
         authority=(judged(slot=text, reasons=(text,)),),
         steps=(
-            reverting.model_copy(update={"changes": (change, NoOp(id="n", resource=text, reason=text))}),
+            reverting.model_copy(
+                update={"changes": (change, NoOp(id="n", resource=text, reason=text))}
+            ),
             refused.model_copy(update={"changes": (no,)}),
         ),
         observations=(
             seen(text, facts(builds=(text,)), etag=text).model_copy(update={"gaps": (text,)}),
         ),
         proof=Certificate(
-            model_version=1, states=1, transitions=1, predicates=(text,), holds=False, broken=text, counterexample=(text,)
+            model_version=1,
+            states=1,
+            transitions=1,
+            predicates=(text,),
+            holds=False,
+            broken=text,
+            counterexample=(text,),
         ),
     )

@@ -9,13 +9,17 @@ from tests.builders import NOW, halt_step, make_plan, revert_step
 
 
 def test_two_plans_of_the_same_thing_do_not_differ() -> None:
-    later = make_plan(nonce="f" * 32, created=NOW + timedelta(minutes=5), expires=NOW + timedelta(minutes=65))
+    later = make_plan(
+        nonce="f" * 32, created=NOW + timedelta(minutes=5), expires=NOW + timedelta(minutes=65)
+    )
     assert difference(make_plan(), later) == ()
 
 
 def test_a_step_more_and_an_approver_more_are_told() -> None:
     few = make_plan(steps=(halt_step(),))
-    more = make_plan(steps=(halt_step(), revert_step()), approvals=few.approvals.model_copy(update={"count": 3}))
+    more = make_plan(
+        steps=(halt_step(), revert_step()), approvals=few.approvals.model_copy(update={"count": 3})
+    )
     told = difference(few, more)
     assert any(each.section.startswith("Step revert-backend") and each.sign == "+" for each in told)
     assert any(each.sign == "+" and "3 people must sign" in each.text for each in told)

@@ -104,7 +104,9 @@ def test_unknown_authority_weighs_as_unknown() -> None:
 def test_what_cannot_be_undone_names_the_step() -> None:
     step = revert_step()
     swap = step.changes[0].effects[0]  # type: ignore[union-attr]
-    fixed = swap.model_copy(update={"undo": swap.undo.model_copy(update={"possible": False, "by": "no way"})})
+    fixed = swap.model_copy(
+        update={"undo": swap.undo.model_copy(update={"possible": False, "by": "no way"})}
+    )
     change = step.changes[0].model_copy(update={"effects": (fixed,)})
     plan = make_plan(steps=(step.model_copy(update={"changes": (change,)}),))
     assert "IRREVERSIBLE step revert-backend" in first(plan)
@@ -122,7 +124,7 @@ def test_a_body_that_would_show_a_secret_is_named_by_its_digest() -> None:
 def test_every_write_of_a_plan_stands_in_every_face(name: str) -> None:
     plan = SAMPLES[name]()
     for face in ("text", "markdown", "html"):
-        out = render(plan, digest_of(plan), face, max_chars=None, width=2_000)  # type: ignore[arg-type]
+        out = render(plan, digest_of(plan), face, max_chars=None, width=2_000)
         for _, change in plan.updates:
             for effect in change.effects:
                 assert effect.path in out

@@ -12,7 +12,6 @@ from markdown_it import MarkdownIt
 
 from rollback.model.plan import Plan
 from rollback.rendering.faces import render
-from rollback.rendering.text import cells
 from tests.rendering.hostile import FORGERIES, anything, saying
 
 DIGEST = "0" * 64
@@ -26,9 +25,16 @@ def shown(plan: Plan, face: str) -> str:
     return render(plan, DIGEST, face, max_chars=None, width=WIDTH)  # type: ignore[arg-type]
 
 
+def cells(row: str) -> int:
+    """Columns on a terminal: wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1 for char in row)
+
+
 def headings(text: str) -> list[str]:
     """The lines that a reader takes for ours: those that start in the first column."""
-    return [row.split(":")[0] for row in text.split("\n") if row and not row.startswith((" ", "!!"))]
+    return [
+        row.split(":")[0] for row in text.split("\n") if row and not row.startswith((" ", "!!"))
+    ]
 
 
 def check_text(text: str) -> None:
@@ -40,7 +46,9 @@ def check_text(text: str) -> None:
         for char in out
         if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     }
-    assert not [char for char in out if unicodedata.bidirectional(char) in {"R", "AL", "RLO", "RLE", "RLI"}]
+    assert not [
+        char for char in out if unicodedata.bidirectional(char) in {"R", "AL", "RLO", "RLE", "RLI"}
+    ]
 
 
 def check_markdown(text: str) -> None:
@@ -54,7 +62,10 @@ def check_markdown(text: str) -> None:
         for child in token.children or ():
             assert child.type in {"text", "code_inline", "strong_open", "strong_close"}
             if child.type == "text":
-                assert not re.search(r"[@#<>\[\]`|~_*\\]|://|www\.|:\w+:|[0-9a-f]{7}", child.content.replace("->", ""))
+                assert not re.search(
+                    r"[@#<>\[\]`|~_*\\]|://|www\.|:\w+:|[0-9a-f]{7}",
+                    child.content.replace("->", ""),
+                )
 
 
 class Structure(HTMLParser):
@@ -79,7 +90,9 @@ def check_html(text: str) -> None:
     page = shown(saying(text), "html")
     assert structure(page) == structure(shown(PLAIN, "html"))
     assert "<script" not in page
-    assert not {char for char in page if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Cs"}}
+    assert not {
+        char for char in page if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+    }
 
 
 @every_forgery

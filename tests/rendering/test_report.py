@@ -34,14 +34,32 @@ def records(*said: tuple[RecordKind, dict[str, Any]]) -> tuple[Record, ...]:
 
 
 OPENED = (RecordKind.OPENED, {"by": "ana", "mode": "full", "break_glass": "", "plan": "d" * 64})
-SENT = (RecordKind.INTENT, {"effect": "revert-backend#swap", "step": "revert-backend", "change": "swap", "direction": "away-from-safety"})
-APPLIED = (RecordKind.OUTCOME, {"step": "revert-backend", "change": "swap", "outcome": "applied", "reason": "every instance serves it"})
+SENT = (
+    RecordKind.INTENT,
+    {
+        "effect": "revert-backend#swap",
+        "step": "revert-backend",
+        "change": "swap",
+        "direction": "away-from-safety",
+    },
+)
+APPLIED = (
+    RecordKind.OUTCOME,
+    {
+        "step": "revert-backend",
+        "change": "swap",
+        "outcome": "applied",
+        "reason": "every instance serves it",
+    },
+)
 ENDED = (RecordKind.STEP, {"step": "revert-backend", "status": "done", "reason": ""})
 CLOSED = (RecordKind.CLOSED, {"exit": 0})
 
 
 def report(*said: tuple[RecordKind, dict[str, Any]], face: Any = "text", **more: Any) -> str:
-    return render_report(make_plan(), "d" * 64, records(*said), face, max_chars=None, width=300, **more)
+    return render_report(
+        make_plan(), "d" * 64, records(*said), face, max_chars=None, width=300, **more
+    )
 
 
 def test_a_run_that_went_well() -> None:
@@ -78,7 +96,10 @@ def test_a_step_without_an_end_is_open_and_unknown() -> None:
 
 
 def test_an_unknown_outcome_is_never_told_as_applied() -> None:
-    unknown = (RecordKind.OUTCOME, {**APPLIED[1], "outcome": "unknown", "reason": "nobody answered"})
+    unknown = (
+        RecordKind.OUTCOME,
+        {**APPLIED[1], "outcome": "unknown", "reason": "nobody answered"},
+    )
     out = report(OPENED, SENT, unknown, (RecordKind.CLOSED, {"exit": 6}))
     assert "UNKNOWN swap the slot that every instance proves to hold the release: unknown" in out
     assert "PARTIAL OR UNKNOWN" in out.split("\n")[0]
@@ -87,7 +108,14 @@ def test_an_unknown_outcome_is_never_told_as_applied() -> None:
 def test_requests_are_found_by_their_id() -> None:
     exchange = (
         RecordKind.EXCHANGE,
-        {"request_id": f"{RUN}.revert-backend.1.3", "method": "GET", "host": "h.example", "path": "/api/release", "status": 200, "echoed": False},
+        {
+            "request_id": f"{RUN}.revert-backend.1.3",
+            "method": "GET",
+            "host": "h.example",
+            "path": "/api/release",
+            "status": 200,
+            "echoed": False,
+        },
     )
     out = report(OPENED, exchange, CLOSED)
     assert f"{RUN}.revert-backend.1.3" in out
@@ -98,12 +126,34 @@ def test_requests_are_found_by_their_id() -> None:
 def test_refusals_drift_authority_and_people_are_told() -> None:
     out = report(
         OPENED,
-        (RecordKind.REFUSAL, {"method": "PUT", "host": "x.example", "path": "/docs", "reasons": ("not in the plan",)}),
-        (RecordKind.OBSERVED, {"step": "revert-backend", "change": "swap", "verdict": "drifted", "differences": ("builds was a, is b",)}),
+        (
+            RecordKind.REFUSAL,
+            {
+                "method": "PUT",
+                "host": "x.example",
+                "path": "/docs",
+                "reasons": ("not in the plan",),
+            },
+        ),
+        (
+            RecordKind.OBSERVED,
+            {
+                "step": "revert-backend",
+                "change": "swap",
+                "verdict": "drifted",
+                "differences": ("builds was a, is b",),
+            },
+        ),
         (RecordKind.AUTHORITY, {"slot": "production", "verdict": "lost", "reasons": ("denied",)}),
         (RecordKind.AUTHORITY, {"slot": "production", "verdict": "lost", "reasons": ("denied",)}),
-        (RecordKind.ATTESTED, {"about": "halt-outside", "person": "Dana", "statement": "halted at the venue"}),
-        (RecordKind.VERIFIED, {"step": "revert-backend", "holds": False, "checks": ("FAILS build: 2026.11.22-2",)}),
+        (
+            RecordKind.ATTESTED,
+            {"about": "halt-outside", "person": "Dana", "statement": "halted at the venue"},
+        ),
+        (
+            RecordKind.VERIFIED,
+            {"step": "revert-backend", "holds": False, "checks": ("FAILS build: 2026.11.22-2",)},
+        ),
         (RecordKind.CLOSED, {"exit": 7}),
     )
     assert "STOP the guard stopped PUT x.example/docs: not in the plan" in out
