@@ -133,6 +133,7 @@ class ObjectStore:
                 Bucket=self._store.bucket,
                 Key=key,
                 Body=body,
+                ChecksumAlgorithm="SHA256",  # asked for by stores that hold retained objects
                 ChecksumSHA256=digest,
                 **condition,
                 **self._retention(effect),

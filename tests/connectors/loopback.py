@@ -1,4 +1,4 @@
-"""A little server that answers what a test tells it to, bytes for bytes, one answer a connection."""
+"""A little server that answers, byte for byte, what a test tells it to: once a connection."""
 
 from __future__ import annotations
 

@@ -48,9 +48,11 @@ def test_in_the_end_it_is_told_that_nobody_answered() -> None:
 def test_a_write_is_sent_once(status: str) -> None:
     with serving(lambda _: answer(status, b"", "Retry-After: 0")) as little:
         effect = notify_effect(channel(little.host), id="n#post", times_max=5)
-        with host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_):
-            with pytest.raises(ConnectorError) as caught:
-                post(http, effect, {"text": "x"})
+        with (
+            host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_),
+            pytest.raises(ConnectorError) as caught,
+        ):
+            post(http, effect, {"text": "x"})
     assert caught.value.status == int(status[:3])
     assert len(little.asked) == 1
 
@@ -58,9 +60,11 @@ def test_a_write_is_sent_once(status: str) -> None:
 def test_a_write_whose_answer_is_lost_is_sent_once() -> None:
     with serving(lambda _: None) as little:
         effect = notify_effect(channel(little.host), id="n#post", times_max=5)
-        with host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_):
-            with pytest.raises(ConnectorError) as caught:
-                post(http, effect, {"text": "x"})
+        with (
+            host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_),
+            pytest.raises(ConnectorError) as caught,
+        ):
+            post(http, effect, {"text": "x"})
     assert caught.value.transient
     assert len(little.asked) == 1
 
@@ -68,9 +72,11 @@ def test_a_write_whose_answer_is_lost_is_sent_once() -> None:
 def test_an_effect_for_another_host_is_a_defect() -> None:
     with serving(lambda _: answer("200 OK")) as little:
         effect = notify_effect(channel("elsewhere.example"), id="n#post")
-        with host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_):
-            with pytest.raises(ProductDefect):
-                http.send(effect, b"{}", ())
+        with (
+            host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_),
+            pytest.raises(ProductDefect),
+        ):
+            http.send(effect, b"{}", ())
     assert not little.asked
 
 
@@ -107,9 +113,12 @@ def test_a_fresh_read_forbids_cached_answers() -> None:
     ids=["long", "chunked", "bomb"],
 )  # fmt: skip
 def test_an_answer_that_is_too_large_is_not_taken(said: bytes) -> None:
-    with serving(lambda _: said) as little, host_at(little) as (http, *_):
-        with pytest.raises(ConnectorError) as caught:
-            http.get("/a", tries=3)
+    with (
+        serving(lambda _: said) as little,
+        host_at(little) as (http, *_),
+        pytest.raises(ConnectorError) as caught,
+    ):
+        http.get("/a", tries=3)
     assert (caught.value.code, caught.value.transient) == ("http.too-large", False)
 
 
@@ -125,16 +134,21 @@ def test_an_answer_that_is_too_large_is_not_taken(said: bytes) -> None:
     ],
 )
 def test_a_hostile_answer_is_an_error_of_ours(said: bytes) -> None:
-    with serving(lambda _: said) as little, host_at(little) as (http, *_):
-        with pytest.raises(ConnectorError) as caught:
-            http.get("/a", tries=1)
+    with (
+        serving(lambda _: said) as little,
+        host_at(little) as (http, *_),
+        pytest.raises(ConnectorError) as caught,
+    ):
+        http.get("/a", tries=1)
     assert caught.value.code in {"http.dropped", "http.unreadable"}
 
 
 def test_whether_the_request_id_was_echoed_is_told() -> None:
-    with serving(lambda n: answer("200 OK", b"", f"x-request-id: r-1.step.1.{n + 1}")) as little:
-        with host_at(little) as (http, *_):
-            first, second = http.get("/a"), http.get("/a")
+    with (
+        serving(lambda n: answer("200 OK", b"", f"x-request-id: r-1.step.1.{n + 1}")) as little,
+        host_at(little) as (http, *_),
+    ):
+        first, second = http.get("/a"), http.get("/a")
     with serving(lambda _: answer("200 OK")) as little, host_at(little) as (http, *_):
         silent = http.get("/a")
     assert (first.request_id, first.echoed) == ("r-1.step.1.1", True)
@@ -143,9 +157,12 @@ def test_whether_the_request_id_was_echoed_is_told() -> None:
 
 
 def test_a_header_that_would_split_the_request_is_refused() -> None:
-    with serving(lambda _: answer("200 OK")) as little, host_at(little) as (http, *_):
-        with pytest.raises((ConnectorError, GuardRefusal)):
-            http.get("/a", headers=(("x-a", "b\r\nx-c: d"),))
+    with (
+        serving(lambda _: answer("200 OK")) as little,
+        host_at(little) as (http, *_),
+        pytest.raises((ConnectorError, GuardRefusal)),
+    ):
+        http.get("/a", headers=(("x-a", "b\r\nx-c: d"),))
     assert not little.asked
 
 
@@ -164,7 +181,10 @@ def test_a_socket_that_is_refused_or_nonsense_is_told_not_raised() -> None:
 
 
 def test_a_socket_outside_the_perimeter_is_refused() -> None:
-    with serving(lambda _: None) as little, host_at(little, kind=HostKind.CHANNEL) as (http, *_):
-        with pytest.raises(GuardRefusal):
-            http.socket("/ws")
+    with (
+        serving(lambda _: None) as little,
+        host_at(little, kind=HostKind.CHANNEL) as (http, *_),
+        pytest.raises(GuardRefusal),
+    ):
+        http.socket("/ws")
     assert not little.asked

@@ -1,4 +1,4 @@
-"""Sign-in, refresh, and whether tokens verify: by key set, public key, and HS256 in compatibility."""
+"""Sign-in, refresh, and whether tokens verify: by key set, public key, HS256 where compatible."""
 
 from __future__ import annotations
 

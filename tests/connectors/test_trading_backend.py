@@ -16,7 +16,7 @@ from tests.connectors.loopback import answer, host_at, serving
 from tests.connectors.stand import BACKEND_HOST, environment, stand
 
 if TYPE_CHECKING:
-    from rollback.connectors.trading_backend import AuthorityProbe
+    from rollback.model.authority import AuthorityProbe
     from rollback.model.ports import HttpPort
     from rollback.rehearsal.simulator.process import Simulator
 

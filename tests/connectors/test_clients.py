@@ -1,0 +1,65 @@
+"""What an action gets: made when used, guarded, and cheap until then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import rollback.connectors
+from rollback.errors import GuardRefusal, InputError, ProductDefect
+from rollback.model.environment import Secret
+from tests.connectors.stand import BACKEND, BACKEND_HOST, environment, stand
+
+if TYPE_CHECKING:
+    from rollback.rehearsal.simulator.process import Simulator
+
+VENDORS = ("azure", "boto3", "botocore", "requests", "httpx", "websockets", "aiohttp", "jwt")
+
+
+def test_importing_a_connector_imports_no_sdk() -> None:
+    folder = Path(rollback.connectors.__file__).parent
+    modules = [f"rollback.connectors.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]
+    program = (
+        f"import sys, {', '.join(modules)}\n"
+        f"print([name for name in {VENDORS!r} if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert len(modules) > 15
+    assert said.stdout.decode().strip() == "[]"
+
+
+def test_a_host_outside_the_perimeter_is_refused() -> None:
+    with stand(environment()) as here, pytest.raises(GuardRefusal):
+        here.clients.http("elsewhere.example").get("/")
+
+
+def test_clients_are_made_once_and_requests_carry_the_scope(sim: Simulator) -> None:
+    with stand(environment(sim)) as here:
+        clients = here.clients
+        assert clients.http(BACKEND_HOST) is clients.http(BACKEND_HOST)
+        assert clients.arm() is clients.arm()
+        assert clients.cosmos() is clients.cosmos()
+        clients.http(BACKEND_HOST).get("/api/release")
+        clients.arm().slot(BACKEND)
+        ids = [exchange.request_id for exchange in here.exchanges.seen_all]
+        arm = [one for one in here.exchanges.seen_all if one.host == "management.azure.com"]
+    assert all(one.startswith("r-1.step.1.") for one in ids)
+    assert len(set(ids)) == len(ids)
+    assert arm[0].provider_id, "the service's own request id is recorded beside it"
+    received = {entry.request_id for entry in sim.control.ledger()}
+    assert set(ids) <= received
+
+
+def test_a_secret_that_is_not_set_and_evidence_that_is_not_given() -> None:
+    with stand(environment()) as here:
+        with pytest.raises(InputError):
+            here.clients.secret(Secret(variable="NOT_SET"))
+        with pytest.raises(ProductDefect):
+            here.clients.evidence()
+        assert here.clients.nonce() != here.clients.nonce()
+        here.clients.pause(3.5)
+        assert here.clock.waited == [3.5]

@@ -1,0 +1,130 @@
+"""Cosmos through the real SDK, guarded: read whole, by key and by Entra, and never written."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rollback.connectors.cosmos import CosmosReader
+from rollback.errors import ConnectorError, GuardRefusal
+from rollback.guard.wire import azure_wire
+from rollback.model.ports import CosmosPort
+from rollback.rehearsal.simulator import names
+from tests.connectors.stand import environment, stand
+
+if TYPE_CHECKING:
+    from rollback.rehearsal.simulator.process import Simulator
+    from tests.connectors.stand import Stand
+
+CONTAINER = "audit_log"
+
+
+def reader(here: Stand, page_items: int = 50) -> CosmosReader:
+    return CosmosReader(
+        endpoint=here.environment.cosmos.endpoint,
+        database=names.DATABASE,
+        credential=names.COSMOS_KEY,
+        transport=azure_wire.transport(here.wire),
+        latch=here.latch,
+        page_items=page_items,
+    )
+
+
+def test_a_container_is_read_whole_and_byte_for_byte(sim: Simulator) -> None:
+    held = sim.control.world().containers[CONTAINER].documents
+    with stand(environment(sim)) as here:
+        pages = list(reader(here).pages(CONTAINER))
+    items = [item for page in pages for item in page.items]
+    assert len(pages) > 1
+    assert sorted(json.loads(item)["id"] for item in items) == sorted(str(d["id"]) for d in held)
+    assert all(page.charge_hundredths == 283 for page in pages)
+    assert pages[-1].continuation == ""
+
+
+def test_reading_goes_on_from_a_continuation(sim: Simulator) -> None:
+    with stand(environment(sim)) as here:
+        whole = [item for page in reader(here).pages(CONTAINER) for item in page.items]
+        first = next(reader(here).pages(CONTAINER))
+        rest = [
+            item
+            for page in reader(here).pages(CONTAINER, continuation=first.continuation)
+            for item in page.items
+        ]
+    assert first.continuation
+    assert [*first.items, *rest] == whole
+
+
+def test_a_window_holds_both_ends(sim: Simulator) -> None:
+    held = sim.control.world().containers[CONTAINER].documents
+    stamps = sorted(int(document["_ts"]) for document in held)
+    low, high = stamps[len(stamps) // 3], stamps[2 * len(stamps) // 3]
+    with stand(environment(sim)) as here:
+        found = [
+            json.loads(item)["_ts"]
+            for page in reader(here).pages(
+                CONTAINER,
+                since=datetime.fromtimestamp(low, UTC),
+                until=datetime.fromtimestamp(high, UTC),
+            )
+            for item in page.items
+        ]
+        none = list(reader(here).pages(CONTAINER, since=datetime.now(UTC) + timedelta(days=9)))
+    assert sorted(found) == [stamp for stamp in stamps if low <= stamp <= high]
+    assert found
+    assert [item for page in none for item in page.items] == []
+
+
+def test_by_entra_too(sim: Simulator) -> None:
+    cosmos = environment().cosmos.model_dump(mode="json") | {"key": None, "entra": True}
+    with stand(environment(sim, cosmos=cosmos)) as here:
+        assert here.clients.cosmos().reachable() == ""
+
+
+def test_throttling_is_waited_for_and_bounded(sim: Simulator) -> None:
+    sim.control.fault("cosmos_429", count=2, retry_after_ms=1)
+    with stand(environment(sim)) as here:
+        assert sum(len(page.items) for page in reader(here).pages(CONTAINER)) > 0
+        sim.control.fault("cosmos_429", count=0, retry_after_ms=1)
+        with pytest.raises(ConnectorError) as caught:
+            list(reader(here).pages(CONTAINER))
+    assert (caught.value.code, caught.value.transient) == ("cosmos.throttled", True)
+
+
+def test_an_account_that_cannot_be_reached_is_told(sim: Simulator) -> None:
+    sim.control.fault("cosmos_unreachable")
+    with stand(environment(sim)) as here:
+        why = here.clients.cosmos().reachable()
+        with pytest.raises(ConnectorError) as caught:
+            list(here.clients.cosmos().pages(CONTAINER))
+    assert why
+    assert caught.value.transient
+    assert names.COSMOS_KEY not in why + str(caught.value)
+
+
+def test_a_container_that_is_not_there(sim: Simulator) -> None:
+    with stand(environment(sim)) as here, pytest.raises(ConnectorError) as caught:
+        list(here.clients.cosmos().pages("nothing"))
+    assert (caught.value.status, caught.value.transient) == (404, False)
+
+
+def test_the_reader_has_nothing_that_writes() -> None:
+    public = {name for name in vars(CosmosReader) if not name.startswith("_")}
+    assert public == {"pages", "reachable", "close"}
+    assert {name for name in vars(CosmosPort) if not name.startswith("_")} == public - {"close"}
+
+
+def test_even_the_clients_own_writes_do_not_leave(sim: Simulator) -> None:
+    changes = len(sim.control.changes())
+    with stand(environment(sim)) as here:
+        container = (
+            reader(here)
+            ._client.get_database_client(names.DATABASE)
+            .get_container_client("dynamic_config")
+        )
+        with pytest.raises(GuardRefusal) as caught:
+            container.upsert_item({"id": "x", "tenant": "t"})
+    assert caught.value.promise == "no-control-plane-rewrite"
+    assert len(sim.control.changes()) == changes

@@ -1,0 +1,69 @@
+"""Documents are cut out of a page byte for byte, whatever they hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback.connectors.raw_documents import documents
+
+SPACE = st.text(" \t\n\r", max_size=3)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(VALUES, max_size=5), st.dictionaries(st.text(), VALUES, max_size=3), SPACE,
+       st.booleans(), st.booleans())  # fmt: skip
+def test_each_slice_is_what_was_written(
+    items: list[Any], around: dict[str, Any], space: str, ascii_only: bool, last: bool
+) -> None:
+    around.pop("Documents", None)
+
+    def written(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=ascii_only, separators=(f"{space},", f": {space}"))
+
+    # Lone surrogates cannot stand in UTF-8; the service cannot send them unescaped.
+    slices = [written(item) for item in items]
+    array = f"[{space}{f'{space},{space}'.join(slices)}{space}]"
+    members = [f"{json.dumps(name)}{space}:{space}{written(around[name])}" for name in around]
+    members.insert(len(members) if last else 0, f'"Documents"{space}:{space}{array}')
+    body = f"{space}{{{space}{f'{space},{space}'.join(members)}{space}}}{space}".encode()
+    assert documents(body) == tuple(one.encode() for one in slices)
+
+
+@given(st.binary(max_size=60) | st.text('{}[]",:Documents 1\\', max_size=40).map(str.encode))
+def test_anything_else_is_a_value_error(body: bytes) -> None:
+    try:
+        found = documents(body)
+    except ValueError:
+        return
+    assert [json.loads(one) for one in found] == json.loads(body)["Documents"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"Documents":[1,]}',
+        b'{"Documents":[1],}',
+        b'{"Documents":[1]',
+        b'{"Documents":[1]} x',
+        b'{"Documents":[1],"Documents":[2]}',
+        b'{"Documents":{"0":1}}',
+        b'{"a":{"Documents":[1]}}',
+        b'{"Documents":[' + b"[" * 100_000,
+    ],
+)
+def test_a_page_that_is_not_whole_has_no_documents(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        documents(body)
+    assert not isinstance(caught.value, RecursionError)

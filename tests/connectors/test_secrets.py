@@ -1,0 +1,54 @@
+"""Secrets are resolved late and blotted from texts in every form they may take."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollback.connectors.secrets import VariableSecrets
+from rollback.errors import InputError
+from rollback.model.environment import Secret
+
+KEY = Secret(variable="THE_KEY")
+VALUES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=12, max_size=40)
+
+
+@given(VALUES, st.text(max_size=7))
+def test_no_written_form_of_a_value_is_left(value: str, before: str) -> None:
+    secrets = VariableSecrets({"THE_KEY": value})
+    assert secrets.get(KEY) == value
+    wrapped = f"{before}{value}{before}".encode(errors="replace")
+    shown = [
+        value,
+        json.dumps({"a": value}),
+        json.dumps({"a": value}, ensure_ascii=False),
+        quote(value),
+        quote(value, safe=""),
+        urlencode({"a": value}),
+        quote_plus(value),
+        value.encode().hex(),
+        repr({"a": value}),
+    ]
+    for text in shown:
+        assert value not in secrets.redact(text)
+        assert "[secret]" in secrets.redact(text)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        assert "[secret]" in secrets.redact(encode(wrapped).decode())
+
+
+def test_what_was_never_given_out_is_not_known() -> None:
+    secrets = VariableSecrets({"THE_KEY": "a-value-of-its-own"})
+    assert secrets.redact("a-value-of-its-own") == "a-value-of-its-own"
+    assert "a-value-of-its-own" not in repr(secrets)
+
+
+@pytest.mark.parametrize("variables", [{}, {"THE_KEY": ""}, {"the_key": "x"}])
+def test_a_variable_that_is_not_set_is_named(variables: dict[str, str]) -> None:
+    with pytest.raises(InputError) as caught:
+        VariableSecrets(variables).get(KEY)
+    assert "THE_KEY" in caught.value.reason
