@@ -1,0 +1,262 @@
+"""Capture evidence: what a change could destroy before it, what lasts alongside and after (A5).
+
+Volatile sources: routing rules, settings differences, worker logs, probe answers, authority
+answers, control reads. Durable ones: Cosmos audit containers in the window, digests of control
+documents, deployments, the activity log. Each source is bounded; what could not be had is recorded as a gap,
+and is never an exception (promise evidence-first).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rollback.actions.authority_reading import read_authority
+from rollback.actions.surfaces import PRODUCTION
+from rollback.errors import ConnectorError
+from rollback.evidence.capture import Budget, Source, capture
+from rollback.evidence.effects import evidence_effects
+from rollback.evidence.redaction import Redaction
+from rollback.evidence.sources import app_service, cosmos, hosts
+from rollback.evidence.sources.lines import model_line
+from rollback.evidence.windows import recorded
+from rollback.model.base import facts
+from rollback.model.change import Finding, RefusedChange, Update
+from rollback.model.direction import Direction
+from rollback.model.observation import Observation
+from rollback.model.ports import ActionPlan, Look, Performed, Verification
+from rollback.model.record import Outcome
+from rollback.model.steps import SnapshotAuditLogs as SnapshotSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from rollback.evidence.capture import Read
+    from rollback.model.base import Facts
+    from rollback.model.change import Change
+    from rollback.model.environment import Environment
+    from rollback.model.observation import Prediction, World
+    from rollback.model.plan import PlannedStep
+    from rollback.model.ports import Clients, StepContext
+
+CAPTURE = "capture"
+BEFORE = "capture-before/"
+"""How the planner names a capture that it puts in; the rest is the step it comes before."""
+
+RUN = "run"
+_COSMOS = "cosmos/account"
+
+
+class SnapshotAuditLogs:
+    """The action. Stateless."""
+
+    name = "snapshot_audit_logs"
+    spec = SnapshotSpec
+
+    def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
+        """Whether Cosmos can be reached from here; the rest is read when it is captured."""
+        if not _wants(step, "durable"):
+            return ()
+        at = clients.now()
+        try:
+            problem = clients.cosmos().reachable()
+        except ConnectorError as error:
+            problem = error.reason
+        return (
+            Observation(
+                resource=_COSMOS,
+                context=facts(reachable=problem),
+                where=step.environment.cosmos.endpoint,
+                at=at,
+                gaps=(problem,) if problem else (),
+            ),
+        )
+
+    def plan(self, step: StepContext, world: World) -> ActionPlan:
+        """One update: all sources of the step, into the store or the local spool."""
+        environment = step.environment
+        effects = evidence_effects(environment, step.name, step.evidence_path, CAPTURE)
+        resource = f"evidence/{step.name}"
+        if not effects:
+            return ActionPlan(changes=(_nowhere(resource),))
+        seconds = _seconds_max(step)
+        change: Change = Update(
+            id=CAPTURE,
+            resource=resource,
+            summary=_summary(step),
+            before=facts(captured=False),
+            after=facts(captured=True),
+            effects=effects,
+            direction=Direction.NEITHER,
+            settle_s_max=0,
+            poll_s=1,
+        )
+        return ActionPlan(
+            changes=(change,), findings=_findings(step, world), duration_s_max=seconds
+        )
+
+    def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
+        """Evidence changes no resource of the world."""
+        del step, change
+        return ()
+
+    def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
+        """Capture every source, then store the list of what they gave.
+
+        Raises EvidenceNotWritten where neither the store nor the spool takes it, and a refusal of
+        the guard. Doing it twice stores only what is new.
+        """
+        del change
+        environment = step.environment
+        sink = clients.evidence()
+        moment = _moment(step)
+        budget = Budget(
+            bytes_max=environment.evidence.bytes_max,
+            chunks_max=environment.evidence.chunks_max,
+            deadline=clients.now() + timedelta(seconds=_seconds_max(step)),
+        )
+        redaction = Redaction(environment.evidence.redact, clients.nonce().encode())
+        windows = tuple(
+            capture(
+                source,
+                "durable" if durable and moment != "after" else moment,
+                clients,
+                sink,
+                redaction,
+                budget,
+            )
+            for durable, source in _sources(step, clients)
+        )
+        return Performed(recorded(windows, moment, sink))
+
+    def look(
+        self, step: StepContext, change: Update, clients: Clients, performed: Facts
+    ) -> Look:
+        """Captured when the list of windows was stored; an interrupted capture was not."""
+        del step, change, clients
+        told = {fact.name: fact.value for fact in performed}
+        if not told.get("windows_sha256"):
+            return Look(Outcome.NOT_APPLIED, "the capture did not come to its end; capture again")
+        missing = told.get("incomplete")
+        gaps = len(missing) if isinstance(missing, tuple) else 0
+        said = f"{told.get('sources')} sources, {told.get('items')} items"
+        where = " in the local spool: the store did not take it" if told.get("spooled") else ""
+        incomplete = f"; {gaps} of them incomplete" if gaps else ""
+        return Look(Outcome.APPLIED, f"captured {said}{where}{incomplete}")
+
+    def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
+        """Nothing more: the store read each chunk back, and the bundle is verified as a whole."""
+        del step, planned, clients
+        return Verification()
+
+
+def _spec(step: StepContext) -> SnapshotSpec:
+    return step.spec if isinstance(step.spec, SnapshotSpec) else SnapshotSpec()
+
+
+def _wants(step: StepContext, kind: str) -> bool:
+    return _spec(step).sources in ("all", kind)
+
+
+def _moment(step: StepContext) -> str:
+    if step.name.startswith(BEFORE):
+        return f"before/{step.name.removeprefix(BEFORE)}"
+    return "after" if _spec(step).window == RUN else f"at/{step.name}"
+
+
+def _seconds_max(step: StepContext) -> int:
+    """How long the whole capture may take: a few sources' worth, or nothing would be bounded."""
+    environment = step.environment
+    volatile = environment.policy.volatile_s_max * 2 if _wants(step, "volatile") else 0
+    durable = environment.evidence.source_s_max * 3 if _wants(step, "durable") else 0
+    return max(1, volatile + durable)
+
+
+def _summary(step: StepContext) -> str:
+    spec = _spec(step)
+    kind = {"all": "volatile and durable", "volatile": "volatile", "durable": "durable"}
+    since = "of this run" if spec.window == RUN else f"of the last {spec.window} s"
+    before = f" before {step.name.removeprefix(BEFORE)}" if step.name.startswith(BEFORE) else ""
+    return f"capture {kind[spec.sources]} evidence{before}, {since}"
+
+
+def _findings(step: StepContext, world: World) -> tuple[Finding, ...]:
+    found = []
+    if step.environment.evidence.store is None:
+        found.append(
+            Finding(
+                weight="weak",
+                code="evidence.local-only",
+                text="no evidence store is configured: evidence stays on this machine's disk",
+                step=step.name,
+            )
+        )
+    problem = world.get(_COSMOS, "reachable", "")
+    if problem and _wants(step, "durable"):
+        found.append(
+            Finding(
+                weight="unknown",
+                code="evidence.cosmos-unreachable",
+                text=f"audit logs cannot be read from here ({problem}); evidence will say so",
+                step=step.name,
+            )
+        )
+    return tuple(found)
+
+
+def _nowhere(resource: str) -> RefusedChange:
+    return RefusedChange(
+        id=CAPTURE,
+        resource=resource,
+        code="evidence.no-place",
+        reason="there is neither an evidence store nor a local folder for evidence",
+        next_move="name an evidence store in the environment, or a state folder to write to",
+        promise="evidence-first",
+    )
+
+
+def _sources(step: StepContext, clients: Clients) -> Iterator[tuple[bool, Source]]:
+    """(durable, source) in the order they are captured: what passes soonest comes first."""
+    environment = step.environment
+    surfaces = [
+        name for name, surface in environment.surfaces if surface.provider == "app-service"
+    ]
+    if _wants(step, "volatile"):
+        bound = environment.policy.volatile_s_max
+        for name in surfaces:
+            for source in app_service.volatile(environment, name, bound):
+                yield False, source
+            yield False, hosts.probe_answers(environment, name, bound)
+        yield False, _authority(environment, bound)
+        for source in hosts.control_reads(environment, bound):
+            yield False, source
+    if _wants(step, "durable"):
+        until = clients.now()
+        since = _since(step, until)
+        bound = environment.evidence.source_s_max
+        for source in cosmos.control(environment, bound):
+            yield True, source
+        for source in cosmos.audit(environment, bound, since, until):
+            yield True, source
+        for name in surfaces:
+            for source in app_service.durable(environment, name, bound, since, until):
+                yield True, source
+
+
+def _since(step: StepContext, until: datetime) -> datetime:
+    created = step.created or until
+    window = _spec(step).window
+    back = 0 if isinstance(window, str) else window
+    return created - timedelta(seconds=back)
+
+
+def _authority(environment: Environment, seconds_max: int) -> Source:
+    halt = environment.halt_authority
+    surface = environment.surface(halt.surface)
+
+    def read(clients: Clients) -> Iterator[Read]:
+        for slot in (PRODUCTION, surface.stable_slot):
+            yield model_line(read_authority(environment, slot, clients))
+
+    return Source(f"authority/{halt.surface}", read, seconds_max)

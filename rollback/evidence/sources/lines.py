@@ -1,0 +1,56 @@
+"""How sources write what they read: one JSON value a line, names sorted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from rollback.model.base import rfc3339
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from rollback.model.ports import Answer
+
+
+_OK = 200
+
+
+def line(value: dict[str, Any]) -> bytes:
+    """One JSON object as one line."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def model_line(value: BaseModel, **more: Any) -> bytes:
+    """A model's fields, and more beside them, as one line."""
+    return line({**value.model_dump(mode="json"), **more})
+
+
+def answer_line(answer: Answer, host: str, path: str, **more: Any) -> bytes:
+    """A raw answer: its body as text, byte for byte where it is UTF-8. No header is kept.
+
+    Of an error only the digest and size of the body are kept: error pages quote what they choke on,
+    secrets of other systems too, and nobody here could know those to blot them out.
+    """
+    body = (
+        {"body": answer.body.decode("utf-8", "backslashreplace")}
+        if answer.status == _OK
+        else {
+            "body_bytes": len(answer.body),
+            "body_sha256": hashlib.sha256(answer.body).hexdigest(),
+        }
+    )
+    return line(
+        {
+            **body,
+            "at": rfc3339(answer.at),
+            "echoed": answer.echoed,
+            "host": host,
+            "path": path,
+            "request_id": answer.request_id,
+            "status": answer.status,
+            **more,
+        }
+    )

@@ -1,0 +1,43 @@
+"""A bucket in memory that passes the public suite of stores, and ways for it to fail."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from rollback.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from rollback.model.effect import HttpWrite
+
+
+class MemoryBucket:
+    """An `S3Port` in memory. fails: raised by every create; drops: stores, then loses the answer."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.created: list[str] = []
+        self.fails: ConnectorError | None = None
+        self.drops = False
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        found = self.objects.get(key)
+        return None if found is None else (found, hashlib.sha256(found).hexdigest())
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        return tuple(sorted(key for key in self.objects if key.startswith(prefix)))
+
+    def create(self, effect: HttpWrite, key: str, body: bytes) -> str:
+        del effect
+        if self.fails is not None:
+            raise self.fails
+        if key in self.objects:
+            raise ConnectorError("s3.precondition", "it is there", transient=False, status=412)
+        self.objects[key] = body
+        self.created.append(key)
+        if self.drops:
+            raise ConnectorError("s3.timeout", "no answer in time", transient=True)
+        return "etag"
+
+    def replace(self, effect: HttpWrite, key: str, body: bytes, etag: str) -> str:
+        raise NotImplementedError
