@@ -233,7 +233,7 @@ def _auto_swap(step: StepContext, world: World, name: str, slot: str) -> Change:
 def halt_pipeline(
     step: StepContext, world: World, name: str, pipeline: Pipeline
 ) -> tuple[Halted, Halted]:
-    """(the pipeline disabled: absolute, first; waiting deployments rejected, queued runs cancelled)."""
+    """The pipeline disabled (absolute, so first); then waiting and queued runs stopped."""
     resource, change_id = f"{name}/pipeline", f"pipeline-{name}"
     seen = world.find(resource)
     if seen is None or not seen.compared:
@@ -279,14 +279,12 @@ def _runs(step: StepContext, world: World, name: str, pipeline: Pipeline) -> Hal
             tuple(int(each) for each in environments.split(",")),
             id=f"{step.name}#{change_id}",
         )
-        says = f"reject the waiting deployments of run {run}"
-        changes.append(_run_update(step, name, change_id, says, run, "waiting", effect))
+        changes.append(_run_update(step, name, change_id, run=run, status="waiting", effect=effect))
     waiting = [run for run in texts(world.get(resource, "waiting")) if run not in rejected]
     for run in (*texts(world.get(resource, "queued")), *waiting):
         change_id = f"cancel-{name}-{run}"
         effect = cancel_effect(pipeline, run, id=f"{step.name}#{change_id}")
-        says = f"cancel run {run}, which has not started"
-        changes.append(_run_update(step, name, change_id, says, run, "queued", effect))
+        changes.append(_run_update(step, name, change_id, run=run, status="queued", effect=effect))
     deploying = texts(world.get(resource, "in_progress"))
     findings = (
         Finding(
@@ -301,11 +299,11 @@ def _runs(step: StepContext, world: World, name: str, pipeline: Pipeline) -> Hal
     return Halted(tuple(changes), findings if deploying else ())
 
 
-def _run_update(  # noqa: PLR0913 - one argument per fact of the run
+def _run_update(
     step: StepContext,
     name: str,
     change_id: str,
-    says: str,
+    *,
     run: str,
     status: str,
     effect: HttpWrite,
@@ -313,7 +311,7 @@ def _run_update(  # noqa: PLR0913 - one argument per fact of the run
     return Update(
         id=change_id,
         resource=f"{name}/pipeline",
-        summary=says,
+        summary=effect.says,
         before=facts(run=run, status=status),
         after=facts(run=run, status="ended"),
         effects=(effect,),

@@ -33,7 +33,7 @@ def counted(seen: list[str]) -> str:
     return ", ".join(f"{one} x{seen.count(one)}" for one in sorted(set(seen)))
 
 
-def _releases(  # noqa: PLR0913 - one argument per fact
+def _releases(
     environment: Environment, name: str, host: str, build: str, samples: int, clients: Clients
 ) -> list[Check]:
     path = environment.surface(name).release_path
@@ -77,9 +77,7 @@ def _pages(host: str, path: str, build: str, samples: int, clients: Clients) -> 
     return Check(f"page of {host} and its chunks", bool(build) and set(seen) == {build}, said)
 
 
-def _socket(
-    environment: Environment, host: str, path: str, build: str, clients: Clients
-) -> Check:
+def _socket(environment: Environment, host: str, path: str, build: str, clients: Clients) -> Check:
     """A new web socket is answered by the build. Old ones were dropped, or are exposure."""
     title = f"new web socket of {host}"
     try:

@@ -98,9 +98,7 @@ class RestoreTrafficAction:
         left = clients.arm().configuration(reference(step.environment, surface)).ramp_rules
         if not left:
             return Look(Outcome.APPLIED, "no rule is left")
-        return Look(
-            Outcome.NOT_APPLIED, f"rules are left: {', '.join(one.name for one in left)}"
-        )
+        return Look(Outcome.NOT_APPLIED, f"rules are left: {', '.join(one.name for one in left)}")
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Sample every host from outside, after the reconnect storm had time to settle."""

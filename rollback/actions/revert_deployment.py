@@ -76,9 +76,7 @@ class RevertDeploymentAction:
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Every listed instance of production serves the release the plan names."""
-        updates = [
-            one for one in planned.changes if isinstance(one, Update) and one.moves_users
-        ]
+        updates = [one for one in planned.changes if isinstance(one, Update) and one.moves_users]
         if not updates:
             return Verification()
         now = served(step.environment, _name(step), PRODUCTION, clients)
@@ -126,7 +124,7 @@ class _Planner:
         return self.by_way()
 
     def by_way(self) -> ActionPlan:
-        """The first open way in the surface's order. A way that overwrites a slot is only chosen."""
+        """The first open way in the surface's order; one that overwrites a slot only by choice."""
         target = Target(self.step, self.name, self.surface, self.world, self.build)
         chosen = str(getattr(self.step.spec, "way", "auto"))
         if chosen != "auto" and chosen not in self.surface.ways:
@@ -208,9 +206,7 @@ class _Planner:
         )
 
 
-def _look_at_swap(
-    step: StepContext, change: Update, clients: Clients, performed: Facts
-) -> Look:
+def _look_at_swap(step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
     environment, name = step.environment, _name(step)
     surface = environment.surface(name)
     arm = clients.arm()
@@ -250,10 +246,8 @@ def _look_at_swap(
     return Look(outcomes[judged.applied], judged.reason, kept)
 
 
-def _look_at_slot(
-    step: StepContext, change: Update, clients: Clients, performed: Facts
-) -> Look:
-    """Was the image pinned, or the slot started, and does every instance serve the release?"""
+def _look_at_slot(step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
+    """Applied: image pinned or slot started, and every instance serves the release."""
     environment, name = step.environment, _name(step)
     slot = str(fact(change.after, "slot"))
     ref = reference(environment, environment.surface(name), slot)

@@ -31,6 +31,9 @@ VOLATILE = ("routing", "settings", "worker-logs", "probes")
 """Evidence that a restart or a swap destroys."""
 
 
+NO_DIGEST = "the catalogue has no image digest for it"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What one revert is about."""
@@ -67,6 +70,11 @@ class Target:
         return "" if entry is None or entry.image is None else entry.image
 
     @property
+    def proved(self) -> str:
+        """The build that every instance of the slot serves; empty where there is no such."""
+        return one_build(self.world, self.name, self.slot)
+
+    @property
     def bad(self) -> tuple[str, ...]:
         """What production serves now."""
         return builds_of(self.world, self.name, PRODUCTION)
@@ -74,34 +82,45 @@ class Target:
 
 def unavailable(target: Target, way: str) -> str:
     """Why a way cannot be taken; empty when it can."""
-    if way in {"image", "artifact"} and not target.image:
-        return "the catalogue has no image digest for it"
-    there = builds_of(target.world, target.name, target.slot)
-    proved = one_build(target.world, target.name, target.slot)
     if way == "image":
-        if not str(target.fact(PRODUCTION, "image") or ""):
-            return "the site is not seen to run a container image"
-        if target.surface.carries_authority and proved != target.build:
-            return "no slot serves it, so it could not prove halt authority before users reach it"
-        return ""
+        return _no_image(target)
     if target.fact(target.slot, "state") is None:
         return f"slot {target.slot} cannot be read"
-    if way == "artifact":
-        if proved == target.build and not target.stopped:
-            return "the slot serves it already; there is nothing to fill"
-        if not target.filled and not target.stopped:
-            return "the slot is set to its image already, yet not every instance serves it"
+    return _no_artifact(target) if way == "artifact" else _no_swap(target)
+
+
+def _no_image(target: Target) -> str:
+    if not target.image:
+        return NO_DIGEST
+    if not str(target.fact(PRODUCTION, "image") or ""):
+        return "the site is not seen to run a container image"
+    if target.surface.carries_authority and target.proved != target.build:
+        return "no slot serves it, so it could not prove halt authority before users reach it"
+    return ""
+
+
+def _no_artifact(target: Target) -> str:
+    if not target.image:
+        return NO_DIGEST
+    if target.filled or target.stopped:
         return ""
+    if target.proved == target.build:
+        return "the slot serves it already; there is nothing to fill"
+    return "the slot is set to its image already, yet not every instance serves it"
+
+
+def _no_swap(target: Target) -> str:
     if target.stopped:
         held = bool(target.image) and not target.filled
         return "" if held else "the stopped slot is not seen to hold its image"
+    there = builds_of(target.world, target.name, target.slot)
     if len(there) > 1:
         return f"instances of the slot disagree: {', '.join(there)}"
     if not there:
         return "no instance of the slot says what it serves"
     if there != (target.build,):
         return f"the slot serves {there[0]}, not {target.build}"
-    return "" if proved else "not every instance of the slot says what it serves"
+    return "" if target.proved else "not every instance of the slot says what it serves"
 
 
 def refused_by_settings(target: Target) -> RefusedChange | None:
@@ -207,9 +226,7 @@ def _swap(target: Target, slot_image: str) -> Update:
             ),
             Prediction(
                 resource=slot,
-                compared=facts(
-                    builds=target.bad, image=images[0], operation="", state="Running"
-                ),
+                compared=facts(builds=target.bad, image=images[0], operation="", state="Running"),
             ),
         ),
     )
@@ -238,9 +255,7 @@ def _start(target: Target) -> Update:
         settle_s_max=policy.swap_s_max,
         poll_s=policy.poll_s,
         predicts=(
-            Prediction(
-                resource=slot, compared=facts(state="Running", builds=(target.build,))
-            ),
+            Prediction(resource=slot, compared=facts(state="Running", builds=(target.build,))),
         ),
     )
 

@@ -33,7 +33,7 @@ def builds_of(world: World, name: str, slot: str) -> tuple[str, ...]:
 
 
 def one_build(world: World, name: str, slot: str) -> str:
-    """The build that is proved to be served: by every listed instance, and only that; else empty."""
+    """The build that every listed instance is proved to serve; empty where there is no such."""
     builds = builds_of(world, name, slot)
     silent = texts(world.get(f"{name}/slot/{slot}", "unanswered"))
     return builds[0] if len(builds) == 1 and not silent else ""

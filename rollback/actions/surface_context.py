@@ -108,7 +108,7 @@ def observe_history(
     swaps = _swaps(activity, surface.stable_slot, swap_status)
     history = placed(ledgers, swaps)
     catalogue = tuple(entry.build for entry in surface.releases)
-    # Without the activity log entries cannot be put back where they were made: nothing is concluded.
+    # Without the activity log nothing tells where an entry was made, so nothing is concluded.
     found = last_stable(history, now, catalogue) if now and not gaps else None
     stable = "" if found is None else found.build
     return Observation(

@@ -21,12 +21,12 @@ from datetime import datetime
 from rollback.model.base import rfc3339
 
 WARM_UP = "could not be started"
-"""How the service says that a warm-up failed (surfaces.md; the whole sentence is the connector's)."""
+"""How the service says that a warm-up failed, in the connector's sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What one slot serves. silent: listed instances that did not answer, or that cannot be listed."""
+    """What one slot serves. silent: some listed instance did not answer, or none is listed."""
 
     builds: tuple[str, ...] = ()
     silent: bool = False
@@ -49,7 +49,7 @@ class SwapReading:
 
 @dataclass(frozen=True, slots=True)
 class SwapJudgement:
-    """applied None: still open. quiet_since: since when nothing moved, empty where something did."""
+    """applied None: still open. quiet_since: since when nothing moved, else empty."""
 
     applied: bool | None
     reason: str
@@ -79,16 +79,14 @@ def judge_swap(
         return SwapJudgement(applied=False, reason=reading.message)
     done, since = quiet(now, quiet_since, quiet_s)
     if done:  # rule 4
-        nothing = (
-            f"nothing moved for {quiet_s} s: no operation, same swap timestamp, same builds"
-        )
+        nothing = f"nothing moved for {quiet_s} s: no operation, same swap timestamp, same builds"
         reason = f"{nothing} ({reading.message})" if reading.message else nothing
         return SwapJudgement(applied=False, reason=reason, quiet_since=since)
     return SwapJudgement(None, "nothing moved so far", since)
 
 
 def quiet(now: datetime, since: str, quiet_s: int) -> tuple[bool, str]:
-    """(has the quiet period passed, since when it is quiet). since: empty at the first quiet look."""
+    """(the quiet period has passed, quiet since). since: empty at the first quiet look."""
     began = since or rfc3339(now)
     return (now - datetime.fromisoformat(began)).total_seconds() >= quiet_s, began
 

@@ -99,7 +99,7 @@ def _below_floor(one: _Candidate) -> RefusedChange | None:
 
 
 def _schema(one: _Candidate, entry: Release, findings: list[Finding]) -> RefusedChange | None:
-    """Does it understand the control documents that are live now?
+    """Refused where it is known not to understand the control documents that are live now.
 
     What the release itself says on its slot goes before what the catalogue says of it.
     """
