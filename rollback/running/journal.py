@@ -30,12 +30,12 @@ from rollback.model.journal import (
 from rollback.model.ports import Clock, Journal
 from rollback.model.record import Record, RecordKind
 from rollback.running.disk import Disk, RealDisk, sync_directory
+from rollback.running.tail import Tail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RESERVE_SUFFIX = ".reserve"
-_PENDING_MAX = 1000
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -73,9 +73,7 @@ class FileJournal:
         self._chain = Chain()
         self._records: list[Record] = []
         self._snapshot: tuple[Record, ...] | None = ()
-        self._durable_size = 0
-        self._suspect = False  # the file may lack lines of `pending`, or end in half a line
-        self._pending: list[bytes] = []
+        self._tail = Tail(descriptor, disk)
         self._broken = ""
         self._reserve = path.with_name(path.name + RESERVE_SUFFIX)
         self._reserved = self._reserve.exists()
@@ -176,7 +174,7 @@ class FileJournal:
             self._chain.add(record, line_of(record))
         self._records = list(check.records)
         self._snapshot = None
-        self._durable_size = check.good_bytes
+        self._tail = Tail(self._descriptor, self._disk, check.good_bytes)
         if check.torn_bytes:
             torn = data[check.good_bytes :]
             self._disk.truncate(self._descriptor, check.good_bytes)
@@ -231,16 +229,17 @@ class FileJournal:
             if self._broken:
                 raise _broken(self.path, self._broken)
             record, line = self._make(stream, kind, body)
-            self._pending.append(line + b"\n")
             filled = False
             try:
-                self._put(durable=durable)
+                self._tail.append(line + b"\n", durable=durable)
             except OSError as error:
-                self._suspect = True
                 filled = self._make_room(error)
-                if not filled or not self._again(durable=durable):
-                    self._pending.pop()
-                    self._cut()
+                try:
+                    if not filled:
+                        raise
+                    self._tail.settle(durable=durable)
+                except OSError:
+                    self._tail.drop()
                     raise _unwritable(self.path, error) from error
             self._chain.add(record, line)
             self._records.append(record)
@@ -279,24 +278,6 @@ class FileJournal:
             raise ProductDefect("journal.body", problem)
         return record, line
 
-    def _put(self, *, durable: bool) -> None:
-        if self._suspect:
-            self._disk.truncate(self._descriptor, self._durable_size)
-            for line in self._pending:
-                self._write(line)
-            self._suspect = False
-        else:
-            self._write(self._pending[-1])
-        if durable or len(self._pending) >= _PENDING_MAX:
-            self._disk.sync(self._descriptor)
-            self._durable_size += sum(len(line) for line in self._pending)
-            self._pending.clear()
-
-    def _write(self, line: bytes) -> None:
-        left = line
-        while left:
-            left = left[self._disk.write(self._descriptor, left) :]
-
     def _make_room(self, error: OSError) -> bool:
         """Release the reserve. After this the disk is short, and only safety may use it."""
         if error.errno not in _FULL:
@@ -308,20 +289,6 @@ class FileJournal:
         with suppress(OSError):
             self._disk.remove(self._reserve)
         return True
-
-    def _again(self, *, durable: bool) -> bool:
-        try:
-            self._put(durable=durable)
-        except OSError:
-            self._suspect = True
-            return False
-        return True
-
-    def _cut(self) -> None:
-        """Take half a line off, so that the file ends well; `open` would do the same."""
-        with suppress(OSError):
-            whole = self._durable_size + sum(len(line) for line in self._pending)
-            self._disk.truncate(self._descriptor, whole)
 
     def _note_full(self) -> None:
         text = "the disk was full; the reserve was released; only moves toward safety go on"

@@ -39,18 +39,23 @@ def _file(keys: Keys, signer: str, **changed: object) -> bytes:
 
 
 def _check(
-    files: list[bytes], signers: str, needed: int = 1, outlast_s: int = 600, **more: object
+    files: list[bytes],
+    signers: str,
+    needed: int = 1,
+    *,
+    lasts_s_max: int | None = None,
+    revoked: str = "",
 ) -> ApprovalCheck:
-    now = more.pop("now", NOW)
     return check_approvals(
         PLAN,
         "production",
         files,
         signers,
-        now,
+        NOW,
         needed=needed,
-        outlast_s=outlast_s,
-        **more,  # type: ignore[arg-type]
+        outlast_s=600,
+        lasts_s_max=lasts_s_max,
+        revoked=revoked,
     )
 
 

@@ -52,7 +52,7 @@ class S3Place:
             raise
 
 
-def s3_lease(  # noqa: PLR0913 - what a shared lease is made of
+def s3_lease(
     s3: S3Port,
     prefix: str,
     clock: Clock,

@@ -90,8 +90,9 @@ class ScopedLease:
     def acquire(self, scopes: tuple[str, ...], holder: str, doing: str) -> LeaseGrant:
         """Take all scopes in sorted order, or none.
 
-        holder names the run and the machine: the same holder takes its own lease at once. Where expiry cannot be read from a clock this waits, at most one TTL a scope, and only
-        while the holder gives no sign. Raises LeaseHeld; ConnectorError where the place fails.
+        holder names the run and the machine: the same holder takes its own lease at once. Where
+        expiry cannot be read from a clock this waits, at most one TTL a scope, and only while the
+        holder gives no sign. Raises LeaseHeld; ConnectorError where the place fails.
         """
         taken: list[_Held] = []
         with self._lock:
