@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.errors import ProductDefect
+from rollback.model.environment import S3Store
 from rollback.model.scope import HostKind
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rollback.connectors.app_service import AppService
     from rollback.connectors.cosmos import CosmosReader
     from rollback.connectors.http_hosts import HttpHost, Socket
+    from rollback.connectors.object_store import ObjectStore
     from rollback.connectors.object_store import ObjectStore
     from rollback.guard.wire import Wire
     from rollback.model.environment import Environment, Secret
@@ -57,6 +59,7 @@ class GuardedClients:
         self._hosts: dict[str, HttpHost] = {}
         self._arm: AppService | None = None
         self._cosmos: CosmosReader | None = None
+        self._bucket: ObjectStore | None = None
         self._bucket: ObjectStore | None = None
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback.connectors.clients import Parts
+from rollback.connectors.clients import GuardedClients, Parts
 from rollback.errors import (
     ApprovalMissing,
     ExitStatus,
@@ -22,6 +22,7 @@ from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.wire.canaries import own_carriers, plant
 from rollback.model.base import facts, rfc3339
 from rollback.model.direction import Direction
+from rollback.model.environment import S3Store
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope, VerdictKind
 from rollback.planning.canonical import digest
@@ -287,7 +288,9 @@ def _sit(
         randomness=setting.randomness,
         digest_key=setting.randomness.hex(32).encode(),
     )
-    parts = replace(parts, sink=sink_for(setting, evidence, ledger))
+    parts = replace(
+        parts, sink=sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).s3())
+    )
     opener = Opener(environment, parts, ledger, latch, JournalledExchanges(journal), setting.clock)
     _canaries(setting, opener, journal, directory.run)
     _record_people(setting, document, journal, asked)
@@ -333,8 +336,9 @@ def _sit(
     finally:
         lease.release()
     status = _without_reason(plan, status, asked)
-    bundle = _sealed(setting, document, directory, journal, evidence, status, said)
-    return _result(plan, directory, journal, status, bundle)
+    result = _result(plan, directory, journal, status)
+    bundle = _sealed(setting, document, directory, journal, opener, evidence, result, said)
+    return replace(result, bundle_path=bundle)
 
 
 class _Still:
@@ -432,26 +436,41 @@ def _record_said(journal: FileJournal, setting: Setting, asked: Asked) -> None:
         journal.append(MAIN, RecordKind.SAID, body, durable=True)
 
 
-def _sealed(
+def _sealed(  # noqa: PLR0913 - everything a bundle is made of
     setting: Setting,
     document: PlanDocument,
     directory: RunDirectory,
     journal: FileJournal,
+    opener: Opener,
     evidence: str,
-    status: int,
+    result: RunResult,
     said: Callable[[str, str, str], None],
 ) -> str:
-    from rollback.wiring.evidence import seal_run
+    """Seal what there is; a bundle that cannot be sealed changes no outcome and is said."""
+    from rollback.wiring.bundle import seal_run
+
+    store = setting.environment.evidence.store
+    clients = opener(Scope(run=directory.run, step="seal-bundle", phase=Phase.OBSERVE))
+
+    def from_bucket(name: str) -> bytes | None:
+        if not isinstance(store, S3Store):
+            return None
+        found = clients.s3().get(f"{store.prefix}chunks/{name}")
+        return None if found is None else found[0]
 
     try:
-        return seal_run(setting, document, directory, journal, evidence, status)
+        return seal_run(
+            setting, document, directory, journal, evidence, result.next_moves, from_bucket
+        )
     except RollbackError as error:
         said("not sealed", "bundle", str(error))
         return ""
+    finally:
+        opener.close(clients)
 
 
 def _result(
-    plan: Plan, directory: RunDirectory, journal: FileJournal, status: int, bundle: str
+    plan: Plan, directory: RunDirectory, journal: FileJournal, status: int
 ) -> RunResult:
     state = fold(plan, journal.records())
     steps = tuple(
@@ -464,7 +483,7 @@ def _result(
         steps=steps,
         exposures=plan.exposures,
         next_moves=tuple(_next_moves(plan, directory.run, steps, status)),
-        bundle_path=bundle,
+        bundle_path="",
         journal_path=str(directory.journal_path),
     )
 

@@ -47,7 +47,10 @@ def live_builds(system: System, state: State, surface: str) -> frozenset[str]:
 def broken_by_start(system: System, state: State, index: int) -> str:
     """The predicate that starting a node in this state breaks; empty for none."""
     node = system.nodes[index]
-    if node.direction is Direction.AWAY and Status.UNKNOWN in state:
+    if node.direction is Direction.AWAY and any(
+        status is Status.UNKNOWN and system.nodes[place].direction is Direction.AWAY
+        for place, status in enumerate(state)
+    ):
         return "unknown-stops"
     if node.volatile and not any(
         other.captures and state[place] is Status.APPLIED
