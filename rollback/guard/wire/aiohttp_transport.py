@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from yarl import URL
 from rollback.guard.rules.request import Request
 from rollback.guard.wire.azure_wire import canary_request
 from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
 
 if TYPE_CHECKING:
@@ -28,22 +30,24 @@ class MappedResolver(AbstractResolver):
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._system = aiohttp.ThreadedResolver()
 
     async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """Where to connect for a name."""
         address = mapped(self._network, host, port)
         if address is None:
-            return await self._system.resolve(host, port, family)
-        name, number = address
-        found = ResolveResult(
-            hostname=host, host=name, port=number, family=socket.AF_INET, proto=0, flags=0
+            address = (host, port)
+        infos = await asyncio.to_thread(
+            socket.getaddrinfo, *address, family=family, type=socket.SOCK_STREAM
         )
-        return [found]
+        return [
+            ResolveResult(
+                hostname=host, host=str(at[0]), port=int(at[1]), family=kind, proto=proto, flags=0
+            )
+            for kind, _, proto, _, at in infos
+        ]
 
     async def close(self) -> None:
-        """Close the system's resolver."""
-        await self._system.close()
+        """Nothing is held."""
 
 
 class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ignore]
@@ -92,7 +96,8 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
         if self._wire.network.proxy is not None:
             kwargs["proxy"] = self._wire.network.proxy
         try:
-            response = await super().send(request, connection_verify=True, **kwargs)
+            with guarded():
+                response = await super().send(request, connection_verify=True, **kwargs)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollback.guard.rules.request import Request
 from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.net import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,8 @@ class GuardedClient:
         )
         self._wire.trap.swallow(admitted.request_id)
         try:
-            response = self._send(request)
+            with guarded():
+                response = self._send(request)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise

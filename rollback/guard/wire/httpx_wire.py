@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 import httpcore
 import httpx
 
 from rollback.guard.rules.request import Request
 from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
 
 if TYPE_CHECKING:
@@ -61,7 +65,26 @@ class _AsyncBackend(httpcore.AnyIOBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         host, port = mapped(self._network, host, port) or (host, port)
-        return await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        failed: httpcore.ConnectError | None = None
+        with guarded():  # a lookup by the event loop would lose the mark; a copied context keeps it
+            for address in await _lookup(host, port):
+                try:
+                    return await super().connect_tcp(
+                        address, port, timeout, local_address, socket_options
+                    )
+                except httpcore.ConnectError as error:
+                    failed = error
+        raise failed or httpcore.ConnectError("the name has no address")
+
+
+async def _lookup(host: str, port: int) -> list[str]:
+    try:
+        found = await anyio.to_thread.run_sync(
+            partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return [str(address[0]) for *_, address in found]
 
 
 class _Leaf(httpx.HTTPTransport):
@@ -81,7 +104,8 @@ class _Leaf(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._wire.trap.swallow(request.headers[REQUEST_ID])
-        return super().handle_request(request)
+        with guarded():
+            return super().handle_request(request)
 
 
 class _AsyncLeaf(httpx.AsyncHTTPTransport):

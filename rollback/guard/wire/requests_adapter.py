@@ -12,6 +12,7 @@ from urllib3.util.retry import Retry
 
 from rollback.guard.rules.request import Request
 from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class GuardedAdapter(HTTPAdapter):
         self._wire.trap.swallow(admitted.request_id)
         request.headers.setdefault("Host", admitted.host.removesuffix(":80"))
         try:
-            response = super().send(request, stream=stream, timeout=timeout, verify=True)
+            with guarded():
+                response = super().send(request, stream=stream, timeout=timeout, verify=True)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from rollback.guard.rules.request import Request
 from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ def connect(
     host, secure = parts.hostname or "", parts.scheme == "wss"
     port = parts.port or (443 if secure else 80)
     try:
-        raw = socket.create_connection(
-            mapped(wire.network, host, port) or (host, port), timeout=timeout_s
-        )
+        with guarded():
+            raw = socket.create_connection(
+                mapped(wire.network, host, port) or (host, port), timeout=timeout_s
+            )
         try:
             connection = open_socket(
                 url,

@@ -170,7 +170,7 @@ _HOSTS = (
 )
 
 
-def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PLR0911
+def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PLR0911, PLR0912
     """One hand's work on a request."""
     url = request.url
     at = chance.randrange(8, len(url))

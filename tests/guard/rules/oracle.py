@@ -7,6 +7,7 @@ another. It answers ``read``, ``exchange``, an effect's id, or None for a denial
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import string
 from typing import TYPE_CHECKING, Any
@@ -30,20 +31,18 @@ WRITE_HEADERS = {
     "x-ms-documentdb-post-trigger-include", "x-ms-offer-throughput",
     "x-ms-cosmos-offer-autopilot-settings",
 }  # fmt: skip
-FEEDS = set(
-    [
-        "dbs",
-        "colls",
-        "docs",
-        "users",
-        "permissions",
-        "sprocs",
-        "triggers",
-        "udfs",
-        "conflicts",
-        "offers",
-    ]
-)
+FEEDS = {
+    "dbs",
+    "colls",
+    "docs",
+    "users",
+    "permissions",
+    "sprocs",
+    "triggers",
+    "udfs",
+    "conflicts",
+    "offers",
+}
 
 
 class No(Exception):
@@ -206,7 +205,7 @@ def reads(seen: Seen, kind: str) -> bool:
             account = len(parts) == 9 and parts[3] == "resourcegroups" and parts[5:8] == named
             return inside and plain and account
         parts = lower.split("/")
-        for name, after in zip(parts, parts[1:], strict=False):
+        for name, after in itertools.pairwise(parts):
             if name == "providers" and after not in {"microsoft.web", "microsoft.insights"}:
                 return False
         if {"hostruntime", "extensions", "dump", "networktrace", "token"} & set(parts):
@@ -261,7 +260,7 @@ def cosmos_reads(seen: Seen) -> bool:
     )
 
 
-def permits(effect: HttpWrite, seen: Seen) -> bool:
+def permits(effect: HttpWrite, seen: Seen) -> bool:  # noqa: PLR0911 (one question each)
     """True where the effect covers exactly this request."""
     if (effect.method, effect.host, list(effect.query)) != (seen.method, seen.host, seen.query):
         return False

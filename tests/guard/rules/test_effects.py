@@ -258,7 +258,7 @@ def test_with_the_type_taken_out_the_planner_still_refuses(fields: dict[str, Any
 
 def test_an_error_in_judging_is_a_denial() -> None:
     """Fail-closed: an effect with nothing in it."""
-    broken = HttpWrite.model_construct(id="x")
+    broken = unsafe(path=None)
     assert judge(broken).rule == "guard.error"
 
 

@@ -87,7 +87,7 @@ def test_one_level_of_encoding_is_the_same_request(
         f"https://{HOST}/dbs.",
         f"https://{HOST}/dbs.%20/x",
         f"https://{HOST}/dbs#x",
-        f"https://{HOST}/" + quote("ｄbs"),
+        f"https://{HOST}/" + quote("\uff44bs"),
         f"https://{HOST}/dbs?a=1&a=2",
         f"https://{HOST}/dbs?_method=PUT",
         f"https://{HOST}/dbs?a%00=1",

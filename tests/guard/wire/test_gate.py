@@ -89,10 +89,10 @@ def test_a_ledger_that_cannot_write_lets_nothing_leave() -> None:
 
     class Broken:
         def left(self, effect_id: str) -> int:
-            return 1
+            return len(effect_id)
 
         def spend(self, effect_id: str, shape: Shape) -> int:
-            raise JournalBroken("journal.full", "no space")
+            raise JournalBroken("journal.full", f"no space for {effect_id} at {shape.path}")
 
     wire = Wire(
         told.wire.scope,
@@ -116,7 +116,7 @@ def test_a_ledger_that_fails_to_count_is_a_denial() -> None:
             raise OSError(effect_id)
 
         def spend(self, effect_id: str, shape: Shape) -> int:
-            raise AssertionError
+            raise AssertionError(effect_id, shape)
 
     wire = Wire(
         told.wire.scope,

@@ -1,0 +1,157 @@
+"""The net over the process: sees what goes round the guard, and never blocks a halt."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from rollback.errors import GuardRefusal
+from rollback.guard.wire import azure_wire, httpx_wire
+from rollback.guard.wire.net import Net, Sighting, operator
+from rollback.model.scope import GuardedHost, HostKind, Perimeter
+from tests.guard.support import bench
+from tests.guard.wire.counting import Counting, counting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[Counting]:
+    with counting() as story:
+        yield story
+
+
+def _perimeter(server: Counting, kind: HostKind) -> Perimeter:
+    return Perimeter(hosts=(GuardedHost(host=server.host, kind=kind),))
+
+
+def _plainly(server: Counting, method: str = "PUT") -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    try:
+        connection.request(method, "/dbs/d")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_what_goes_round_is_seen_and_goes_on(server: Counting) -> None:
+    """By default the net only reports."""
+    seen: list[Sighting] = []
+    net = Net(_perimeter(server, HostKind.COSMOS), seen.append)
+    net.cast()
+    try:
+        assert _plainly(server) == 200
+    finally:
+        net.draw_in()
+    assert {sighting.host for sighting in seen} == {server.host}
+    assert not any(sighting.refused for sighting in seen)
+    before = len(seen)
+    _plainly(server)
+    assert len(seen) == before
+
+
+def test_where_opted_in_it_is_refused_before_a_byte(server: Counting) -> None:
+    """http.client, a plain connect, and httpx without a guard."""
+    net = Net(
+        _perimeter(server, HostKind.COSMOS), lambda _: None, refuse=frozenset({HostKind.COSMOS})
+    )
+    net.cast()
+    try:
+        with pytest.raises(GuardRefusal):
+            _plainly(server)
+        with (
+            socket.socket() as plain,
+            pytest.raises(GuardRefusal),
+        ):
+            plain.connect(("127.0.0.1", server.port))
+        with httpx.Client() as client, pytest.raises(GuardRefusal):
+            client.put(f"{server.url}/dbs/d")
+    finally:
+        net.draw_in()
+    assert server.requests == []
+
+
+def test_guarded_clients_pass_unseen(server: Counting) -> None:
+    """What the guard judged is not reported, in any of the synchronous clients."""
+    from azure.core.pipeline.transport import HttpRequest
+
+    seen: list[Sighting] = []
+    told = bench(perimeter=_perimeter(server, HostKind.COSMOS))
+    net = Net(told.wire.perimeter, seen.append, refuse=frozenset({HostKind.COSMOS}))
+    azure = azure_wire.transport(told.wire)
+    net.cast()
+    try:
+        with httpx.Client(transport=httpx_wire.transport(told.wire)) as client:
+            assert client.get(f"{server.url}/dbs").status_code == 200
+        assert azure.send(HttpRequest("GET", f"{server.url}/dbs")).status_code == 200
+    finally:
+        net.draw_in()
+        azure.close()
+    assert seen == []
+
+
+def test_guarded_async_clients_pass_unseen(server: Counting) -> None:
+    """The same in both asynchronous clients, lookups by other threads included."""
+    from azure.core.pipeline.transport import HttpRequest
+
+    seen: list[Sighting] = []
+    known = Perimeter(
+        hosts=(
+            GuardedHost(host=server.host, kind=HostKind.WEB),
+            GuardedHost(host=f"localhost:{server.port}", kind=HostKind.WEB),
+        )
+    )
+    told = bench(perimeter=known)
+    net = Net(known, seen.append)
+
+    async def run() -> None:
+        url = f"http://localhost:{server.port}/a"
+        async with httpx.AsyncClient(transport=httpx_wire.async_transport(told.wire)) as client:
+            assert (await client.get(url)).status_code == 200
+        transport = azure_wire.aio_transport(told.wire)
+        async with transport:
+            assert (await transport.send(HttpRequest("GET", url))).status_code == 200
+
+    net.cast()
+    try:
+        asyncio.run(run())
+    finally:
+        net.draw_in()
+    assert [sighting.event for sighting in seen] == []
+    assert len(server.requests) == 2
+
+
+def test_an_operators_halt_is_never_blocked(server: Counting) -> None:
+    """Surfaces cannot be refused at all; elsewhere the operator's own act passes."""
+    for kind in (HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM):
+        with pytest.raises(ValueError, match="never refused"):
+            Net(_perimeter(server, kind), lambda _: None, refuse=frozenset({kind}))
+    net = Net(
+        _perimeter(server, HostKind.COSMOS), lambda _: None, refuse=frozenset({HostKind.COSMOS})
+    )
+    net.cast()
+    try:
+        with operator():
+            assert _plainly(server) == 200
+    finally:
+        net.draw_in()
+
+
+def test_a_failing_report_stops_nothing(server: Counting) -> None:
+    """The net never stops the run."""
+
+    def fail(sighting: Sighting) -> None:
+        raise OSError(sighting.host)
+
+    net = Net(_perimeter(server, HostKind.COSMOS), fail)
+    net.cast()
+    try:
+        assert _plainly(server) == 200
+    finally:
+        net.draw_in()
