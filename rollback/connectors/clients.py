@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.errors import ProductDefect
-from rollback.model.environment import S3Store
 from rollback.model.scope import HostKind
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from rollback.connectors.app_service import AppService
     from rollback.connectors.cosmos import CosmosReader
     from rollback.connectors.http_hosts import HttpHost, Socket
-    from rollback.connectors.object_store import ObjectStore
     from rollback.connectors.object_store import ObjectStore
     from rollback.guard.wire import Wire
     from rollback.model.environment import Environment, Secret

@@ -91,7 +91,7 @@ def test_what_a_foreign_error_says_goes_no_further() -> None:
     def read(error: Exception) -> Failure | None:
         return Failure("odd", "was odd", transient=True) if str(error) == "hunter2" else None
 
-    said = "-".join(["hunter", "3"])  # so that the source line does not show it
+    said = f"hunter{3}"  # so that the source line does not show it
     border = Border("sdk", MemoryLatch(), read)
     with pytest.raises(ConnectorError) as known, border.crossing("doing"):
         raise RuntimeError("hunter2")

@@ -112,6 +112,9 @@ def test_a_public_key_verifies_and_nothing_else_does() -> None:
         "",
     ):
         assert not check(bad, env).valid
+    for algorithm, key in (("none", ""), ("HS256", SHARED)):
+        forged = check(jwt.encode(CLAIMS, key, algorithm=algorithm), env)
+        assert forged.problem == "its algorithm is not accepted here"
 
 
 def test_expiry_is_held_against_the_runs_clock() -> None:

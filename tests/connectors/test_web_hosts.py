@@ -56,6 +56,14 @@ def test_a_missing_chunk_a_foreign_script_and_too_many_chunks() -> None:
     assert seen.builds == ("b1",)
 
 
+def test_a_chunk_of_another_build_shows_although_it_answers() -> None:
+    html = b"<meta name=build content=b1><script src=/c.js></script>"
+    for mark, whole in ((b"/*build:b1*/", True), (b"/*build:b2*/", False), (b"", True)):
+        said = {0: answer("200 OK", html), 1: answer("200 OK", mark)}
+        with serving(said.get) as little, host_at(little) as (http, *_):
+            assert page(http, little.host).whole is whole
+
+
 def test_a_page_that_does_not_answer_or_names_no_build() -> None:
     with serving(lambda _: answer("500 No")) as little, host_at(little) as (http, *_):
         failed = page(http, little.host)
