@@ -113,9 +113,9 @@ def complain(error: RollbackError) -> None:
     _say(f"error: {error.code}{by}: {error.reason}")
     if isinstance(error, InputError):
         for complaint in error.complaints[:_COMPLAINTS_MAX]:
-            _say(f"  {complaint}")
+            _say(str(complaint), lead="  ")
         if len(error.complaints) > _COMPLAINTS_MAX:
-            _say(f"  and {len(error.complaints) - _COMPLAINTS_MAX} more")
+            _say(f"and {len(error.complaints) - _COMPLAINTS_MAX} more", lead="  ")
     if error.hint:
         _say(f"hint: {error.hint}")
 
@@ -131,9 +131,9 @@ def _defect(error: Exception, *, traceback: bool) -> int:
     return int(ExitStatus.DEFECT)
 
 
-def _say(text: str, *, lines: bool = False) -> None:
+def _say(text: str, *, lead: str = "", lines: bool = False) -> None:
     if not lines:
         from rollback.rendering.escape import visible
 
         text = visible(text)
-    click.echo(text, err=True)
+    click.echo(lead + text, err=True)

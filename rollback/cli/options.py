@@ -32,6 +32,7 @@ approval_files = click.option(
 )
 attestations = click.option(
     "--attest",
+    "attestations",
     metavar="'[ABOUT=]NAME: WORDS'",
     multiple=True,
     help="A named person's word. ABOUT: a confirm step; without it, the halt outside the platform.",

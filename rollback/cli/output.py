@@ -43,6 +43,16 @@ def talk(text: str) -> None:
     click.echo(visible(text), err=True)
 
 
+def talk_escaped(text: str) -> None:
+    """Talk whose outside parts are escaped already; its own spacing stays."""
+    click.echo(text, err=True)
+
+
+def talk_spaced(text: str) -> None:
+    """Talk that is laid out with spaces: these stay, everything else is escaped."""
+    talk_escaped(" ".join(visible(part) for part in text.split(" ")))
+
+
 def can_ask() -> bool:
     """Whether a person is there to answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -53,7 +53,7 @@ class PlainProgress:
     def __call__(self, event: str, step: str, text: str) -> None:
         """One line."""
         with self._lock:
-            output.talk(f"{_now()} {_words(event, step, text)}")
+            output.talk_escaped(f"{_now()} {_words(event, step, text)}")
 
     def aside(self) -> AbstractContextManager[object]:
         """Nothing moves here; the lock keeps lines out of a prompt."""

@@ -51,4 +51,4 @@ def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
         from rollback.loading.playbook import load_playbook
 
         read = load_playbook(find(playbook))
-    return play(read, scenario, keep=keep, out=output.result, talk=output.talk)
+    return play(read, scenario, keep=keep, out=output.result, talk=output.talk_spaced)

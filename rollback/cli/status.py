@@ -59,7 +59,7 @@ def status(
     from rollback.rendering.escape import visible
 
     for each in listed:
-        output.result(visible(f"{each['run']}  {each['said']}"))
+        output.result(f"{each['run']}  {visible(str(each['said']))}")
     if not listed:
         output.talk(f"no runs under {runs.root}")
     return 0

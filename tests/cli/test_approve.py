@@ -1,0 +1,109 @@
+"""approve: the first screen, the environment's name typed, a signature that OpenSSH takes too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.builders import digest_of, make_plan
+from tests.cli.conftest import Rollback
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "id"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path
+
+
+def statement(path: Path) -> dict[str, str]:
+    return json.loads(json.loads(path.read_text())["statement"])  # type: ignore[no-any-return]
+
+
+def test_it_shows_the_first_screen_and_signs(
+    rollback: Rollback, plan_file: Path, key: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "ana.json"
+    ran = rollback(
+        "approve",
+        plan_file,
+        "--key",
+        key,
+        "--out",
+        out,
+        "--yes-environment",
+        "production",
+        "--reason",
+        "read it",
+    )
+    assert ran.status == 0, ran.err
+    assert ran.out == f"{out}\n"
+    assert "What cannot be undone" in ran.err
+    assert "Observations" not in ran.err
+    said = statement(out)
+    assert said["plan_sha256"] == digest_of(make_plan())
+    assert (said["decision"], said["environment"], said["reason"]) == (
+        "approve",
+        "production",
+        "read it",
+    )
+    signed, armour, signers = tmp_path / "s", tmp_path / "s.sig", tmp_path / "signers"
+    signed.write_text(json.loads(out.read_text())["statement"])
+    armour.write_text(json.loads(out.read_text())["signature"])
+    signers.write_text(
+        f'ana namespaces="plan-approval@trade-rollback" {key.with_suffix(".pub").read_text()}'
+    )
+    with signed.open("rb") as message:
+        done = subprocess.run(
+            ["ssh-keygen", "-Y", "verify", "-n", "plan-approval@trade-rollback", "-I", "ana", "-f", str(signers), "-s", str(armour)],
+            stdin=message, capture_output=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("args", [(), ("--yes-environment", "staging")])
+def test_without_the_right_name_nothing_is_signed(
+    rollback: Rollback, plan_file: Path, key: Path, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    out = tmp_path / "ana.json"
+    ran = rollback("approve", plan_file, "--key", key, "--out", out, *args)
+    assert ran.status == 2
+    assert not out.exists()
+
+
+def test_a_reject_is_a_signature_and_needs_no_name(
+    rollback: Rollback, plan_file: Path, key: Path
+) -> None:
+    ran = rollback("approve", plan_file, "--key", key, "--reject", "--json")
+    assert ran.status == 0
+    assert statement(Path(json.loads(ran.out)["file"]))["decision"] == "reject"
+
+
+def test_an_approval_outlasts_the_plan(rollback: Rollback, plan_file: Path, key: Path) -> None:
+    ran = rollback(
+        "approve", plan_file, "--key", key, "--yes-environment", "production", "--lasts", "20m"
+    )
+    assert ran.status == 2
+    assert "outlasts the plan" in ran.err
+
+
+@pytest.mark.parametrize("lasts", ["soon", "-5m", "0s"])
+def test_a_duration_is_a_duration(
+    rollback: Rollback, plan_file: Path, key: Path, lasts: str
+) -> None:
+    ran = rollback(
+        "approve", plan_file, "--key", key, "--yes-environment", "production", f"--lasts={lasts}"
+    )
+    assert ran.status == 2
+    assert "usage.lasts" in ran.err
+
+
+def test_an_unreadable_key_is_told(rollback: Rollback, plan_file: Path, tmp_path: Path) -> None:
+    ran = rollback(
+        "approve", plan_file, "--key", tmp_path / "none", "--yes-environment", "production"
+    )
+    assert ran.status == 2
+    assert "approval.key" in ran.err

@@ -1,0 +1,84 @@
+"""status: runs from their journals alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rollback.model.base import facts
+from rollback.model.record import RecordKind
+from rollback.planning.canonical import canonical
+from rollback.running.clock import SystemClock, SystemRandomness
+from rollback.running.store import RunDirectory, StateDirectory
+from tests.builders import make_plan
+from tests.cli.conftest import Rollback
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> RunDirectory:
+    directory = StateDirectory(tmp_path).new_run(SystemClock(), SystemRandomness())
+    directory.keep_plan(canonical(make_plan()))
+    journal = directory.create_journal(SystemClock())
+    journal.append(
+        "run",
+        RecordKind.OPENED,
+        facts(
+            environment="production",
+            playbook="full-rollback",
+            break_glass="",
+            mode="full",
+            by="ana",
+        ),
+        durable=True,
+    )
+    journal.append(
+        "run",
+        RecordKind.INTENT,
+        facts(effect="revert-backend#swap", step="revert-backend", change="swap"),
+        durable=True,
+    )
+    journal.close()
+    return directory
+
+
+def test_runs_are_listed_with_what_is_in_doubt(
+    rollback: Rollback, kept: RunDirectory, tmp_path: Path
+) -> None:
+    ran = rollback("--state", tmp_path, "status")
+    assert ran.status == 0
+    assert ran.out == (
+        f"{kept.run}  full-rollback in production: not closed: running, or interrupted; "
+        "in doubt: revert-backend#swap\n"
+    )
+    assert json.loads(rollback("--state", tmp_path, "status", "--json").out)[0]["run"] == kept.run
+
+
+def test_one_run_is_reported(rollback: Rollback, kept: RunDirectory, tmp_path: Path) -> None:
+    ran = rollback("--state", tmp_path, "status", "latest")
+    assert ran.status == 0
+    assert ran.out.startswith("ROLLBACK REPORT NOT CLOSED")
+    assert rollback("--state", tmp_path, "status", kept.run, "--format", "html").out.startswith(
+        "<!doctype"
+    )
+    assert (
+        json.loads(rollback("--state", tmp_path, "status", kept.run, "--json").out)["exit"] is None
+    )
+
+
+def test_an_edited_journal_is_told_and_does_not_hide_the_others(
+    rollback: Rollback, kept: RunDirectory, tmp_path: Path
+) -> None:
+    kept.journal_path.write_bytes(
+        kept.journal_path.read_bytes().replace(b"full-rollback", b"half-rollback")
+    )
+    listed = rollback("--state", tmp_path, "status")
+    assert listed.status == 0
+    assert kept.run in listed.out
+    assert rollback("--state", tmp_path, "status", kept.run).status == 9
+
+
+def test_no_runs_is_no_error(rollback: Rollback, tmp_path: Path) -> None:
+    ran = rollback("--state", tmp_path / "none", "status")
+    assert (ran.status, ran.out) == (0, "")
