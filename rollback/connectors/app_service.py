@@ -7,28 +7,22 @@ resends, and the SDK's own polling is off, so the caller looks at the operation 
 from __future__ import annotations
 
 import re
-from functools import cached_property
-from http import HTTPStatus
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from rollback.connectors import app_service_effects as effects
 from rollback.connectors import app_service_views as views
-from rollback.connectors.azure_pipeline import LIMITS, azure_failure, policies
-from rollback.connectors.crossing import Border, Failure
-from rollback.connectors.reading import read_again
-from rollback.connectors.values import flat, listed, parsed, text
+from rollback.connectors.azure_pipeline import LIMITS
+from rollback.connectors.resource_manager import ITEMS_MAX, ResourceManager
 from rollback.errors import ProductDefect
-from rollback.model.base import Facts, rfc3339
+from rollback.model.base import rfc3339
 from rollback.model.views import (
     ActivityView,
     ConfigurationView,
     DeploymentView,
     DifferenceView,
     InstanceView,
-    OperationState,
-    OperationView,
     RampRule,
     SettingView,
     SlotRef,
@@ -39,63 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from azure.core.credentials import TokenCredential
-    from azure.mgmt.web import WebSiteManagementClient
 
-    from rollback.model.ports import Clock, RefusalLatch
-
-T = TypeVar("T")
-
-ITEMS_MAX = 5_000
 LOG_BYTES_MAX = 8 * 2**20
-ANSWER_BYTES_MAX = 16 * 2**20
-TRIES = 3
 
 _SECRET_NAME = re.compile(
     r"key|secret|token|pass|pwd|conn|cert|sas|sign|credential|private|webhook", re.IGNORECASE
 )
-_OPERATION = re.compile(r"/(operationresults|operations)/", re.IGNORECASE)
 
 
-def _failure(error: Exception) -> Failure | None:
-    from azure.core.exceptions import HttpResponseError
-
-    if isinstance(error, HttpResponseError) and error.response is not None:
-        return views.refused_by_arm(int(error.response.status_code or 0), _body(error.response))
-    return azure_failure(error)
-
-
-def _body(response: Any) -> bytes:
-    try:
-        return bytes(response.body())
-    except Exception:  # noqa: BLE001 - an unread or broken answer says nothing more
-        return b""
-
-
-class AppService:
+class AppService(ResourceManager):
     """One subscription's sites, for one scope."""
-
-    def __init__(
-        self,
-        *,
-        subscription: str,
-        host: str,
-        credential: TokenCredential,
-        transport: Any,
-        latch: RefusalLatch,
-        clock: Clock,
-        digest_key: bytes,
-        tries: int = TRIES,
-    ) -> None:
-        """transport: of azure-core, guarded. digest_key: a secret of the run, for settings."""
-        self._subscription = subscription
-        self._host = host
-        self._credential = credential
-        self._transport = transport
-        self._border = Border("app-service", latch, _failure)
-        self._clock = clock
-        self._digest_key = digest_key
-        self._tries = tries
 
     # --- reads ---------------------------------------------------------------------------
 
@@ -220,35 +167,6 @@ class AppService:
 
         return self._read(f"reading the worker logs of {ref.label}", read)
 
-    def operation(self, location: str) -> OperationView:
-        """One look at a long-running operation; its place is pinned to Resource Manager's host."""
-        doing = "looking at an operation"
-        self._pinned(location, doing)
-        status, body, headers = self._read(doing, lambda: self._get(location, doing))
-        if status == HTTPStatus.ACCEPTED:
-            following = headers.get("Location") or location
-            self._pinned(following, doing)
-            return OperationView(state=OperationState.RUNNING, location=following)
-        if status in {200, 201, 204}:
-            return OperationView(state=OperationState.DONE)
-        if status in {404, 410}:
-            return OperationView(state=OperationState.GONE, message="the operation is not known")
-        failure = views.refused_by_arm(status, body)
-        if status in {401, 403} or (failure.transient and failure.code != "busy"):
-            raise self._border.error(failure, doing)
-        return OperationView(state=OperationState.FAILED, message=failure.what)
-
-    def permissions(self, scope: str) -> tuple[tuple[str, str], ...]:
-        """Effective permissions of our identity over a scope (a Resource Manager path)."""
-        path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
-        items = self._pages(f"reading permissions over {scope.rpartition('/')[2]}", path)
-        return views.permission_pairs(items)
-
-    def resource(self, path: str, api_version: str) -> Facts:
-        """Any resource as flat facts."""
-        doing = f"reading {path.rpartition('/')[2]}"
-        return flat(self._document(doing, f"{path}?{urlencode({'api-version': api_version})}"))
-
     # --- writes, each sent once ------------------------------------------------------------
 
     def swap(self, ref: SlotRef, target: str) -> str:
@@ -286,35 +204,7 @@ class AppService:
             else:
                 self._apps.start_slot(*_site(ref), ref.slot, **LIMITS)
 
-    def close(self) -> None:
-        """Close connections."""
-        if "_client" in self.__dict__:
-            self._client.close()
-
     # --- inside ------------------------------------------------------------------------------
-
-    @cached_property
-    def _client(self) -> WebSiteManagementClient:
-        from azure.mgmt.web import WebSiteManagementClient
-
-        return WebSiteManagementClient(
-            self._credential,
-            self._subscription,
-            base_url=f"https://{self._host}",
-            policies=policies(self._credential, self._host),
-            transport=self._transport,
-        )
-
-    @property
-    def _apps(self) -> Any:
-        return self._client.web_apps
-
-    def _read(self, doing: str, read: Callable[[], T]) -> T:
-        def once() -> T:
-            with self._border.crossing(doing):
-                return read()
-
-        return read_again(once, self._clock, tries=self._tries)
 
     def _list(self, doing: str, read: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:
         return self._read(doing, lambda: [item.as_dict() for item in islice(read(), ITEMS_MAX)])
@@ -339,51 +229,6 @@ class AppService:
                 self._apps.update_configuration(*_site(ref), body, **LIMITS)
             else:
                 self._apps.update_configuration_slot(*_site(ref), ref.slot, body, **LIMITS)
-
-    def _pinned(self, location: str, doing: str) -> None:
-        parts = urlsplit(location)
-        under = f"/subscriptions/{self._subscription}/".lower()
-        if (
-            parts.scheme != "https"
-            or parts.netloc.lower() not in {self._host, f"{self._host}:443"}
-            or not parts.path.lower().startswith(under)
-            or not _OPERATION.search(parts.path)
-        ):
-            what = "the operation's place is not one of this subscription's operations"
-            raise self._border.error(Failure("wrong-place", what, transient=False), doing)
-
-    def _get(self, url: str, doing: str) -> tuple[int, bytes, Any]:
-        from azure.core.rest import HttpRequest
-
-        response = self._client.send_request(HttpRequest("GET", url), **LIMITS)  # type: ignore[arg-type]
-        body = response.content
-        if len(body) > ANSWER_BYTES_MAX:
-            raise self._border.error(
-                Failure("too-large", "the answer is too large", transient=False), doing
-            )
-        return response.status_code, body, response.headers
-
-    def _document(self, doing: str, url: str) -> Any:
-        def read() -> Any:
-            status, body, _ = self._get(url, doing)
-            if status != HTTPStatus.OK:
-                raise self._border.error(views.refused_by_arm(status, body), doing)
-            return parsed(body)
-
-        return self._read(doing, read)
-
-    def _pages(self, doing: str, path: str) -> list[Any]:
-        found: list[Any] = []
-        while path and len(found) < ITEMS_MAX:
-            document = self._document(doing, path)
-            found += listed(document, "value")
-            path = text(document, "nextLink")
-            if path and urlsplit(path).netloc.lower() != self._host:
-                raise self._border.error(
-                    Failure("wrong-place", "the next page is on another host", transient=False),
-                    doing,
-                )
-        return found
 
 
 def _site(ref: SlotRef) -> tuple[str, str]:

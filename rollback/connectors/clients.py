@@ -58,7 +58,6 @@ class GuardedClients:
         self._arm: AppService | None = None
         self._cosmos: CosmosReader | None = None
         self._bucket: ObjectStore | None = None
-        self._bucket: ObjectStore | None = None
 
     @property
     def scope(self) -> Scope:

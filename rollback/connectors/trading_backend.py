@@ -8,11 +8,15 @@ that does not answer is a finding, not an exception. A refusal of the guard alwa
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING
 
 from rollback.connectors.crossing import by_status
+from rollback.connectors.trading_contracts import (
+    ControlContract,
+    FlagsContract,
+    strictly,
+    unreadable,
+)
 from rollback.connectors.values import at, flag, listed, moment, number, parsed, text
 from rollback.errors import ConnectorError
 from rollback.model.authority import AuthorityProbe, ScopeClaim
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from rollback.model.ports import Answer, HttpPort, SocketHello
 
 Headers = tuple[tuple[str, str], ...]
-M = TypeVar("M", bound=BaseModel)
 
 
 class ReleaseProbe(Frozen):
@@ -88,34 +91,6 @@ class SocketBuild(Frozen):
     build: str = ""
     instance: str = ""
     problem: str = ""
-
-
-class _Flag(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-    enabled: bool
-    since: str = ""
-
-
-class _Flags(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    flags: dict[str, _Flag]
-    schema_version: int = Field(alias="schema", ge=1, le=1)
-
-
-class _Halted(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-    halted: bool
-    by: str | None = None
-    at: str | None = None
-
-
-class _Control(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-    everywhere: _Halted = Field(alias="global")
-    tenants: dict[str, _Halted]
-    strategies: dict[str, _Halted]
-    etag: str | None = None
-    schema_version: int | None = Field(default=None, alias="schema")
 
 
 def affinity(instance: str) -> Headers:
@@ -251,7 +226,7 @@ def _authority_problem(answer: Answer, said: object) -> str:
 
 def trading_control(http: HttpPort, path: str, token: str = "") -> TradingControl:
     """The trading control state. Raises ConnectorError where it cannot be read."""
-    control = _strict(_Control, _read(http, path, token), "the trading control state")
+    control = strictly(ControlContract, _read(http, path, token), "the trading control state")
     scoped = [("global", control.everywhere)]
     scoped += [(f"tenant:{name}", value) for name, value in sorted(control.tenants.items())]
     scoped += [(f"strategy:{name}", value) for name, value in sorted(control.strategies.items())]
@@ -271,7 +246,7 @@ def feature_flags(http: HttpPort, path: str, token: str = "") -> tuple[Flag, ...
 
     Raises ConnectorError where they cannot be read, or where the contract is not version 1.
     """
-    flags = _strict(_Flags, _read(http, path, token), "the feature flags").flags
+    flags = strictly(FlagsContract, _read(http, path, token), "the feature flags").flags
     return tuple(
         Flag(name=name, enabled=flags[name].enabled, since=flags[name].since)
         for name in sorted(flags)
@@ -286,7 +261,7 @@ def open_orders(http: HttpPort, path: str, token: str = "") -> OpenOrders:
         said = None
     count = number(said, "count")
     if count is None or count < 0:
-        raise _unreadable("the open orders")
+        raise unreadable("the open orders")
     orders = listed(said, "orders")
     return OpenOrders(count=count, ids=tuple(text(order, "id") for order in orders))
 
@@ -335,17 +310,3 @@ def _read(http: HttpPort, path: str, token: str) -> bytes:
             hint=failure.hint,
         )
     return answer.body
-
-
-def _strict(model: type[M], body: bytes, what: str) -> M:
-    try:
-        return model.model_validate_json(body)
-    except ValidationError:
-        problem = _unreadable(what)
-    raise problem
-
-
-def _unreadable(what: str) -> ConnectorError:
-    return ConnectorError(
-        "trading-backend.unreadable", f"{what} do not have the agreed form", transient=False
-    )
