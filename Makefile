@@ -4,7 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: rehearse test setup
+.PHONY: rehearse test setup lint types contracts unit docs reference format lock
+
+rehearse: $(STAMP)
+	$(BIN)/rollback rehearse
+
+# Cheapest first, so that a slip is told in seconds.
+test: lint types contracts unit docs
+
 setup: $(STAMP)
 
 $(STAMP): requirements/dev.txt pyproject.toml
@@ -12,3 +19,35 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+# Examples in documents build on each other, so this session keeps their order.
+docs: $(STAMP)
+	$(BIN)/pytest docs README.md -p no:randomly --no-cov
+
+# Writes the tables of the reference pages and the JSON Schemas anew.
+reference: $(STAMP)
+	$(BIN)/python -m rollback.loading.reference docs/reference
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+
+# Needs the network, and leaves nothing behind but requirements/dev.txt.
+lock:
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet uv
+	.lock/bin/uv pip compile pyproject.toml --all-extras --group dev --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --output-file requirements/dev.txt --quiet
+	rm -rf .lock
