@@ -94,6 +94,8 @@ def _no_image(target: Target) -> str:
         return NO_DIGEST
     if not str(target.fact(PRODUCTION, "image") or ""):
         return "the site is not seen to run a container image"
+    if not target.filled and not target.stopped and target.proved != target.build:
+        return "the slot is set to the same image, and not every instance there serves it"
     if target.surface.carries_authority and target.proved != target.build:
         return "no slot serves it, so it could not prove halt authority before users reach it"
     return ""
