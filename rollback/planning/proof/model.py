@@ -51,7 +51,8 @@ class Node:
 class System:
     """Nodes, and the facts of the world that the predicates need.
 
-    live: build by surface before anything happens. retained: builds proved to hold authority.
+    live: (surface, build) pairs before anything happens, several where instances differ.
+    retained: builds proved to hold authority.
     """
 
     nodes: tuple[Node, ...]
@@ -68,10 +69,13 @@ def system_of(
     judgements: tuple[AuthorityJudgement, ...],
 ) -> System:
     """The transition system of planned steps."""
-    last: dict[str, int] = {}
+    ends: dict[str, tuple[int, ...]] = {}
     nodes: list[Node] = []
     for step in steps:
-        after = tuple(last[name] for name in step.after if name in last)
+        own = tuple(
+            dict.fromkeys(index for name in step.after for index in ends.get(name, ()))
+        )
+        after, first = own, len(nodes)
         captures = step.action == "snapshot_audit_logs" and any(
             fact.name == "sources" and fact.value in ("all", "volatile")
             for fact in step.spec
@@ -87,7 +91,7 @@ def system_of(
             nodes.append(
                 Node(
                     name=f"{step.name}#{update.id}",
-                    after=after,
+                    after=own if update.direction is Direction.TOWARD else after,
                     direction=update.direction,
                     surface=update.surface,
                     moves_users=update.moves_users,
@@ -100,15 +104,15 @@ def system_of(
             # Moves toward safety wait for nothing, not even for their neighbours in a step.
             if update.direction is not Direction.TOWARD:
                 after = (len(nodes) - 1,)
-        last[step.name] = len(nodes) - 1
+        ends[step.name] = tuple(range(first, len(nodes)))
     return System(
         nodes=tuple(nodes),
-        live=tuple(sorted(_live(observations).items())),
+        live=_live(observations, environment.halt_authority.surface, judgements),
         retained=frozenset(
             build
             for one in judgements
             if one.verdict is Verdict.RETAINED
-            for build in one.builds
+            for build in _judged_builds(one)
         ),
         authority_surface=environment.halt_authority.surface,
         pairs=tuple(
@@ -118,14 +122,32 @@ def system_of(
     )
 
 
-def _live(observations: tuple[Observation, ...]) -> dict[str, str]:
-    live: dict[str, str] = {}
+def _live(
+    observations: tuple[Observation, ...],
+    authority_surface: str,
+    judgements: tuple[AuthorityJudgement, ...],
+) -> tuple[tuple[str, str], ...]:
+    """What users are on. Where nobody read the authority's slot, its judgement says it."""
+    live: set[tuple[str, str]] = set()
     for seen in observations:
         if seen.resource.endswith("/slot/production"):
             builds = seen.get("builds")
-            if isinstance(builds, tuple) and len(builds) == 1:
-                live[seen.resource.split("/", maxsplit=1)[0]] = str(builds[0])
-    return live
+            surface = seen.resource.split("/", maxsplit=1)[0]
+            if isinstance(builds, tuple):
+                live.update((surface, str(build)) for build in builds)
+    if not any(surface == authority_surface for surface, _ in live):
+        live.update(
+            (authority_surface, build)
+            for one in judgements
+            if one.slot == "production"
+            for build in _judged_builds(one)
+        )
+    return tuple(sorted(live))
+
+
+def _judged_builds(judgement: AuthorityJudgement) -> tuple[str, ...]:
+    """The builds judged. A weak proof may not know them: then the slot's own, unnamed build."""
+    return judgement.builds or (f"unnamed on {judgement.slot}",)
 
 
 def independent_parts(nodes: tuple[Node, ...]) -> tuple[tuple[int, ...], ...]:

@@ -78,16 +78,17 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
                 if live & system.retained
                 else "authority-before-move"
             )
-    elif not live_builds(system, state, system.authority_surface) <= system.retained:
-        return "authority-before-move"
-    started = dict(system.live).get(node.surface or "")
+    else:
+        live = live_builds(system, state, system.authority_surface)
+        if not live or not live <= system.retained:  # nobody knows what is live: not proved
+            return "authority-before-move"
     left = any(
         other.moves_users
         and other.surface == node.surface
         and state[place] is Status.APPLIED
         for place, other in enumerate(system.nodes)
     )
-    if left and node.to_build == started:
+    if left and (node.surface, node.to_build) in system.live:
         return "exposure-only-shrinks"
     return ""
 
@@ -95,8 +96,7 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
 def broken_in_state(system: System, state: State) -> str:
     """The predicate that a state breaks by itself; empty for none."""
     for surface, build, other, other_build in system.pairs:
-        initial = dict(system.live)
-        if initial.get(surface) == build and initial.get(other) == other_build:
+        if (surface, build) in system.live and (other, other_build) in system.live:
             continue
         if build in live_builds(system, state, surface) and other_build in live_builds(
             system, state, other

@@ -159,13 +159,14 @@ def startable(system: System, state: State, index: int) -> bool:
         return False
     if node.direction is not Direction.AWAY:
         return True
-    stopped = any(
-        status in (Status.NOT_APPLIED, Status.UNKNOWN)
-        and system.nodes[place].direction is Direction.AWAY
-        and not system.nodes[place].goes_on
-        for place, status in enumerate(state)
+    return not any(
+        other.direction is Direction.AWAY
+        and (
+            state[place] is Status.UNKNOWN
+            or (state[place] is Status.NOT_APPLIED and not other.goes_on)
+        )
+        for place, other in enumerate(system.nodes)
     )
-    return not stopped
 
 
 def _trace(came: dict[State, tuple[State, str] | None], state: State) -> list[str]:
