@@ -51,3 +51,10 @@ lock:
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --output-file requirements/dev.txt --quiet
 	rm -rf .lock
+
+.PHONY: guard-million guard-benchmark
+guard-million: $(STAMP)
+	$(BIN)/python -m tests.guard.rules.agreement 1000000
+
+guard-benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks.guard

@@ -39,8 +39,9 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 _PLAIN_PATH: Final = re.compile(
-    r"(?:/[A-Za-z0-9_~!$&'()*+,=:@|{}-][A-Za-z0-9._~!$&'()*+,=:@|{}-]*)*/?"
+    r"(?:/\.?[A-Za-z0-9_~!$&'()*+,=:@|{}-]+(?:\.+[A-Za-z0-9_~!$&'()*+,=:@|{}-]+)*)*/?"
 )
+"""A path that needs no decoding and has no segment that anybody could read in another way."""
 _DECODED_PATH: Final = re.compile(r"/[ !$&-,.-:=@A-\[\]_a-~/-]*")
 _AMBIGUOUS_SEGMENT: Final = re.compile(r"//|(?:^|/)\.{1,2}(?:/|$)|[. ](?:/|$)|/ ")
 _ENCODED_SLASH: Final = re.compile(r"%(?:2[fF]|5[cC])")
@@ -149,16 +150,15 @@ def _host(scheme: str, name: str, port: str | None, header: str | None) -> str |
 
 def _path(raw: str) -> str | Denial:
     if _PLAIN_PATH.fullmatch(raw):
-        path = raw
-    else:
-        if _BROKEN_ESCAPE.search(raw) or _ENCODED_SLASH.search(raw):  # N5
-            return Denial("normal.path", "an encoded slash or a broken escape in the path")
-        try:
-            path = unquote_to_bytes(raw).decode("utf-8", "strict")
-        except UnicodeDecodeError:
-            return Denial("normal.path", "the path is not UTF-8 in its shortest form")
-        if not _DECODED_PATH.fullmatch(path):  # N5
-            return Denial("normal.path", "after decoding once, the path holds what can mean more")
+        return raw
+    if _BROKEN_ESCAPE.search(raw) or _ENCODED_SLASH.search(raw):  # N5
+        return Denial("normal.path", "an encoded slash or a broken escape in the path")
+    try:
+        path = unquote_to_bytes(raw).decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        return Denial("normal.path", "the path is not UTF-8 in its shortest form")
+    if not _DECODED_PATH.fullmatch(path):  # N5
+        return Denial("normal.path", "after decoding once, the path holds what can mean more")
     if _AMBIGUOUS_SEGMENT.search(path):  # N5
         return Denial("normal.path", "a dot segment, an empty segment, or one that ends in a dot")
     return path

@@ -14,13 +14,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rollback.errors import GuardRefusal
-from rollback.guard.rules.judge import decide, locate
+from rollback.guard.rules.judge import decide
 from rollback.guard.rules.request import PLAN_IS_PERMISSION, Request
 from rollback.guard.rules.shape_of import shape_of
-from rollback.guard.rules.verdicts import deny
+from rollback.guard.rules.verdicts import EXCHANGE, READS, deny
 from rollback.guard.wire.trap import CanaryTrap
 from rollback.model.ports import Exchange
 from rollback.model.scope import GuardVerdict, HostKind, VerdictKind
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rollback.model.scope import Perimeter, Scope, Shape
 
 REQUEST_ID: Final = "x-request-id"
-_ECHOING: Final = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
+_ECHOING: Final = (READS[HostKind.BACKEND], READS[HostKind.WEB], READS[HostKind.PLATFORM])
 _SWITCHED: Final = 101
 _PROVIDER_IDS: Final = (
     "x-ms-request-id",
@@ -58,8 +58,7 @@ class _Left(Mapping[str, int]):
         return len(self._scope.permissions)
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """An attempt that may leave: told again when it is answered, or when it failed."""
 
     verdict: GuardVerdict
@@ -115,16 +114,21 @@ class Wire:
             raise refusal(verdict)
         if verdict.effect is not None and not canary:
             self._spend(verdict.effect, shape_of(request, normal, verdict, self.perimeter))
-        guarded = locate(normal.host, self.perimeter)
         return Admitted(
             verdict=verdict,
             method=normal.method,
             host=normal.host,
             path=normal.path,
             request_id=request_id,
-            echoes=guarded is not None and guarded.kind in _ECHOING,
+            echoes=self._echoes(verdict, normal.host),
             started=self.clock.monotonic(),
         )
+
+    def _echoes(self, verdict: GuardVerdict, host: str) -> bool:
+        if verdict is EXCHANGE:
+            guarded = self.perimeter.find(host)
+            return guarded is not None and guarded.kind is HostKind.PLATFORM
+        return any(verdict is read for read in _ECHOING)
 
     def _spend(self, effect: str, shape: Shape) -> None:
         try:

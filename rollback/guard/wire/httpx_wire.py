@@ -127,33 +127,27 @@ class _AsyncLeaf(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
-def _judged(wire: Wire, request: httpx.Request) -> tuple[Request, httpx.Request]:
-    """What is judged, and what is sent: rebuilt from it, so that nothing else can leave.
+def _judged(wire: Wire, request: httpx.Request) -> Request:
+    """What is judged, with everything taken off the request that could make it another.
 
-    Of the extensions only the time limits go on; others could name another target or TLS name.
+    Of the extensions only the time limits stay; others could name another target or TLS name.
     """
-    if REQUEST_ID not in request.headers:
-        request.headers[REQUEST_ID] = wire.next_id()
+    headers = request.headers
+    if REQUEST_ID not in headers:
+        headers[REQUEST_ID] = wire.next_id()
+    timeout = request.extensions.get("timeout")
+    request.extensions = {} if timeout is None else {"timeout": timeout}
     stream: Any = request.stream
     whole = type(stream) is httpx.ByteStream
-    body = b"".join(stream) if whole else None
-    raw = request.headers.raw
-    seen = Request(
+    return Request(
         method=request.method,
         url=str(request.url),
-        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw),
-        body=body,
+        headers=tuple(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw
+        ),
+        body=b"".join(stream) if whole else None,
         streamed=not whole,
     )
-    timeout = request.extensions.get("timeout")
-    leaving = httpx.Request(
-        request.method,
-        request.url,
-        headers=raw,
-        stream=httpx.ByteStream(body or b""),
-        extensions={} if timeout is None else {"timeout": timeout},
-    )
-    return seen, leaving
 
 
 def _lower(response: httpx.Response) -> dict[str, str]:
@@ -172,10 +166,9 @@ class GuardedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one attempt. Raises GuardRefusal, and httpx's own errors."""
-        seen, leaving = _judged(self._wire, request)
-        admitted = self._wire.admit(seen)
+        admitted = self._wire.admit(_judged(self._wire, request))
         try:
-            response = self._leaf.handle_request(leaving)
+            response = self._leaf.handle_request(request)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
@@ -203,10 +196,9 @@ class AsyncGuardedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one attempt. Raises GuardRefusal, and httpx's own errors."""
-        seen, leaving = _judged(self._wire, request)
-        admitted = self._wire.admit(seen)
+        admitted = self._wire.admit(_judged(self._wire, request))
         try:
-            response = await self._leaf.handle_async_request(leaving)
+            response = await self._leaf.handle_async_request(request)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise

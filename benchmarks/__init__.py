@@ -1,0 +1,1 @@
+"""Benchmarks: one file per promise about cost, each with its bound."""
