@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Answer, Clients, HttpPort
     from rollback.model.views import SlotRef
 
+_OK = 200
 NOBODY = ""
 """The instance of a probe that stands for a list nobody could read."""
 
@@ -133,7 +134,7 @@ class _Reader:
         problems = []
         for instance in instances:
             status, etag = self._control(instance, self._clients.secret(self._halt.token))
-            if status != 200 or not etag:
+            if status != _OK or not etag:
                 problems.append(f"{instance[:8]} answered {status}")
         detail = "; ".join(problems) or f"{len(instances)} instances read the control state"
         return self._proof("state-read", detail, holds=not problems)
@@ -143,7 +144,7 @@ class _Reader:
         for instance in instances:
             given, _ = self._control(instance, self._clients.secret(self._halt.token))
             refused, _ = self._control(instance, f"nobody-{self._clients.nonce()}")
-            if given != 200 or refused not in REFUSED_STATUSES:
+            if given != _OK or refused not in REFUSED_STATUSES:
                 problems.append(f"{instance[:8]} answered {given}, and {refused} to a false token")
         detail = "; ".join(problems) or "the operator's token is told from a false one"
         return self._proof("permission-check", detail, holds=not problems)
@@ -155,7 +156,7 @@ class _Reader:
             state = trading_backend.trading_control(pinned, self._halt.control_path, token)
         except ConnectorError as error:
             return error.status, ""
-        return 200, state.etag
+        return _OK, state.etag
 
     def _proof(self, kind: str, detail: str, *, holds: bool) -> WeakProof:
         return WeakProof(kind=kind, holds=holds, detail=detail, at=self._clients.now())

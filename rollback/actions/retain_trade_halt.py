@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PROMISE = "halt-authority-retained"
 _SECONDS_MAX = 120
+_OK = 200
 _TRIES = 3
 """A bad release may fail some of its answers; a gap is what failed this often."""
 
@@ -241,7 +242,7 @@ def _health(environment: Environment, clients: Clients) -> Observation:
     at = clients.now()
     try:
         answer = clients.http(host).get(f"{base}{platform.health_path}")
-        problem = "" if answer.status == 200 else f"its health page answered {answer.status}"
+        problem = "" if answer.status == _OK else f"its health page answered {answer.status}"
     except ConnectorError as error:
         problem = error.reason
     return Observation(

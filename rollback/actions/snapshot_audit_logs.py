@@ -2,8 +2,8 @@
 
 Volatile sources: routing rules, settings differences, worker logs, probe answers, authority
 answers, control reads. Durable ones: Cosmos audit containers in the window, digests of control
-documents, deployments, the activity log. Each source is bounded; what could not be had is recorded as a gap,
-and is never an exception (promise evidence-first).
+documents, deployments, the activity log. Each source is bounded; what could not be had is recorded
+as a gap, and is never an exception (promise evidence-first).
 """
 
 from __future__ import annotations

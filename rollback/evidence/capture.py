@@ -97,7 +97,16 @@ def capture(
     elif why := budget.spent():
         gaps.append(f"not begun: {why}")
     else:
-        _fill(source, clients, redaction, budget, deadline, chunker, told, gaps)
+        _fill(
+            source,
+            clients,
+            redaction=redaction,
+            budget=budget,
+            deadline=deadline,
+            chunker=chunker,
+            told=told,
+            gaps=gaps,
+        )
     chunker.flush()
     ended = clients.now()
     return SourceWindow(
@@ -117,6 +126,7 @@ def capture(
 def _fill(
     source: Source,
     clients: Clients,
+    *,
     redaction: Redaction,
     budget: Budget,
     deadline: datetime,

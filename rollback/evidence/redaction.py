@@ -60,11 +60,11 @@ class Redaction:
             return raw
         try:
             value = json.loads(raw)
-        except ValueError:
+            return _written(self._clean(value, ()) if self._parsed else value)
+        except (ValueError, RecursionError):
             if self._parsed:
                 return _written({"unreadable": True, "digest": self._digest(raw)})
             return _written({"text": raw.decode("utf-8", "replace")})
-        return _written(self._clean(value, ())) if self._parsed else _written(value)
 
     def _clean(self, value: object, path: tuple[str, ...]) -> object:
         if isinstance(value, dict):

@@ -5,14 +5,13 @@ A capture's record holds the facts of `recorded`; sealing reads them back with `
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 import rfc8785
 
 from rollback.errors import EvidenceNotWritten
-from rollback.evidence.chunks import CONTENT_BYTES_MAX, Chunker, unpacked
-from rollback.model.base import Facts, facts
+from rollback.evidence.chunks import Chunker, unpacked
+from rollback.model.base import Facts, Frozen, facts
 from rollback.model.evidence import Chunk, SourceWindow
 from rollback.model.record import RecordKind
 
@@ -27,14 +26,20 @@ WINDOWS: Final = "windows"
 
 _FIELDS = tuple(Chunk.model_fields)
 _PREFIX = "performed/"
-_WHAT = "a list of windows"
+
+
+class _List(Frozen):
+    """What the list's chunk holds, in canonical form."""
+
+    moment: str
+    windows: tuple[SourceWindow, ...]
 
 
 def recorded(windows: tuple[SourceWindow, ...], moment: str, sink: EvidenceSink) -> Facts:
     """Store the list; return the facts that find it again. Raises EvidenceNotWritten."""
     chunker = Chunker(sink)
-    listed = [window.model_dump(mode="json") for window in windows]
-    chunker.add(rfc8785.dumps({"moment": moment, "windows": listed}))
+    made = _List(moment=moment, windows=windows)
+    chunker.add(rfc8785.dumps(made.model_dump(mode="json")))
     chunker.flush()
     (chunk,) = chunker.chunks
     incomplete = tuple(
@@ -106,14 +111,7 @@ def spooled(records: Iterable[Record]) -> bool:
 
 def parsed(content: bytes) -> tuple[SourceWindow, ...]:
     """The windows of a list's content. Raises ValueError."""
-    if len(content) > CONTENT_BYTES_MAX:
-        raise ValueError(_WHAT)
-    document = json.loads(content)
-    if not isinstance(document, dict) or not isinstance(document.get("windows"), list):
-        raise ValueError(_WHAT)
-    return tuple(
-        SourceWindow.model_validate_json(json.dumps(one)) for one in document["windows"]
-    )
+    return _List.model_validate_json(content).windows
 
 
 def _lost(chunk: Chunk, why: str) -> EvidenceNotWritten:

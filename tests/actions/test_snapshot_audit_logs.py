@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rollback.rehearsal.simulator.process import Simulator
 
 ACTION = SnapshotAuditLogs()
-SECRET = "planted-5f1c0d"  # noqa: S105 - planted to be looked for
+SECRET = "planted-5f1c0d"
 
 
 def folder_sink(under: Opened) -> EvidenceSink:

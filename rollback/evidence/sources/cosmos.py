@@ -68,7 +68,7 @@ def document_view(container: str, raw: bytes) -> DocumentView:
     """A document by content digest: of its own fields, without those the service puts in."""
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         return DocumentView(container=container, id="", etag="", ts=0, sha256=_sha256(raw))
