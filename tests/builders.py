@@ -253,18 +253,18 @@ def proof(*, holds: bool = True) -> Certificate:
         states=1_482,
         transitions=5_120,
         predicates=(
-            "no step that moves users starts without authority retained for what they are moved to",
-            "no swap is sent twice",
+            "authority-before-move",
+            "unknown-stops",
         ),
         bounds=facts(crashes=2, instances=3),
         holds=holds,
-        broken="" if holds else "halt-authority-retained",
+        broken="" if holds else "authority-before-move",
         counterexample=()
         if holds
         else (
-            "halt is applied",
-            "revert-backend is sent; its answer is lost",
-            "users are on a build whose authority nobody proved",
+            "1. halt is applied",
+            "2. revert-backend is sent; its answer is lost",
+            "3. users are on a build whose authority nobody proved",
         ),
     )
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rollback.wiring import PlanDocument
 
 _MARGIN_S = 300
-_LASTS_S = 3_600
+_LASTS_S = 3_300
+"""With the minute that clocks may differ by, inside the hour that environments allow by default."""
 
 
 @click.command(
@@ -50,7 +51,7 @@ Others can check the file with `ssh-keygen -Y verify -n plan-approval@trade-roll
 @click.option(
     "--lasts",
     metavar="DURATION",
-    help="How long it holds, like 45m (default: 1h, or longer where the plan takes longer).",
+    help="How long it holds, like 45m (default: 55m, or longer where the plan takes longer).",
 )
 @click.option(
     "--yes-environment", metavar="NAME", help="The environment's name, instead of typing it."

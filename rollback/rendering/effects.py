@@ -40,8 +40,8 @@ def effect_lines(effect: Effect) -> list[Line]:
         "if-match": "; replaces only what was read",
     }[effect.condition]
     back = (
-        f"; given back at most {counted(effect.returns_max, 'time')}, "
-        "when looking shows that it was not applied"
+        f"; again at most {counted(effect.returns_max, 'time')}, "
+        "only after looking has shown that it was not applied"
     )
     head = line(
         "{} {} {}{}{}",

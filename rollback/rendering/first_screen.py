@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.rendering.predicates import predicate_words
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
 from rollback.rendering.view import Line, Section, Weight, command, line, prose, strong
 from rollback.rendering.words import counted, moment, shown, spoken
@@ -85,7 +86,7 @@ def _verdict(plan: Plan) -> list[Line]:
         lines.append(
             line(
                 "the proof found a state that breaks {}; the trace stands under Proof",
-                plan.proof.broken or "(not named)",
+                prose(predicate_words(plan.proof.broken) or "(not named)"),
                 label="why",
                 weight=Weight.FORBIDDEN,
             )
@@ -178,9 +179,9 @@ def _proved(plan: Plan) -> list[Line]:
     if not proof.holds:
         return [
             line(
-                "{}: {} does not hold; {} explored{}",
+                "{}: this does not hold: {}; {} explored{}",
                 strong("Broken"),
-                proof.broken or "(not named)",
+                prose(predicate_words(proof.broken) or "(not named)"),
                 prose(counted(proof.states, "state")),
                 prose(within),
                 weight=Weight.FORBIDDEN,
@@ -194,7 +195,9 @@ def _proved(plan: Plan) -> list[Line]:
             weight=Weight.GOOD,
         )
     ]
-    lines += [line("{}", prose(predicate), depth=1) for predicate in proof.predicates]
+    lines += [
+        line("{}", prose(predicate_words(predicate)), depth=1) for predicate in proof.predicates
+    ]
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
 from rollback.model.change import NoOp, RefusedChange, Update
@@ -25,6 +26,7 @@ from rollback.rendering.words import changed, counted, moment, shown, spoken
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
 
+_NUMBER = re.compile(r"^\d+\. ")
 _DIRECTIONS = {
     Direction.TOWARD: "toward safety",
     Direction.AWAY: "away from safety",
@@ -75,7 +77,7 @@ def _surfaces(plan: Plan) -> list[Line | Table]:
         )
         for summary in plan.surfaces
     )
-    return [Table(("surface", "from", "to", "way", "how it was identified"), rows)]
+    return [Table(("surface", "from", "to", "way", "identified by"), rows)]
 
 
 def _reading(plan: Plan) -> list[Line]:
@@ -95,7 +97,7 @@ def _step(index: int, step: PlannedStep) -> Section:
         about.append(f"at most {spoken(step.duration_s_max)}")
     lines = [line("{}", prose("; ".join(about)), label="direction", cut=Cut.WRITES)]
     if step.after:
-        lines.append(line("{}", ", ".join(step.after), label="after", cut=Cut.DETAILS))
+        lines.append(line("{}", step.after, label="after", cut=Cut.DETAILS))
     for change in step.changes:
         match change:
             case NoOp():
@@ -167,7 +169,7 @@ def _update(change: Update) -> list[Line]:
     if not change.absolute:
         lines.append(
             line(
-                "a toggle: sent once, never sent again; a lost answer is resolved by looking",
+                "a toggle: never sent blindly again; a lost answer is resolved by looking",
                 depth=1,
                 cut=Cut.DETAILS,
             )
@@ -175,17 +177,21 @@ def _update(change: Update) -> list[Line]:
     lines.append(
         line(
             "{}",
-            prose(f"looked for up to {spoken(change.settle_s_max)}, every {spoken(change.poll_s)}"),
+            prose(_settling(change)),
             label="settles",
             depth=1,
             cut=Cut.DETAILS,
         )
     )
     if change.volatile:
-        lines.append(
-            line("{}", ", ".join(change.volatile), label="captured first", depth=1, cut=Cut.DETAILS)
-        )
+        lines.append(line("{}", change.volatile, label="captured first", depth=1, cut=Cut.DETAILS))
     return lines
+
+
+def _settling(change: Update) -> str:
+    if not change.settle_s_max:
+        return "at once"
+    return f"looked for up to {spoken(change.settle_s_max)}, every {spoken(change.poll_s)}"
 
 
 def _upkeep(plan: Plan) -> list[Line]:
@@ -284,7 +290,7 @@ def _proof(plan: Plan) -> list[Line]:
             line("{}", proof.broken or "(not named)", label="broken", weight=Weight.FORBIDDEN)
         )
     lines += [
-        line("{}", prose(each), number=index, weight=Weight.FORBIDDEN)
+        line("{}", prose(_NUMBER.sub("", each)), number=index, weight=Weight.FORBIDDEN)
         for index, each in enumerate(proof.counterexample, start=1)
     ]
     return lines

@@ -134,6 +134,7 @@ def _summary(
         lines.append(line("{}, {}", last.text("by") or "?", prose(last.text("mode")), label="by"))
     sent = [record for record in records if record.kind is RecordKind.INTENT]
     moved = [one for one in sent if one.text("direction") == "away-from-safety"]
+    kept = [one for one in sent if one.text("purpose") == "evidence"]
     lines += [
         line("{} ({})", plan.environment, plan.environment_kind, label="environment"),
         line("{}, {}", plan.owner, plan.contact, label="owner"),
@@ -142,7 +143,8 @@ def _summary(
         else line("none given", label="incident"),
         line("{}", digest, label="plan"),
         line(
-            f"{counted(len(sent), 'write')} sent, {len(moved)} of them away from safety",
+            f"{counted(len(sent), 'write')} sent: {len(moved)} away from safety, "
+            f"{len(kept)} of evidence",
             label="writes",
         ),
     ]

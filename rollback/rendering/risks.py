@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rollback.model.authority import Strength, Verdict
 from rollback.rendering.view import Line, Weight, line, prose, strong
-from rollback.rendering.words import counted, shown, spoken
+from rollback.rendering.words import counted, spoken
 
 if TYPE_CHECKING:
     from rollback.model.authority import AuthorityJudgement
@@ -108,8 +108,8 @@ def authority(plan: Plan) -> list[Line]:
                 prose(judged.strength.value),
                 prose(spoken(age)),
                 prose(counted(judged.instances, "instance")),
-                shown(judged.builds),
-                shown(judged.scopes),
+                judged.builds,
+                judged.scopes,
                 weight=weight,
             )
         )

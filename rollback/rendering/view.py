@@ -165,8 +165,20 @@ def spans(template: str, *data: object) -> Spans:
             made.append(Span(part))
         if index < len(data):
             value = data[index]
-            made.append(value if isinstance(value, Span) else Span(str(value), Style.DATA))
+            made.extend(_placed(value))
     return tuple(made)
+
+
+def _placed(value: object) -> Spans:
+    """A value in its place: a span as it is, several values with commas between, else data."""
+    if isinstance(value, Span):
+        return (value,)
+    if not isinstance(value, tuple):
+        return (Span(str(value), Style.DATA),)
+    if not value:
+        return (Span("none"),)
+    parts = [part for each in value for part in (Span(", "), Span(str(each), Style.DATA))]
+    return tuple(parts[1:])
 
 
 def line(

@@ -6,8 +6,10 @@ import pytest
 
 from rollback.model.authority import Verdict
 from rollback.model.plan import Plan
+from rollback.planning.proof.predicates import PREDICATES
 from rollback.rendering.faces import first_screen_text, render
 from rollback.rendering.plan_view import plan_view
+from rollback.rendering.predicates import predicate_words
 from tests.builders import (
     SAMPLES,
     digest_of,
@@ -78,7 +80,7 @@ def test_a_refused_plan_says_why_by_which_promise_what_next_and_what_still_goes(
 
 def test_a_broken_proof_is_not_told_as_one_that_holds() -> None:
     plan = unproved_plan()
-    assert "BROKEN: halt-authority-retained does not hold" in first(plan)
+    assert "BROKEN: this does not hold: users are moved only to what has proved" in first(plan)
     assert "holds in" not in first(plan)
     whole = render(plan, digest_of(plan), "text", width=400)
     assert "3. STOP users are on a build whose authority nobody proved" in whole
@@ -130,3 +132,15 @@ def test_every_write_of_a_plan_stands_in_every_face(name: str) -> None:
                 assert effect.path in out
         for step in plan.steps:
             assert step.name in out
+
+
+def test_every_predicate_of_the_proof_has_words() -> None:
+    assert all(predicate_words(name) != name for name in PREDICATES)
+    assert predicate_words("of-a-newer-proof") == "of-a-newer-proof"
+
+
+def test_a_toggle_is_not_told_as_something_to_send_again() -> None:
+    out = render(make_plan(), "d", "text", width=400)
+    assert "slotsswap?api-version=2024-11-01 once\n" in out
+    assert "a toggle: never sent blindly again" in out
+    assert "at most 2 times; again at most 1 time, only after looking" in out

@@ -65,7 +65,7 @@ def report(*said: tuple[RecordKind, dict[str, Any]], face: Any = "text", **more:
 def test_a_run_that_went_well() -> None:
     out = report(OPENED, SENT, APPLIED, ENDED, CLOSED, bundle="/var/b")
     assert out.startswith("ROLLBACK REPORT DONE AND VERIFIED: full-rollback in production")
-    assert "1 write sent, 1 of them away from safety" in out
+    assert "1 write sent: 1 away from safety, 0 of evidence" in out
     assert "3. revert-backend: done" in out
     assert "applied; every instance serves it" in out
     assert "412; at most 1 h" in out

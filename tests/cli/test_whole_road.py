@@ -1,0 +1,101 @@
+"""The whole road by hand, verb after verb, against the simulated platform over real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.stories import default_world
+from rollback.rehearsal.stage import Stage, set_stage
+from tests.cli.conftest import Rollback
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    with Simulator.start(tmp_path / "simulator", default_world()) as sim:
+        made = set_stage(tmp_path / "stage", sim)
+        for name, value in made.variables.items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+def test_plan_approve_apply_report_verify(rollback: Rollback, stage: Stage, tmp_path: Path) -> None:
+    state = ("--state", str(stage.state))
+    environment = stage.directory / "environment.yaml"
+    name = stage.environment.environment
+    plan = tmp_path / "plan.json"
+
+    planned = rollback(
+        *state, "plan", "full-rollback", "--environment", environment,
+        "--set", "bake=1s", "--incident", "INC-1", "--out", plan,
+    )  # fmt: skip
+    assert planned.status == 0, planned.err
+    assert planned.out.startswith("ROLLBACK PLAN APPLICABLE")
+    assert str(plan) in planned.err
+
+    signed = []
+    for person, key in stage.keys:
+        out = tmp_path / f"{person}.json"
+        ran = rollback("approve", plan, "--key", key, "--out", out, "--yes-environment", name)
+        assert ran.status == 0, ran.err
+        signed += ["--approval", str(out)]
+
+    applied = rollback(*state, "apply", plan, *signed, "--non-interactive", "--json")
+    assert applied.status == 0, applied.err
+    ended = json.loads(applied.out)
+    assert ended["exit_status"] == 0
+    assert {step["status"] for step in ended["steps"]} <= {"done", "no-op"}
+    assert "revert/backend: " in applied.err
+
+    report = rollback(*state, "status", "latest", "--format", "markdown")
+    assert report.status == 0
+    assert report.out.startswith("# Rollback report DONE AND VERIFIED")
+
+    held = rollback("evidence", "verify", ended["bundle"])
+    assert held.status == 0, held.out + held.err
+
+    again = rollback(*state, "apply", plan, *signed, "--non-interactive")
+    assert again.status == 5
+    assert "same-plan-twice-is-once" in again.err
+
+    nothing = rollback(*state, "plan", "full-rollback", "--environment", environment, "--json")
+    assert nothing.status == 0
+    assert not [
+        change
+        for step in json.loads(nothing.out)["steps"]
+        for change in step["changes"]
+        if change["kind"] == "update" and change["moves_users"]
+    ]
+
+    undone = rollback(*state, "undo", "latest", "--out", tmp_path / "undo.json")
+    assert undone.status in {0, 3, 7}
+    assert "takes back what run" in undone.out
+    secrets = [
+        value
+        for key, value in stage.variables.items()
+        if "KEY" in key or "TOKEN" in key or "PASSWORD" in key
+    ]
+    outputs = (planned, applied, report, again, nothing, undone)
+    assert not [secret for secret in secrets for ran in outputs if secret in ran.out + ran.err]
+
+
+def test_without_approval_nothing_moves(rollback: Rollback, stage: Stage, tmp_path: Path) -> None:
+    state = ("--state", str(stage.state))
+    plan = tmp_path / "plan.json"
+    environment = stage.directory / "environment.yaml"
+    made = rollback(*state, "plan", "full-rollback", "--environment", environment, "--out", plan)
+    assert made.status == 0, made.err
+    ran = rollback(*state, "apply", plan, "--non-interactive")
+    assert ran.status == 4, ran.err
+    assert "0 away from safety" in ran.out
+    assert "APPROVED" in ran.out.split("\n")[0]
+
+
+def test_doctor(rollback: Rollback, stage: Stage) -> None:
+    ran = rollback("doctor", "--environment", stage.directory / "environment.yaml", "--json")
+    assert ran.status in {0, 3}, ran.err
+    assert json.loads(ran.out)["checks"]
