@@ -57,7 +57,7 @@ def environment(given: dict[str, Any]) -> Environment:
             for build in DIGESTS
         ]
         parts[name] = {"releases": releases, **changes}
-    return trading(**parts)
+    return trading(backend=parts["backend"], web=parts["web"])
 
 
 def shown(made: ActionPlan) -> Iterator[str]:
