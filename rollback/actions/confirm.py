@@ -1,4 +1,8 @@
-"""confirm: a named person attests, in words, to a check that no machine can make."""
+"""A named person attests to a manual check, in words.
+
+The step has no effect: nothing leaves the process. The run asks a person, records who said it and
+the statement, and waits no longer than `confirm_s_max`; nobody's silence is taken for a yes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from rollback.model.base import facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.model.ports import ActionPlan, Look, Performed, Verification
+from rollback.model.record import Outcome
 from rollback.model.steps import Confirm as ConfirmSpec
 
 if TYPE_CHECKING:
@@ -15,55 +20,56 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation, Prediction, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
-    from rollback.model.steps import StepSpec
+
+ATTEST = "attest"
 
 
 class Confirm:
-    """The action. It sends nothing; the executor asks the person and records the words."""
+    """The action. Stateless."""
 
     name = "confirm"
-    spec: type[StepSpec] = ConfirmSpec
+    spec = ConfirmSpec
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
-        """Nothing of the world is read."""
+        """Only a person can see this."""
         del step, clients
         return ()
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
-        """One change without effects: it waits for a person."""
+        """One change without effects: from not attested to attested."""
         del world
-        statement = str(getattr(step.spec, "statement", ""))
-        limit = step.environment.policy.confirm_s_max
+        statement = getattr(step.spec, "statement", "")
+        seconds = step.environment.policy.confirm_s_max
         change = Update(
-            id="attest",
+            id=ATTEST,
             resource=f"attestation/{step.name}",
-            summary=f"a person attests: {statement}",
+            summary=f"a named person confirms: {statement}",
             before=facts(attested=False),
             after=facts(attested=True),
             effects=(),
             direction=Direction.NEITHER,
-            settle_s_max=limit,
+            settle_s_max=seconds,
         )
-        return ActionPlan(changes=(change,), duration_s_max=limit)
+        return ActionPlan(changes=(change,), duration_s_max=seconds)
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
-        """No resource changes."""
+        """A word changes no resource of the world."""
         del step, change
         return ()
 
     def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
-        """Nothing is sent."""
+        """Nothing is sent: the run asks the person."""
         del step, change, clients
         return Performed()
 
     def look(
         self, step: StepContext, change: Update, clients: Clients, performed: Facts
     ) -> Look:
-        """Only the journal knows; still pending as far as the world goes."""
+        """What a person said stands in the journal, not in the world."""
         del step, change, clients, performed
-        return Look(None, "waiting for a person")
+        return Look(Outcome.NOT_APPLIED, "nobody has attested yet")
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
-        """The person's word is the record."""
+        """A person's word is not checked again."""
         del step, planned, clients
         return Verification()

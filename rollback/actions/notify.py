@@ -1,121 +1,135 @@
-"""notify: post the plan or the outcome to a channel, at most once. A failed post stops nothing."""
+"""Tell a channel that a plan is applied, or what came of it: one message, at most once.
+
+The message carries a marker of the run and the step, so that a second one can be recognised by who
+reads. A channel cannot be asked whether it got a message: a lost answer stays unknown, and is
+recorded as that.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from rollback.model.base import facts
+from rollback.connectors import webhook
+from rollback.model.base import facts, rfc3339
 from rollback.model.change import RefusedChange, Update
-from rollback.model.direction import Direction, Undo
-from rollback.model.effect import BoundedBody, HttpWrite, Purpose
+from rollback.model.direction import Direction
+from rollback.model.effect import HttpWrite
 from rollback.model.ports import ActionPlan, Look, Performed, Verification
 from rollback.model.record import Outcome
 from rollback.model.steps import Notify as NotifySpec
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
-    from rollback.model.environment import Channel, Environment
+    from rollback.model.environment import Channel
     from rollback.model.observation import Observation, Prediction, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
-    from rollback.model.steps import StepSpec
 
-BYTES_MAX = 65_536
-
-
-def channel_of(environment: Environment, name: str) -> Channel | None:
-    """The channel of that name."""
-    return next((one for one in environment.channels if one.name == name), None)
+POST = "post"
+_SECONDS_MAX = 30
 
 
 class Notify:
-    """The action."""
+    """The action. Stateless."""
 
     name = "notify"
-    spec: type[StepSpec] = NotifySpec
+    spec = NotifySpec
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
-        """Nothing of the world is read."""
+        """A channel has nothing to read."""
         del step, clients
         return ()
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
-        """One post to the channel's own host and path; its address stays a secret."""
+        """One message; refused where the environment has no such channel."""
         del world
-        name = str(getattr(step.spec, "channel", ""))
-        channel = channel_of(step.environment, name)
+        channel = _channel(step)
         if channel is None:
-            known = ", ".join(one.name for one in step.environment.channels) or "none"
-            refused = RefusedChange(
-                id="post",
-                resource=f"channel/{name}",
-                code="notify.no-channel",
-                reason=f"{step.environment.environment} has no channel {name!r}",
-                next_move=f"its channels are: {known}",
-            )
-            return ActionPlan(changes=(refused,))
-        effect = HttpWrite(
-            id=f"{step.name}#post",
-            method="POST",
-            host=channel.host,
-            path=channel.path,
-            body=BoundedBody(bytes_max=BYTES_MAX),
-            direction=Direction.NEITHER,
-            purpose=Purpose.NOTIFY,
-            undo=Undo(possible=False, by="a message that was read stays read"),
-            says=f"post to channel {name}",
-        )
+            return ActionPlan(changes=(_refused(step),))
         change = Update(
-            id="post",
-            resource=f"channel/{name}",
-            summary=f"tell channel {name} about the {getattr(step.spec, 'about', 'outcome')}",
-            before=facts(posted=False),
-            after=facts(posted=True),
-            effects=(effect,),
+            id=POST,
+            resource=f"channel/{channel.name}",
+            summary=f"tell {channel.name} about the {_about(step)}",
+            before=facts(told=False),
+            after=facts(told=True),
+            effects=(webhook.notify_effect(channel, id=f"{step.name}#{POST}"),),
             direction=Direction.NEITHER,
             absolute=False,
             settle_s_max=0,
         )
-        return ActionPlan(changes=(change,), duration_s_max=30)
+        return ActionPlan(changes=(change,), duration_s_max=_SECONDS_MAX)
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
-        """No resource changes."""
+        """A message changes no resource of the world."""
         del step, change
         return ()
 
     def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
-        """Post once. Raises ConnectorError without the address in it."""
-        effect = change.effects[0]
-        channel = channel_of(step.environment, str(getattr(step.spec, "channel", "")))
-        if channel is None or not isinstance(effect, HttpWrite):
+        """Post the message, once. Raises ConnectorError."""
+        (effect,) = change.effects
+        if not isinstance(effect, HttpWrite):
             return Performed()
-        parts = urlsplit(clients.secret(channel.address))
-        del parts
-        body = {
-            "text": f"rollback in {step.environment.environment}: {change.summary}",
-            "incident": step.incident,
-            "marker": f"trade-rollback/{clients.scope.run}/{step.name}",
-        }
-        answer = clients.http(channel.host).send(
-            effect, json.dumps(body).encode(), (("content-type", "application/json"),)
-        )
-        return Performed(facts(status=answer.status))
+        status = webhook.post(clients.http(effect.host), effect, message(step, clients))
+        return Performed(facts(status=status, marker=marker(clients.scope.run, step.name)))
 
     def look(
         self, step: StepContext, change: Update, clients: Clients, performed: Facts
     ) -> Look:
-        """A webhook cannot be searched: its answer is all there is. Never posted twice."""
+        """Told when the channel said so; otherwise nobody can know from here."""
         del step, change, clients
-        status = next((fact.value for fact in performed if fact.name == "status"), None)
-        if isinstance(status, int) and 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
-            return Look(Outcome.APPLIED, f"answered {status}")
-        if isinstance(status, int):
-            return Look(Outcome.NOT_APPLIED, f"answered {status}")
-        return Look(Outcome.UNKNOWN, "no answer came; it is not posted again")
+        told = {fact.name: fact.value for fact in performed}
+        if "status" in told:
+            return Look(Outcome.APPLIED, f"the channel took it ({told['status']})")
+        return Look(Outcome.UNKNOWN, "the channel did not say that it took the message")
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
-        """Nothing more can be seen from outside."""
+        """Whether somebody reads it is not ours to see."""
         del step, planned, clients
         return Verification()
+
+
+def marker(run: str, step: str) -> str:
+    """The same for one step of one run, whoever sends it and how often."""
+    return hashlib.sha256(f"{run}\0{step}".encode()).hexdigest()[:32]
+
+
+def message(step: StepContext, clients: Clients) -> dict[str, object]:
+    """What is posted: names and times, no secret and nothing of a person."""
+    environment = step.environment
+    run = clients.scope.run
+    about = _about(step)
+    said = "is being applied" if about == "plan" else "has come to its end; see its report"
+    return {
+        "about": about,
+        "at": rfc3339(clients.now()),
+        "environment": environment.environment,
+        "incident": step.incident or "",
+        "marker": marker(run, step.name),
+        "owner": environment.owner.name,
+        "run": run,
+        "step": step.name,
+        "text": f"Rollback {run} in {environment.environment} {said}.",
+        "trigger": step.trigger or "",
+    }
+
+
+def _about(step: StepContext) -> str:
+    return str(getattr(step.spec, "about", "outcome"))
+
+
+def _channel(step: StepContext) -> Channel | None:
+    wanted = getattr(step.spec, "channel", "")
+    return next((one for one in step.environment.channels if one.name == wanted), None)
+
+
+def _refused(step: StepContext) -> RefusedChange:
+    known = ", ".join(channel.name for channel in step.environment.channels) or "none"
+    wanted = getattr(step.spec, "channel", "")
+    return RefusedChange(
+        id=POST,
+        resource=f"channel/{wanted}",
+        code="notify.unknown-channel",
+        reason=f"the environment has no channel {wanted}; it has: {known}",
+        next_move="name a channel of the environment, or leave the step out",
+    )

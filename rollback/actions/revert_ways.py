@@ -107,7 +107,7 @@ def _no_artifact(target: Target) -> str:
     if target.filled or target.stopped:
         return ""
     if target.proved == target.build:
-        return "the slot serves it already; there is nothing to fill"
+        return ""  # a person chose this way; the slot is full already, so only the swap is left
     return "the slot is set to its image already, yet not every instance serves it"
 
 

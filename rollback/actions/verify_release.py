@@ -1,64 +1,64 @@
-"""verify_release: what a user would notice, checked from outside; after the change and after a bake.
+"""What users do, done as a synthetic user: from outside, after the change and after a bake.
 
-Sign-in, session refresh, the token verified by the platform's own key, a cross-tenant read that must
-be refused, a socket with and without token, control and flag reads, the build of every instance.
+Sign-in, session refresh, tokens that verify, another tenant's data refused, a web socket with and
+without a token, control and flag reads, the page with every chunk it names, and the build of every
+instance. It reads only; a check that could not be made does not hold.
 """
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from rollback.actions.surfaces import PRODUCTION, host_of, observe_surface, probes
-from rollback.connectors import platform_service, trading_backend
-from rollback.errors import ConnectorError, RollbackError
-from rollback.model.change import NoOp
+from rollback.actions.outside_checks import backend_checks, release_check, web_checks
+from rollback.actions.sign_in_checks import SignedIn, sign_in_checks
+from rollback.actions.surfaces import PRODUCTION, observe_surface
+from rollback.model.change import Finding, NoOp
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
-from rollback.model.steps import VerifyRelease as VerifySpec
+from rollback.model.steps import VerifyRelease as VerifyReleaseSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rollback.connectors.platform_service import Session
     from rollback.model.base import Facts
     from rollback.model.change import Update
-    from rollback.model.environment import Environment
     from rollback.model.observation import Observation, Prediction, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
-    from rollback.model.steps import StepSpec
 
-PROFILE_PATH = "/api/me/profile"
-TENANT_PATH = "/api/tenants/{tenant}/profile"
-"""Paths of the backend that every user's client reads (the platform contract of the documents)."""
+_SECONDS_A_ROUND = 60
 
 
 class VerifyRelease:
-    """The action. It changes nothing."""
+    """The action. Stateless."""
 
     name = "verify_release"
-    spec: type[StepSpec] = VerifySpec
+    spec = VerifyReleaseSpec
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
-        """What each surface serves."""
+        """Production of every surface: the plan's world says which build it will hold."""
         return tuple(
-            seen
-            for name in getattr(step.spec, "surfaces", ())
-            for seen in observe_surface(step, name, clients)
-            if seen.resource.endswith(f"/slot/{PRODUCTION}")
+            seen for name in _surfaces(step) for seen in observe_surface(step, name, clients, frozenset())
         )
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
-        """Nothing to change; how long the checks and the bake take."""
+        """No change. The bake is part of how long the step takes."""
         del world
-        surfaces = ", ".join(getattr(step.spec, "surfaces", ()))
-        reason = f"checks {surfaces} from outside, now and after {_bake(step)} s"
-        change = NoOp(id="verify", resource=step.name, reason=reason)
-        return ActionPlan(changes=(change,), duration_s_max=_bake(step) + 60)
+        bake = _bake_s(step)
+        changes = tuple(
+            NoOp(
+                id=f"verify-{name}",
+                resource=f"{name}/slot/{PRODUCTION}",
+                reason=f"verified from outside after the change and again after {bake} s",
+            )
+            for name in _surfaces(step)
+        )
+        return ActionPlan(
+            changes=changes,
+            findings=_findings(step),
+            duration_s_max=bake + 2 * _SECONDS_A_ROUND,
+        )
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
-        """Nothing changes."""
+        """Nothing is changed."""
         del step, change
         return ()
 
@@ -70,161 +70,68 @@ class VerifyRelease:
     def look(
         self, step: StepContext, change: Update, clients: Clients, performed: Facts
     ) -> Look:
-        """Nothing was sent."""
+        """Nothing was sent, so there is nothing to look for."""
         del step, change, clients, performed
         return Look(Outcome.NOT_APPLIED, "this step sends nothing")
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
-        """Every check, and every check again after the bake."""
-        first = _round(step, planned, clients, "now")
-        if not all(check.holds for check in first):
-            return Verification(first)
-        clients.pause(_bake(step))
-        return Verification((*first, *_round(step, planned, clients, "after the bake")))
-
-
-def _bake(step: StepContext) -> int:
-    bake = getattr(step.spec, "bake", None)
-    return step.environment.policy.bake_s if bake is None else int(bake)
+        """All checks now and, where they hold, again after the bake."""
+        checks = _round(step, planned, clients, "")
+        bake = _bake_s(step)
+        if bake and Verification(checks).holds:
+            clients.pause(bake)
+            checks = (*checks, *_round(step, planned, clients, f" after {bake} s"))
+        return Verification(checks)
 
 
 def _round(
     step: StepContext, planned: PlannedStep, clients: Clients, when: str
 ) -> tuple[Check, ...]:
     environment = step.environment
-    checks: list[Check] = []
-    for name in getattr(step.spec, "surfaces", ()):
+    checks, session = sign_in_checks(environment, clients)
+    for name in _surfaces(step):
         surface = environment.surface(name)
-        checks.append(_builds(environment, planned, name, clients, when))
+        build = _expected(planned, name)
+        checks.append(release_check(environment, name, build, clients))
+        if surface.page_path is not None:
+            checks += web_checks(name, surface, build, clients)
         if surface.carries_authority:
-            checks.extend(_reads(environment, name, clients, when))
-            checks.extend(_people(environment, name, clients, when))
-    return tuple(checks)
+            signed_in = session or SignedIn()
+            checks += backend_checks(environment, name, build, signed_in, clients)
+    return tuple(Check(f"{one.name}{when}", one.holds, one.seen, one.weight) for one in checks)
 
 
-def _builds(
-    environment: Environment, planned: PlannedStep, name: str, clients: Clients, when: str
-) -> Check:
-    title = f"{name}: one build on every instance, {when}"
-    try:
-        answered = probes(environment, name, PRODUCTION, clients, fresh=True)
-    except ConnectorError as error:
-        return Check(title, holds=False, seen=error.reason)
-    silent = [one for one in answered if not one.answered]
-    builds = sorted({one.build for one in answered if one.answered})
-    expected = next(
-        (
-            seen.get("builds", ())
-            for seen in planned.expects
-            if seen.resource == f"{name}/slot/{PRODUCTION}"
-        ),
-        (),
-    )
-    holds = not silent and len(builds) == 1 and tuple(builds) == expected
-    unechoed = sum(1 for one in answered if one.echoed is False)
-    seen = f"{len(answered)} instances serve {', '.join(builds) or 'nothing'}"
-    if silent:
-        seen += f", {len(silent)} silent"
-    if unechoed:
-        seen += f", {unechoed} did not echo x-request-id"
-    return Check(title, holds, seen)
+def _surfaces(step: StepContext) -> tuple[str, ...]:
+    wanted: tuple[str, ...] = getattr(step.spec, "surfaces", ())
+    known = step.environment
+    return tuple(name for name in wanted if known.surface(name).provider == "app-service")
 
 
-def _guarded(title: str, check: Callable[[], str]) -> Check:
-    """A check that says what it saw, or why it fails."""
-    try:
-        return Check(title, holds=True, seen=check())
-    except RollbackError as error:
-        return Check(title, holds=False, seen=error.reason)
+def _bake_s(step: StepContext) -> int:
+    given = getattr(step.spec, "bake", None)
+    return step.environment.policy.bake_s if given is None else int(given)
 
 
-def _reads(
-    environment: Environment, name: str, clients: Clients, when: str
-) -> tuple[Check, ...]:
-    halt = environment.halt_authority
-    http = clients.http(host_of(environment.surface(name), PRODUCTION))
-    token = clients.secret(halt.token)
-
-    def control() -> str:
-        found = trading_backend.trading_control(http, halt.control_path, token)
-        halted = ", ".join(one.scope for one in found.halted) or "nothing"
-        return f"halted: {halted}"
-
-    def flags() -> str:
-        found = trading_backend.feature_flags(http, halt.flags_path, token)
-        return f"{len(found)} flags, {sum(one.enabled for one in found)} live"
-
-    return (
-        _guarded(f"control state reads, {when}", control),
-        _guarded(f"feature flags read, {when}", flags),
-    )
+def _expected(planned: PlannedStep, name: str) -> str:
+    """The build that the plan's world holds in production when this step runs."""
+    for seen in planned.expects:
+        if seen.resource == f"{name}/slot/{PRODUCTION}":
+            builds = seen.get("builds")
+            if isinstance(builds, tuple) and len(builds) == 1:
+                return str(builds[0])
+    return ""
 
 
-def _people(
-    environment: Environment, name: str, clients: Clients, when: str
-) -> tuple[Check, ...]:
-    platform = environment.platform
-    user = platform.synthetic_user
-    if user is None or not platform.auth_enabled:
+def _findings(step: StepContext) -> tuple[Finding, ...]:
+    platform = step.environment.platform
+    if not platform.auth_enabled or platform.synthetic_user is not None:
         return ()
-    host, _ = platform_service.host_and_path(platform.api_url)
-    service = clients.http(host)
-    sessions: list[Session] = []
-
-    def sign_in() -> str:
-        session = platform_service.sign_in(
-            service, platform, clients.secret(user.username), clients.secret(user.password)
-        )
-        sessions.append(platform_service.refresh(service, platform, session))
-        return "signed in and refreshed"
-
-    signed = _guarded(f"sign-in and session refresh, {when}", sign_in)
-    if not sessions:
-        return (signed,)
-    token = sessions[0].access_token
-    checked = platform_service.verify_token(
-        token, environment, jwks=clients.http, secret=clients.secret, now=clients.now()
-    )
-    seen = f"{checked.algorithm} {checked.problem or 'verifies'}, tenant {checked.tenant}"
-    verified = Check(
-        f"token verifies by the platform's key, {when}",
-        checked.valid and checked.tenant == user.tenant,
-        seen,
-    )
-    return (signed, verified, *_as_user(environment, name, clients, token, when))
-
-
-def _as_user(
-    environment: Environment, name: str, clients: Clients, token: str, when: str
-) -> tuple[Check, ...]:
-    user = environment.platform.synthetic_user
-    surface = environment.surface(name)
-    http = clients.http(host_of(surface, PRODUCTION))
-    headers = trading_backend.bearer(token)
-
-    def status(path: str) -> tuple[int | None, str]:
-        try:
-            answer = http.get(path, headers=headers, fresh=True)
-        except ConnectorError as error:
-            return error.status, error.reason
-        return answer.status, f"answered {answer.status}"
-
-    own, own_seen = status(PROFILE_PATH)
-    other = user.other_tenant if user is not None else ""
-    foreign, foreign_seen = status(TENANT_PATH.format(tenant=other))
-    checks = [
-        Check(f"own profile reads, {when}", own == HTTPStatus.OK, own_seen),
-        Check(
-            f"another tenant's profile is refused, {when}",
-            foreign in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
-            foreign_seen,
+    return (
+        Finding(
+            weight="weak",
+            code="verify.no-synthetic-user",
+            text="no synthetic user is configured: sign-in, refresh and tenant isolation are not "
+            "verified",
+            step=step.name,
         ),
-    ]
-    if surface.socket_path is not None:
-        with_token = trading_backend.socket_hello(http, surface.socket_path, token)
-        without = trading_backend.socket_hello(http, surface.socket_path)
-        opened = f"opened, build {with_token.build}" if with_token.opened else with_token.problem
-        checks.append(Check(f"socket with token, {when}", with_token.opened, opened))
-        told = f"build {without.build}" if without.build else "refused"
-        checks.append(Check(f"socket without token is refused, {when}", not without.build, told))
-    return tuple(checks)
+    )

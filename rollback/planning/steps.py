@@ -198,6 +198,16 @@ class StepPlanner:
     def _authority_missing(self, change: Update, world: World) -> RefusedChange | None:
         """Promise halt-authority-retained: users go only where authority is proved."""
         surface = self._environment.halt_authority.surface
+        if down := world.get("platform/health", "reachable", ""):
+            return RefusedChange(
+                id=change.id,
+                resource=change.resource,
+                code="authority.sign-in-unreachable",
+                reason=f"platform-service does not answer ({down}): nobody could sign in to halt "
+                "trading on what users are moved to",
+                next_move="halt trading at the venue or broker; plan again when people can sign in",
+                promise=AUTHORITY,
+            )
         judged = [
             found
             for seen in world.under(f"authority/{surface}/")

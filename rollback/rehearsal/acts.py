@@ -63,6 +63,27 @@ def exposure_is_reported(play: Play) -> int:
     return ended
 
 
+def halt_went_out(play: Play) -> int:
+    """Whatever else is missing, the move toward safety was sent."""
+    ended = play.plain()
+    sent = [
+        entry
+        for entry in play.sim.control.ledger()
+        if entry.write and entry.method == "PATCH" and "autoSwapSlotName" in entry.body
+    ]
+    if not _expect(play, holds=len(sent) == 1, otherwise="the halt did not go out once"):
+        return ExitStatus.DEFECT
+    return ended
+
+
+def secret_planted(play: Play) -> int:
+    """A canary secret in the world is in no output of ours."""
+    canary = "planted-canary-4f1d9c77e2"
+    play.stage.variables["PLANTED_CANARY"] = canary
+    play.sim.control.fault("plant_secret", secret=canary)
+    return play.plain()
+
+
 def rule_is_kept(play: Play) -> int:
     """The halt of a rule that protects users would be the opposite of a halt."""
     plan = play.plan()
@@ -105,7 +126,7 @@ def second_laptop(play: Play) -> int:
     plan = play.plan()
     _kill_midway(play, plan, "state")
     _until_quiet(play)
-    threading.Event().wait(play.stage.environment.lease.ttl_s + 1)
+    threading.Event().wait(play.stage.environment.lease.ttl_s + 6)
     again = play.plan("state-second")
     return play.apply(again, "state-second").exit_status
 

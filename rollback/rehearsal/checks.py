@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.evidence.chunks import unpacked
 from rollback.model.effect import ExactBody, HttpWrite
 from rollback.model.record import RecordKind
 from rollback.rehearsal.simulator import names
@@ -187,7 +188,7 @@ def _no_secret(play: Play) -> Seen:
         found.extend(value[:4] for value in secrets if value in text)
     return Seen(
         "no-secret-leaves",
-        f"{len(secrets)} secret values looked for in plans, journals and bundles: {len(found)} found",
+        f"{len(secrets)} secret values looked for in every output: {len(found)} found",
         not found,
     )
 
@@ -201,7 +202,15 @@ def _outputs(play: Play) -> list[bytes]:
     out += ["\n".join(play.said).encode()]
     for folder in sorted(play.directory.glob("state*")):
         out += [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
+    out += [_opened(path.read_bytes()) for path in sorted(play.directory.rglob("chunks/*"))]
     return out
+
+
+def _opened(stored: bytes) -> bytes:
+    try:
+        return unpacked(stored)
+    except ValueError:
+        return stored
 
 
 def _path(text: str) -> Path:

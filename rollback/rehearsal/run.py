@@ -67,7 +67,7 @@ def _one(
 
     def progress(kind: str, step: str, text: str) -> None:
         if kind != "looked":
-            talk(f"  {time.monotonic() - started:6.2f} s  {step or '-'}: {kind} {text}".rstrip())
+            talk(f"{time.monotonic() - started:.2f} s {step or '-'}: {kind} {text}".rstrip())
 
     def judge(playing: Play, exit_: int) -> tuple[str, ...]:
         problems = problems_of(playing, exit_)

@@ -41,6 +41,20 @@ def _canary(world: World) -> World:
     return stories.ramped(world, names.WEB, 10.0, pinned=17)
 
 
+def _auto_swap_on(world: World) -> World:
+    return stories.auto_swapping(world, names.BACKEND)
+
+
+def _store_nowhere(content: dict[str, Any]) -> dict[str, Any]:
+    """A folder under a file: nothing can be written there."""
+    return {**content, "evidence": {"store": {"kind": "folder", "path": "allowed_signers/no"}}}
+
+
+def _bare(content: dict[str, Any]) -> dict[str, Any]:
+    left = {name: value for name, value in content.items() if name not in ("lease", "evidence")}
+    return {**left, "lease": {"ttl_s": 3}, "evidence": {}}
+
+
 def _stop_both(world: World) -> World:
     return stories.stopped(world, names.WEB)
 
@@ -236,6 +250,40 @@ SCENARIOS: tuple[Scenario, ...] = (
         (0,),
         before_apply=lambda sim: sim.control.fault("cosmos_unreachable"),
         swaps=1,
+    ),
+    Scenario(
+        "platform-down",
+        "platform-service is down: the halt goes out, nobody is moved",
+        (7,),
+        world=_auto_swap_on,
+        before_plan=lambda sim: sim.control.fault("platform_down"),
+        play=acts.halt_went_out,
+        swaps=0,
+    ),
+    Scenario(
+        "evidence-store-fails",
+        "the evidence store takes nothing: the local spool stands in, and says so",
+        (0, 9),
+        world=_auto_swap_on,
+        settings=_store_nowhere,
+        play=acts.halt_went_out,
+    ),
+    Scenario(
+        "secret-planted",
+        "a secret stands in settings, error bodies and tokens: it is in no output",
+        (0,),
+        play=acts.secret_planted,
+        swaps=1,
+    ),
+    Scenario(
+        "no-approvals-no-store-no-lease",
+        "nobody signed, no store, no shared lease: the halt goes out, then it stops",
+        (4,),
+        world=_auto_swap_on,
+        settings=_bare,
+        approvals=0,
+        play=acts.halt_went_out,
+        swaps=0,
     ),
     Scenario(
         "no-approvals",

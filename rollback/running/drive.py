@@ -210,8 +210,7 @@ def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
         return None
     missing = [name for name, one in before if one.status is not StepStatus.DONE]
     if missing and not any(
-        state.change(step.name, one.id) is not ChangeStatus.NONE
-        for one in _updates(step)
+        state.change(step.name, one.id) is not ChangeStatus.NONE for one in _updates(step)
     ):
         why = f"it comes after {', '.join(missing)}, which is not done"
         return [End(step.name, StepStatus.SKIPPED, "after", why)]
@@ -264,9 +263,7 @@ def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
     effects = [effect.id for effect in change.effects]
     spoken = any(state.said.get(effect) == "not-applied" for effect in effects)
     given = max((state.returned.get(effect, 0) for effect in effects), default=0)
-    limit = min(
-        (getattr(effect, "returns_max", 0) for effect in change.effects), default=0
-    )
+    limit = min((getattr(effect, "returns_max", 0) for effect in change.effects), default=0)
     if effects and given < limit and (change.absolute or spoken):
         why = "a person said so" if spoken else "looked for and found not applied"
         return GiveBack(step.name, change.id, why)

@@ -79,9 +79,7 @@ def drive_run(
             for intent in intents:
                 busy = any(_step_of(other) == _step_of(intent) for other in flying)
                 if intent not in flying and not (busy and _step_of(intent)):
-                    flying[intent] = pool.submit(
-                        _work(intent, performer, prove_authority)
-                    )
+                    flying[intent] = pool.submit(_work(intent, performer, prove_authority))
             pool.wait_any(list(flying.values()))
     except EvidenceNotWritten as broken:
         _send_what_is_safe(plan, performer)

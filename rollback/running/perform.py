@@ -76,9 +76,7 @@ class Performer:
             step, change, action, context
         ):
             return
-        if change.direction is Direction.TOWARD and self._satisfied(
-            step, change, action, context
-        ):
+        if change.direction is Direction.TOWARD and self._satisfied(step, change, action, context):
             return
         if step.action == "confirm":
             self._confirm(step, change, context)
@@ -142,14 +140,10 @@ class Performer:
 
     # --- the parts ---------------------------------------------------------------------------
 
-    def _find(
-        self, name: str, change_id: str
-    ) -> tuple[PlannedStep, Update, Action, StepContext]:
+    def _find(self, name: str, change_id: str) -> tuple[PlannedStep, Update, Action, StepContext]:
         step = self.plan.step(name)
         change = next(
-            one
-            for one in step.changes
-            if isinstance(one, Update) and one.id == change_id
+            one for one in step.changes if isinstance(one, Update) and one.id == change_id
         )
         action, context = self._action(step)
         return step, change, action, context
@@ -172,9 +166,7 @@ class Performer:
             evidence_path=self.evidence_path,
         )
 
-    def _scope(
-        self, step: PlannedStep, phase: Phase, change: Update | None = None
-    ) -> Scope:
+    def _scope(self, step: PlannedStep, phase: Phase, change: Update | None = None) -> Scope:
         return Scope(
             run=self.run,
             step=step.name,
@@ -194,8 +186,7 @@ class Performer:
         settled = tuple(
             one
             for one in step.changes
-            if isinstance(one, Update)
-            and state.change(step.name, one.id) is ChangeStatus.APPLIED
+            if isinstance(one, Update) and state.change(step.name, one.id) is ChangeStatus.APPLIED
         )
         found = compare(step, change, settled, seen)
         return found.verdict, tuple(str(one) for one in found.differences)
@@ -213,9 +204,7 @@ class Performer:
             if verdict != "busy" or self.clock.monotonic() >= deadline:
                 break
             self.progress("waiting", step.name, "; ".join(differences))
-            self.clock.sleep(
-                max(1, self.environment.policy.poll_s) / _fraction(self.environment)
-            )
+            self.clock.sleep(max(1, self.environment.policy.poll_s) / _fraction(self.environment))
         self.journal.append(
             MAIN,
             RecordKind.OBSERVED,
@@ -230,9 +219,7 @@ class Performer:
         if verdict == "as-predicted":
             return True
         if verdict == "satisfied":
-            self._outcome(
-                step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent")
-            )
+            self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))
             return False
         why = "; ".join(differences)
         if verdict == "busy":
@@ -264,9 +251,7 @@ class Performer:
             return False
         if verdict != "satisfied":
             return False
-        self._outcome(
-            step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent")
-        )
+        self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))
         return True
 
     def _send(
@@ -292,9 +277,7 @@ class Performer:
         problem: str,
     ) -> None:
         """Look until it is told, bounded by the change's own limit. Never resends."""
-        if change.effects and all(
-            self.ledger.attempts(one.id) == 0 for one in change.effects
-        ):
+        if change.effects and all(self.ledger.attempts(one.id) == 0 for one in change.effects):
             why = problem or "nothing left the process"
             self._outcome(step, change, Look(Outcome.NOT_APPLIED, why))
             return
@@ -376,9 +359,7 @@ class Performer:
             ),
             durable=True,
         )
-        self.progress(
-            "outcome", step.name, f"{change.summary}: {outcome.value} ({look.reason})"
-        )
+        self.progress("outcome", step.name, f"{change.summary}: {outcome.value} ({look.reason})")
 
     def _verified(self, name: str, *, holds: bool, checks: tuple[str, ...]) -> None:
         body = facts(step=name, holds=holds, checks=checks)
@@ -422,9 +403,7 @@ def _fraction(environment: Environment) -> int:
 
 
 def _prefixed(performed: Facts) -> Facts:
-    return tuple(
-        Fact(name=f"performed/{fact.name}", value=fact.value) for fact in performed
-    )
+    return tuple(Fact(name=f"performed/{fact.name}", value=fact.value) for fact in performed)
 
 
 def _unprefixed(body: Facts) -> Facts:

@@ -40,9 +40,7 @@ ATTESTATION = "halt-outside"
 def refused_exit(plan: Plan) -> ExitStatus:
     """The exit status of a refused plan: 7 when halt authority is why, else 3."""
     codes = [refusal.code for step in plan.steps for refusal in step.refused]
-    authority = any(
-        code.startswith("authority.") for code in codes
-    ) or plan.proof.broken in (
+    authority = any(code.startswith("authority.") for code in codes) or plan.proof.broken in (
         "authority-before-move",
         "no-step-reduces-authority",
     )
@@ -67,9 +65,7 @@ def may_move_away(
     if plan.verdict == "refused":
         first = next((one for step in plan.steps for one in step.refused), None)
         why = plan.proof.broken if first is None else f"{first.code}: {first.reason}"
-        return Blocked(
-            "plan.refused", f"the plan was refused ({why})", refused_exit(plan)
-        )
+        return Blocked("plan.refused", f"the plan was refused ({why})", refused_exit(plan))
     # 4. People.
     if (people := _people(plan, state, now)) is not None:
         return people
@@ -147,10 +143,8 @@ def _authority(
             )
     if change.moves_users and change.surface == halt.surface:
         slots = {seen.slot for seen in state.authority if seen.slot != "production"}
-        seen = [
-            found for slot in slots if (found := state.last_authority(slot)) is not None
-        ]
-        if not any(fresh(one) for one in (*seen, production)):
+        seen = [found for slot in slots if (found := state.last_authority(slot)) is not None]
+        if not seen or not any(fresh(one) for one in seen):
             return Prove()
         proved = any(
             fresh(one)
@@ -160,7 +154,9 @@ def _authority(
             for one in (*seen, production)
         )
         if not proved:
-            if any(not fresh(one) for one in seen):
+            asked = [one for one in state.authority if one.slot in slots][-halt.probes_lost :]
+            enough = len(asked) == halt.probes_lost
+            if not enough or any(one.verdict is Verdict.RETAINED for one in asked):
                 return Prove()
             return Blocked(
                 "authority.not-proved-on-slot",

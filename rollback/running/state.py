@@ -95,22 +95,16 @@ class RunState:
 
     def last_authority(self, slot: str) -> AuthoritySeen | None:
         """The latest judgement of a slot in this run."""
-        return next(
-            (seen for seen in reversed(self.authority) if seen.slot == slot), None
-        )
+        return next((seen for seen in reversed(self.authority) if seen.slot == slot), None)
 
 
-_ENDED = {
-    status.value: status for status in StepStatus if status is not StepStatus.OPEN
-}
+_ENDED = {status.value: status for status in StepStatus if status is not StepStatus.OPEN}
 
 
 def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
     """The state that the records of a run of `plan` leave behind."""
     owner = {
-        effect.id: (step.name, change)
-        for step, change in plan.updates
-        for effect in change.effects
+        effect.id: (step.name, change) for step, change in plan.updates for effect in change.effects
     }
     away = {
         (step.name, change.id)
@@ -122,15 +116,19 @@ def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
     changes: dict[tuple[str, str], ChangeStatus] = {}
     said: dict[str, str] = {}
     returned: dict[str, int] = {}
+    captures = {
+        (step.name, change.id)
+        for step, change in plan.updates
+        if step.action == "snapshot_audit_logs"
+    }
     baseline_retained = any(
-        one.slot == "production" and one.verdict is Verdict.RETAINED
-        for one in plan.authority
+        one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
     )
     for record in records:
         match record.kind:
             case RecordKind.OPENED:
                 state = _opened(state, record)
-                _reopen(steps, changes)
+                _reopen(steps, changes, captures)
             case RecordKind.APPROVED:
                 state = _approved(state, record)
             case RecordKind.ATTESTED:
@@ -144,13 +142,9 @@ def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
             case RecordKind.CANARIES:
                 state = replace(state, canaries=record.get("all_caught") is True)
             case RecordKind.REFUSAL:
-                state = replace(
-                    state, refused=state.refused or record.text("rule") or "guard"
-                )
+                state = replace(state, refused=state.refused or record.text("rule") or "guard")
             case RecordKind.AUTHORITY:
-                state = _authority(
-                    state, record, changes, away, baseline=baseline_retained
-                )
+                state = _authority(state, record, changes, away, baseline=baseline_retained)
             case RecordKind.INTENT:
                 found = owner.get(record.text("effect"))
                 if found is not None:
@@ -160,14 +154,15 @@ def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
                         state = replace(state, moved_away=True)
             case RecordKind.RETURNED:
                 effect = record.text("effect")
-                returned[effect] = returned.get(effect, 0) + (
-                    record.get("sent") is not False
-                )
+                returned[effect] = returned.get(effect, 0) + (record.get("sent") is not False)
                 said.pop(effect, None)
                 found = owner.get(effect)
                 if found is not None:
                     changes[(found[0], found[1].id)] = ChangeStatus.NONE
             case RecordKind.OUTCOME:
+                if (record.text("step"), record.text("change")) in away:
+                    # What was proved before users moved says nothing of where they are now.
+                    state = replace(state, authority=(), unproved_in_a_row=0)
                 changes[(record.text("step"), record.text("change"))] = {
                     Outcome.APPLIED.value: ChangeStatus.APPLIED,
                     Outcome.NOT_APPLIED.value: ChangeStatus.NOT_APPLIED,
@@ -213,9 +208,17 @@ def _opened(state: RunState, record: Record) -> RunState:
 
 
 def _reopen(
-    steps: dict[str, StepState], changes: dict[tuple[str, str], ChangeStatus]
+    steps: dict[str, StepState],
+    changes: dict[tuple[str, str], ChangeStatus],
+    captures: set[tuple[str, str]],
 ) -> None:
-    """A new sitting looks again at all that was not finished."""
+    """A new sitting looks again at all that was not finished.
+
+    A capture that was cut short is made again: what it stored is named by its content.
+    """
+    for key in captures:
+        if changes.get(key) is not ChangeStatus.APPLIED:
+            changes.pop(key, None)
     for name, step in steps.items():
         if step.status is not StepStatus.DONE:
             steps[name] = StepState()
@@ -226,18 +229,14 @@ def _reopen(
 
 def _approved(state: RunState, record: Record) -> RunState:
     if record.text("problem"):
-        return replace(
-            state, approval_problem=(record.text("code"), record.text("problem"))
-        )
+        return replace(state, approval_problem=(record.text("code"), record.text("problem")))
     if record.text("decision") == "reject":
         return replace(state, rejected_by=record.text("principal"))
     expires = record.text("expires")
     from datetime import datetime
 
     until = datetime.fromisoformat(expires) if expires else None
-    return replace(
-        state, approvals=(*state.approvals, (record.text("principal"), until))
-    )
+    return replace(state, approvals=(*state.approvals, (record.text("principal"), until)))
 
 
 def _authority(
@@ -254,9 +253,7 @@ def _authority(
         slot=record.text("slot"),
         verdict=Verdict(record.text("verdict") or "unknown"),
         builds=tuple(str(one) for one in builds) if isinstance(builds, tuple) else (),
-        reasons=tuple(str(one) for one in reasons)
-        if isinstance(reasons, tuple)
-        else (),
+        reasons=tuple(str(one) for one in reasons) if isinstance(reasons, tuple) else (),
         at=record.at,
     )
     state = replace(state, authority=(*state.authority[-20:], seen))
@@ -267,7 +264,8 @@ def _authority(
     state = replace(state, unproved_in_a_row=state.unproved_in_a_row + 1)
     in_flight = any(changes.get(key) is ChangeStatus.IN_DOUBT for key in away)
     moved = any(changes.get(key) is ChangeStatus.APPLIED for key in away)
-    if seen.verdict is Verdict.LOST and (baseline or moved) and not in_flight:
+    confirmed = state.unproved_in_a_row > 1  # one answer may be from before the last move
+    if seen.verdict is Verdict.LOST and (baseline or moved) and confirmed and not in_flight:
         why = "; ".join(seen.reasons) or "halt authority was lost while the run went on"
         return replace(state, authority_lost=state.authority_lost or why)
     return state
@@ -286,7 +284,5 @@ def _said(
     key = (found[0], str(getattr(found[1], "id", "")))
     said[effect] = outcome
     changes[key] = (
-        ChangeStatus.APPLIED
-        if outcome == Outcome.APPLIED.value
-        else ChangeStatus.NOT_APPLIED
+        ChangeStatus.APPLIED if outcome == Outcome.APPLIED.value else ChangeStatus.NOT_APPLIED
     )

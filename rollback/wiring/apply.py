@@ -469,9 +469,7 @@ def _sealed(  # noqa: PLR0913 - everything a bundle is made of
         opener.close(clients)
 
 
-def _result(
-    plan: Plan, directory: RunDirectory, journal: FileJournal, status: int
-) -> RunResult:
+def _result(plan: Plan, directory: RunDirectory, journal: FileJournal, status: int) -> RunResult:
     state = fold(plan, journal.records())
     steps = tuple(
         (step.name, state.step(step.name).status.value, state.step(step.name).reason)

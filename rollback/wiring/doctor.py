@@ -35,8 +35,10 @@ def examine(setting: Setting, clients: Clients) -> tuple[Check, ...]:
     checks = [_variables(setting), _state(setting), _signers(setting)]
     checks.append(_guarded("Resource Manager answers", lambda: _arm(setting, clients)))
     checks.append(
-        _guarded("the identity cannot write under Microsoft.DocumentDB",
-                 lambda: _identity(setting, clients))
+        _guarded(
+            "the identity cannot write under Microsoft.DocumentDB",
+            lambda: _identity(setting, clients),
+        )
     )
     checks.append(_credential(setting))
     checks.append(_guarded("Cosmos answers", lambda: _cosmos(clients)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class RunLease:
                 }
             )
         )
-        self._holder = f"{setting.user} {run}"
+        self._holder = f"{run} on {platform.node() or 'this machine'}"
         self._grant: LeaseGrant | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
