@@ -36,7 +36,9 @@ class VerifyRelease:
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Production of every surface: the plan's world says which build it will hold."""
         return tuple(
-            seen for name in _surfaces(step) for seen in observe_surface(step, name, clients, frozenset())
+            seen
+            for name in _surfaces(step)
+            for seen in observe_surface(step, name, clients, frozenset())
         )
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
