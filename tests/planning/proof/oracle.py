@@ -1,0 +1,187 @@
+"""The proof again, as dumb as can be.
+
+Whole worlds, walked one by one, with what users are on kept as it changed. Slow, without parts,
+without order of nodes; written from the promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rollback.model.direction import Direction
+from rollback.planning.proof.model import Node, System
+
+EVENTS = {
+    "starts": "running",
+    "takes effect": "applied",
+    "does not take effect": "not-applied",
+    "is lost: nobody knows whether it took effect": "unknown",
+}
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One world: a word per node, and the (surface, build) pairs that users are on."""
+
+    words: tuple[str, ...]
+    on: frozenset[tuple[str, str]]
+    left: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """broken: predicate to the fewest events that break it. words: every reachable word tuple."""
+
+    broken: dict[str, int]
+    words: frozenset[tuple[str, ...]]
+
+
+def beginning(system: System) -> Walk:
+    """Nothing has happened."""
+    return Walk(("before",) * len(system.nodes), frozenset(system.live))
+
+
+def waits(system: System) -> bool:
+    """Some move toward safety waits for something that is none."""
+    return any(
+        node.direction is Direction.TOWARD and system.nodes[other].direction is not Direction.TOWARD
+        for node in system.nodes
+        for other in node.after
+    )
+
+
+def walk_all(system: System) -> Findings:
+    """Every world, by number of events; a broken one is not walked on from."""
+    broken: dict[str, int] = {}
+    layer, seen, events = {beginning(system)}, {beginning(system)}, 0
+    while layer:
+        events += 1
+        further: set[Walk] = set()
+        for walk in layer:
+            for _, index, word in possible(system, walk):
+                then = happen(system, walk, index, word)
+                if bad := breaks(system, walk, then, index):
+                    broken.setdefault(bad, events)
+                else:
+                    further.add(then)
+        layer = further - seen
+        seen |= layer
+    return Findings(broken, frozenset(walk.words for walk in seen))
+
+
+def possible(system: System, walk: Walk) -> Iterator[tuple[str, int, str]]:
+    """(name, index, word) of all that can happen next."""
+    for index, node in enumerate(system.nodes):
+        word = walk.words[index]
+        if word == "before" and may_start(system, walk, node):
+            yield node.name, index, "running"
+        if word in ("running", "unknown"):
+            yield node.name, index, "applied"
+            yield node.name, index, "not-applied"
+        if word == "running":
+            yield node.name, index, "unknown"
+
+
+def may_start(system: System, walk: Walk, node: Node) -> bool:
+    """A halt always; the rest after what comes before; a move away only while none went wrong."""
+    if node.direction is Direction.TOWARD:
+        return True
+    if {walk.words[before] for before in node.after} - {"applied"}:
+        return False
+    if node.direction is Direction.NEITHER:
+        return True
+    for other, word in zip(system.nodes, walk.words, strict=True):
+        if other.direction is Direction.AWAY:
+            if word == "unknown":
+                return False
+            if word == "not-applied" and not other.goes_on:
+                return False
+    return True
+
+
+def happen(system: System, walk: Walk, index: int, word: str) -> Walk:
+    """The world after one event."""
+    words = list(walk.words)
+    words[index] = word
+    then = replace(walk, words=tuple(words))
+    node = system.nodes[index]
+    if word == "applied" and node.moves_users and node.surface is not None:
+        if node.to_build is not None:
+            kept = {one for one in walk.on if one[0] != node.surface}
+            then = replace(then, on=frozenset({*kept, (node.surface, node.to_build)}))
+        then = replace(then, left=walk.left | {node.surface})
+    return then
+
+
+def maybe_on(system: System, walk: Walk) -> set[tuple[str, str]]:
+    """What users may be on: both sides of every move in flight."""
+    return set(walk.on) | {
+        (node.surface, node.to_build)
+        for node, word in zip(system.nodes, walk.words, strict=True)
+        if node.moves_users and node.surface and node.to_build and word in ("running", "unknown")
+    }
+
+
+def breaks(system: System, walk: Walk, then: Walk, index: int) -> str:
+    """The promise that this event breaks, if any."""
+    node = system.nodes[index]
+    if then.words[index] == "running":
+        captured = [
+            other.name
+            for other, word in zip(system.nodes, walk.words, strict=True)
+            if other.captures and word == "applied"
+        ]
+        if node.volatile and not captured:
+            return "evidence-before-change"
+        if node.moves_users and (bad := _bad_move(system, walk, node)):
+            return bad
+    now, before = maybe_on(system, then), set(system.live)
+    for surface, build, other_surface, other_build in system.pairs:
+        pair = {(surface, build), (other_surface, other_build)}
+        if pair <= now and not pair <= before:
+            return "no-forbidden-pair"
+    return ""
+
+
+def _bad_move(system: System, walk: Walk, node: Node) -> str:
+    flying = {
+        other.surface
+        for other, word in zip(system.nodes, walk.words, strict=True)
+        if other.moves_users and word in ("running", "unknown")
+    }
+    if node.surface in flying:
+        return "one-move-per-surface"
+    behind = {build for surface, build in maybe_on(system, walk) if surface == "backend"}
+    if node.surface == "backend":
+        if node.to_build not in system.retained:
+            proved_now = bool(behind & system.retained)
+            return "no-step-reduces-authority" if proved_now else "authority-before-move"
+    elif not behind or behind - system.retained:
+        return "authority-before-move"
+    if node.surface in walk.left and (node.surface, node.to_build) in system.live:
+        return "exposure-only-shrinks"
+    return ""
+
+
+def components(system: System) -> list[set[int]]:
+    """Nodes that have to do with each other: by order, or because both move users."""
+    groups = [{index} for index in range(len(system.nodes))]
+
+    def related(one: int, other: int) -> bool:
+        first, second = system.nodes[one], system.nodes[other]
+        return (
+            one in second.after
+            or other in first.after
+            or (first.moves_users and second.moves_users)
+        )
+
+    for _ in system.nodes:
+        groups = [
+            set().union(
+                *(other for other in groups if any(related(a, b) for a in one for b in other))
+            )
+            | one
+            for one in groups
+        ]
+    return [set(one) for one in {frozenset(one) for one in groups}]
