@@ -189,7 +189,7 @@ def _time(file: str, number: int, text: str | None) -> datetime | None:
     match = _TIME.fullmatch(text)
     try:
         if match is None:
-            raise ValueError
+            raise ValueError  # noqa: TRY301 - one place says what is wrong with a time
         form = "%Y%m%d" + {0: "", 4: "%H%M", 6: "%H%M%S"}[len(match[2] or "")]
         naive = datetime.strptime(text.removesuffix("Z"), form)  # noqa: DTZ007 - zone comes next
     except ValueError:

@@ -29,10 +29,10 @@ def read_approval(data: bytes) -> ApprovalFile:
     """Read a file. Raises ApprovalMissing (``approval.unreadable``)."""
     try:
         if len(data) > FILE_BYTES_MAX:
-            raise ValueError
+            raise ValueError  # noqa: TRY301 - one place says what is wrong with a file
         document = json.loads(data.decode(), object_pairs_hook=_once)
         if not isinstance(document, dict) or set(document) != {"statement", "signature"}:
-            raise ValueError
+            raise ValueError  # noqa: TRY301 - one place says what is wrong with a file
         return ApprovalFile.model_validate(document, strict=True)
     except (ValueError, RecursionError) as error:
         raise ApprovalMissing(

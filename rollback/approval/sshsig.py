@@ -36,7 +36,7 @@ SIGNATURE_ALGORITHMS = {
 """Which signature algorithms each key type may use."""
 
 
-class MalformedSignature(ValueError):  # noqa: N818 - reads as what it is
+class MalformedSignature(ValueError):
     """The bytes are not a signature in the one accepted form. The text says why."""
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rollback.rehearsal.scenario import Play
 
 
+PINNED_S = 3600
+"""How long a routing cookie holds a user."""
+
+
 def _expect(play: Play, *, holds: bool, otherwise: str) -> bool:
     if not holds:
         play.said.append(otherwise)
@@ -56,7 +60,7 @@ def refused_naming_the_artifact(play: Play) -> int:
 def exposure_is_reported(play: Play) -> int:
     """0, and who stays exposed is in the plan, with how long."""
     plan = play.plan()
-    pinned = any("cookie" in one.who and one.until_s == 3600 for one in plan.plan.exposures)
+    pinned = any("cookie" in one.who and one.until_s == PINNED_S for one in plan.plan.exposures)
     ended = play.apply(plan).exit_status
     if not _expect(play, holds=pinned, otherwise="pinned users are not reported"):
         return ExitStatus.DEFECT
@@ -211,7 +215,7 @@ def _kill_midway(play: Play, plan: PlanDocument, state: str) -> None:
         str(folder / state),
         *files,
     ]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this very interpreter, our own module
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -16,13 +16,14 @@ def main() -> int:
     environment, plan, state, *approvals = sys.argv[1:]
 
     def progress(kind: str, step: str, text: str) -> None:
-        print(kind, step, text, flush=True)
+        sys.stdout.write(f"{kind} {step} {text}\n")
+        sys.stdout.flush()
 
     operator = Operator(
         Environment.load(environment), state=state, secrets=VariableSecrets(dict(os.environ))
     )
     result = operator.apply(PlanDocument.load(Path(plan)), approvals=approvals, progress=progress)
-    print("closed", result.run, result.exit_status, flush=True)
+    progress("closed", result.run, str(result.exit_status))
     return result.exit_status
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from rollback.model.playbook import Playbook
 
 
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 def scenario_named(name: str) -> Scenario:
     """The scenario of that name. Raises InputError naming the known ones."""
     for scenario in SCENARIOS:
@@ -43,7 +47,7 @@ def rehearse(
 
     out: takes result lines (standard output); talk: takes progress (standard error).
     """
-    talk = talk or (lambda line: print(line, file=sys.stderr))
+    talk = talk or _to_stderr
     if playbook is None:
         from playbooks import full_rollback
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clock, Journal, Pool
 
 
-def drive_run(
+def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to bottom
     plan: Plan,
     environment: Environment,
     performer: Performer,

@@ -101,7 +101,9 @@ class RunState:
 _ENDED = {status.value: status for status in StepStatus if status is not StepStatus.OPEN}
 
 
-def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
+def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
+    plan: Plan, records: tuple[Record, ...]
+) -> RunState:
     """The state that the records of a run of `plan` leave behind."""
     owner = {
         effect.id: (step.name, change) for step, change in plan.updates for effect in change.effects

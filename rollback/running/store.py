@@ -112,7 +112,7 @@ class StateDirectory:
         named = given or environ.get(VARIABLE)
         if named:
             return cls(Path(named).expanduser().absolute())
-        from platformdirs import user_state_path  # noqa: PLC0415 - only needed here
+        from platformdirs import user_state_path
 
         return cls(user_state_path("trade-rollback", appauthor=False))
 

@@ -76,7 +76,7 @@ class Nobody:
         return None
 
 
-def apply_plan(
+def apply_plan(  # noqa: PLR0913 - how a run is to go, each by its name
     setting: Setting,
     document: PlanDocument,
     *,
@@ -252,6 +252,11 @@ def _refuse_foreign_approvals(setting: Setting, document: PlanDocument, asked: A
             )
 
 
+def _emergency(line: str) -> None:
+    """The intent of a move toward safety that no journal takes."""
+    sys.stderr.write(f"{line}\n")
+
+
 def _sit(
     setting: Setting,
     document: PlanDocument,
@@ -276,7 +281,7 @@ def _sit(
         ),
         durable=True,
     )
-    ledger = Ledger(plan, journal, emergency=lambda line: print(line, file=sys.stderr))
+    ledger = Ledger(plan, journal, emergency=_emergency)
     latch = JournalLatch(journal)
     evidence = str(setting.state.root / "evidence" / plan.nonce)
     from rollback.wiring.evidence import sink_for
@@ -436,7 +441,7 @@ def _record_said(journal: FileJournal, setting: Setting, asked: Asked) -> None:
         journal.append(MAIN, RecordKind.SAID, body, durable=True)
 
 
-def _sealed(  # noqa: PLR0913 - everything a bundle is made of
+def _sealed(  # noqa: PLR0917 - everything a bundle is made of
     setting: Setting,
     document: PlanDocument,
     directory: RunDirectory,
@@ -490,8 +495,10 @@ def _next_moves(
     plan: Plan, run: str, steps: tuple[tuple[str, str, str], ...], status: int
 ) -> list[str]:
     moves = [one.next_move for step in plan.steps for one in step.refused]
-    for surface in plan.not_rolled_back:
-        moves.append(f"{surface.surface} is not rolled back: {surface.human_step}")
+    moves.extend(
+        f"{surface.surface} is not rolled back: {surface.human_step}"
+        for surface in plan.not_rolled_back
+    )
     if status == ExitStatus.PERSON:
         open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed", "handed-over")]
         moves.append(

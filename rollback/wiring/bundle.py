@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rollback.wiring.plan_document import PlanDocument
 
 
-def seal_run(
+def seal_run(  # noqa: PLR0917 - everything a bundle is made of
     setting: Setting,
     document: PlanDocument,
     directory: RunDirectory,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ class JournalledExchanges:
 
     def seen(self, scope: Scope, exchange: Exchange) -> None:
         """Record one exchange; never raises."""
-        try:
+        with suppress(Exception):  # the port promises not to raise
             self.journal.append(
                 MAIN,
                 RecordKind.EXCHANGE,
@@ -99,8 +100,6 @@ class JournalledExchanges:
                 ),
                 durable=False,
             )
-        except Exception:  # noqa: BLE001, S110 - the port promises not to raise
-            pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def test_sha1_is_refused(keys: Keys) -> None:
 
 
 def test_a_short_rsa_key_neither_signs_nor_verifies(tmp_path: Path) -> None:
-    key = rsa.generate_private_key(65537, 1024)
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - too short on purpose
     file = tmp_path / "short"
     file.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())

@@ -104,7 +104,7 @@ def test_a_pattern_does_not_make_two_people_of_one_key(keys: Keys) -> None:
 
 
 def test_names_that_share_a_key_are_one_person_with_all_their_keys(keys: Keys) -> None:
-    """alice signs with one key and, under another name of hers, with a second one."""
+    """Alice signs with one key and, under another name of hers, with a second one."""
     signers = _signers(keys, alice="ed25519", al="ed25519 other")
     files = [_file(keys, "ed25519", approver="alice@example.org"), _file(keys, "other")]
     assert len(_check(files, signers, needed=2).accepted) == 1

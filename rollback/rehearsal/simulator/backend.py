@@ -24,7 +24,7 @@ def handle(simulation: Simulation, call: Call, at: sites.Where, build: Build) ->
     return reply
 
 
-def _answer(  # noqa: PLR0911 - one return a route
+def _answer(
     simulation: Simulation, call: Call, at: sites.Where, build: Build
 ) -> Reply:
     match call.method, call.path.rstrip("/"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rollback.rehearsal.simulator.simulation import Simulation
 
 
-def handle(  # noqa: PLR0911 - one return a route
+def handle(
     simulation: Simulation, call: Call, token: str
 ) -> Reply:
     """Answer a control request."""

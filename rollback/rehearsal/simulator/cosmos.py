@@ -216,7 +216,7 @@ def feed(simulation: Simulation, call: Call, database: str, container: str) -> R
     return _paged(call, container, rows)
 
 
-def document(simulation: Simulation, call: Call, database: str, container: str, id: str) -> Reply:  # noqa: A002 - the name in the path
+def document(simulation: Simulation, call: Call, database: str, container: str, id: str) -> Reply:
     """Answer one document with its etag."""
     del database
     for found in _held(simulation, call, container) or ():

@@ -116,7 +116,7 @@ def _match(params: dict[str, Any]) -> Match:
     return Match(**{k: params.pop(k) for k in ("method", "host", "path") if k in params})
 
 
-def request_fault(  # noqa: PLR0911 - one return a fault
+def request_fault(
     name: str, given: dict[str, Any]
 ) -> RequestFault | None:
     """Return the request fault of this name, or None where the name is a state fault's.

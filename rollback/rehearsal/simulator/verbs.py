@@ -112,7 +112,7 @@ def write_control_document(
     simulation: Simulation,
     *,
     container: str = "dynamic_config",
-    id: str = "limits",  # noqa: A002 - the property's name in the document
+    id: str = "limits",
     values: dict[str, Any] | None = None,
     by: str = OPERATOR,
 ) -> None:

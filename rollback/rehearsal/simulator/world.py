@@ -8,7 +8,7 @@ by the functions of `transitions` and of the host modules.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -38,7 +38,7 @@ _LOOKS = 20
 """How often a lease is looked at while its TTL passes."""
 
 
-class Changed(Exception):  # noqa: N818 - reads as what it is
+class Changed(Exception):
     """Somebody else wrote in between."""
 
 

@@ -34,7 +34,7 @@ def builds(simulator: Simulator) -> dict[str, Any]:
 
 
 def test_wrong_secret_gets_no_token(simulator: Simulator) -> None:
-    credential = reach.credential(simulator, secret="guess")  # noqa: S106 - a wrong one
+    credential = reach.credential(simulator, secret="guess")
     with pytest.raises((ClientAuthenticationError, CredentialUnavailableError)):
         credential.get_token("https://management.azure.com/.default")
     entry = simulator.control.ledger()[-1]

@@ -96,7 +96,7 @@ def test_an_unreachable_host_drops_connections_until_cleared(simulator: Simulato
 
 
 def test_a_planted_secret_is_in_settings_tokens_and_error_bodies(simulator: Simulator) -> None:
-    secret = "canary-7f3a"  # noqa: S105 - planted on purpose
+    secret = "canary-7f3a"
     simulator.control.fault("plant_secret", secret=secret)
     apps = reach.web_apps(simulator).web_apps
     settings = apps.list_application_settings(names.RESOURCE_GROUP, SITE).properties

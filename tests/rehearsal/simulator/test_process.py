@@ -71,7 +71,7 @@ def test_its_certificate_is_good_for_its_names_only(tmp_path: Path) -> None:
 
 def test_the_control_host_needs_its_token(tmp_path: Path) -> None:
     with Simulator.start(tmp_path) as simulator:
-        simulator.control._token = "guessed"  # noqa: S105, SLF001 - a wrong one on purpose
+        simulator.control._token = "guessed"
         with pytest.raises(SimulatorError, match="unauthorized"):
             simulator.control.world()
         assert (tmp_path / "ready.json").stat().st_mode & 0o077 == 0
@@ -100,7 +100,7 @@ def test_the_store_locks_objects_counts_requests_and_can_be_full(tmp_path: Path)
             endpoint_url=store.endpoint,
             region_name="us-east-1",
             aws_access_key_id="rehearsal",
-            aws_secret_access_key="rehearsal",  # noqa: S106 - moto takes any
+            aws_secret_access_key="rehearsal",
             config=Config(retries={"total_max_attempts": 1}, proxies={}),
         )
         lock = client.get_object_lock_configuration(Bucket=store.bucket)

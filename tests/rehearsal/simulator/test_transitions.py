@@ -162,7 +162,8 @@ def test_a_window_query_returns_the_window_in_order(
     rows: list[dict[str, int]], low: int, high: int, *, down: bool
 ) -> None:
     documents = [{"id": str(index), **row} for index, row in enumerate(rows)]
-    text = f"SELECT * FROM c WHERE c.n >= @low AND c.n <= @high ORDER BY c.n{' DESC' * down}"
+    order = " DESC" if down else ""
+    text = "SELECT * FROM c WHERE c.n >= @low AND c.n <= @high ORDER BY c.n" + order
     given_values = [{"name": "@low", "value": low}, {"name": "@high", "value": high}]
     found = cosmos_query.parse({"query": text, "parameters": given_values}).run(documents)
     expected = sorted(row["n"] for row in rows if low <= row["n"] <= high)

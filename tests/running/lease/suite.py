@@ -10,7 +10,7 @@ import pytest
 from rollback.errors import LeaseHeld, ProductDefect
 from rollback.running.lease.scoped import ScopedLease
 
-from ..fakes import SeededRandomness, VirtualClock
+from ..fakes import VirtualClock
 
 TTL_S = 60
 SCOPES = ("production/web", "production/backend")
@@ -75,7 +75,7 @@ class LeaseSuite:
     ) -> None:
         """Renew from now on every 15 s of virtual time: whenever somebody sleeps across one."""
         asleep = clock.sleep
-        grants = [lease._grant("r-1@laptop", tuple(lease._held.values()))]  # noqa: SLF001
+        grants = [lease._grant("r-1@laptop", tuple(lease._held.values()))]
         passed = [0.0]
 
         def sleep(seconds: float) -> None:

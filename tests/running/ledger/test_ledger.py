@@ -1,5 +1,6 @@
-"""Permissions: spent in the journal first, never more often than the plan says, not even after a
-crash; moves toward safety go out whatever the disk says.
+"""Permissions: spent in the journal first, never more often than the plan says.
+
+Not even after a crash; moves toward safety go out whatever the disk says.
 """
 
 from __future__ import annotations

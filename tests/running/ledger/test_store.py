@@ -160,7 +160,7 @@ def test_a_pool_acts_on_its_threads_and_ends() -> None:
         assert not slow.done()
         gate.set()
         pool.wait_any([slow])
-        failing = pool.submit(lambda: os.stat("/nowhere/at/all"))
+        failing = pool.submit(lambda: Path("/nowhere/at/all").stat())
         with pytest.raises(FileNotFoundError):
             failing.result()
     with pytest.raises(RuntimeError):
