@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import BaseModel, BeforeValidator
 
 from rollback.model.base import seconds
-from rollback.model.environment import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,13 +110,21 @@ def _shape(annotation: Any, metadata: Iterable[Any] = ()) -> Shape:
         return _union([arm for arm in get_args(annotation) if arm is not type(None)])
     if origin is tuple:
         return _tuple(get_args(annotation))
-    if annotation is Secret:
+    if _is_secret(annotation):
         return Shape("secret")
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return shape_of(annotation)
     if annotation is bool:
         return Shape("boolean")
     return Shape("integer") if annotation is int else OTHER
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Told by name: reading a playbook must not build the environment's forty models."""
+    return (
+        getattr(annotation, "__qualname__", "") == "Secret"
+        and getattr(annotation, "__module__", "") == "rollback.model.environment"
+    )
 
 
 def _tuple(args: tuple[Any, ...]) -> Shape:

@@ -47,7 +47,8 @@ def test_reading_a_playbook_needs_neither_plans_nor_ports() -> None:
     )
     loaded = set(done.stdout.split())
     assert "rollback.loading.playbook" in loaded
-    assert not loaded & {"rollback.model.plan", "rollback.model.ports", "rollback.model.record"}
+    models = ("plan", "ports", "record", "environment", "effect")
+    assert not loaded & {f"rollback.model.{name}" for name in models}
 
 
 def sources(*folders: str) -> list[Path]:

@@ -146,6 +146,8 @@ def test_what_does_not_load_says_why(text: str, expected: str) -> None:
         "{action: notify, channel: 'https://x.documents.azure.com:443/dbs/t'}",
         "{action: revert_deployment, surface: web, to: /providers/Microsoft.DocumentDB/x}",
         "{action: notify, channel: /api/control/trading}",
+        "{action: notify, channel: X.DOCUMENTS.AZURE.CN}",
+        "{action: notify, channel: x.documents.microsoftazure.de}",
         "{action: notify, channel: /api/dynamic-config}",
     ],
 )
