@@ -101,37 +101,22 @@ def order_steps(
     for step in playbook.steps:
         spec = _with_parameters(step, parameters)
         made = _expand(step, spec, supported, environment, backend_first=backend_first)
-        # A step with nothing left in it still orders: what waited for it waits for its own `after`.
-        expansions[step.name] = tuple(one.name for one in made) or step.after
+        expansions[step.name] = tuple(one.name for one in made)
         expanded.extend(made)
-    resolved = [
-        replace(
-            one,
-            after=tuple(
-                dict.fromkeys(
-                    name
-                    for before in one.after
-                    for name in _expansion(expansions, before, one.name)
-                )
-            ),
-        )
-        for one in expanded
-    ]
+    # A step with nothing left in it still orders: what waited for it waits for its own `after`.
+    declared = {step.name: step.after for step in playbook.steps}
+    for name in _sorted_names(declared):
+        expansions[name] = expansions[name] or _expanded(expansions, declared[name])
+    resolved = [replace(one, after=_expanded(expansions, one.after)) for one in expanded]
     return _sorted(_with_captures(resolved, volatile_before))
 
 
-def _expansion(
-    expansions: Mapping[str, tuple[str, ...]], name: str, waiting: str
+def _expanded(
+    expansions: Mapping[str, tuple[str, ...]], names: tuple[str, ...]
 ) -> tuple[str, ...]:
-    made = expansions.get(name, (name,))
+    """Names of declared steps as names of expanded ones, each once."""
     return tuple(
-        found
-        for one in made
-        for found in (
-            (one,)
-            if one in (name, waiting) or one not in expansions or one == name
-            else _expansion(expansions, one, waiting)
-        )
+        dict.fromkeys(made for name in names for made in expansions.get(name, (name,)))
     )
 
 
@@ -205,8 +190,17 @@ def _sorted(steps: list[OrderedStep]) -> tuple[OrderedStep, ...]:
     by_name = {step.name: step for step in steps}
     if len(by_name) != len(steps):
         raise ProductDefect("plan.duplicate-step", "two expanded steps share a name")
+    names = _sorted_names({step.name: step.after for step in steps})
+    return tuple(
+        replace(by_name[name], after=tuple(n for n in by_name[name].after if n in by_name))
+        for name in names
+    )
+
+
+def _sorted_names(after: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Dependency order; among free names the order given. Raises InputError for a cycle."""
     sorter = TopologicalSorter(
-        {step.name: [name for name in step.after if name in by_name] for step in steps}
+        {name: [one for one in before if one in after] for name, before in after.items()}
     )
     try:
         sorter.prepare()
@@ -217,14 +211,13 @@ def _sorted(steps: list[OrderedStep]) -> tuple[OrderedStep, ...]:
             f"steps wait for each other: {path}",
             hint="remove one `after`",
         ) from None
-    position = {step.name: index for index, step in enumerate(steps)}
-    out: list[OrderedStep] = []
+    position = {name: index for index, name in enumerate(after)}
+    out: list[str] = []
     ready = set(sorter.get_ready())
     while ready:
         name = min(ready, key=position.__getitem__)
         ready.discard(name)
-        step = by_name[name]
-        out.append(replace(step, after=tuple(n for n in step.after if n in by_name)))
+        out.append(name)
         sorter.done(name)
         ready.update(sorter.get_ready())
     return tuple(out)
