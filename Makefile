@@ -52,6 +52,17 @@ lock:
 		--no-header --no-annotate --output-file requirements/dev.txt --quiet
 	rm -rf .lock
 
+# Every scenario of the rehearsal, each with its stated ending, promises seen from outside.
+.PHONY: scenarios crashes
+scenarios: $(STAMP)
+	$(BIN)/rollback rehearse --scenario all
+
+# `kill -9` at random moments, then resume. `make crashes KILLS=200 SEED=7` for more.
+KILLS ?= 6
+SEED ?= 1
+crashes: $(STAMP)
+	$(BIN)/python -m rollback.rehearsal.kills $(KILLS) $(SEED)
+
 .PHONY: guard-million guard-benchmark
 guard-million: $(STAMP)
 	$(BIN)/python -m tests.guard.rules.agreement 1000000

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rollback.cli import quiet
 from rollback.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def operator(environment: Environment, state: str | None) -> Operator:
     """The operator of an environment."""
     from rollback.wiring import Operator
 
+    quiet.vendors()
     return Operator(environment, state=state)
 
 

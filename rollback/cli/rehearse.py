@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rollback.cli import output
+from rollback.cli import output, quiet
 from rollback.errors import InputError
 
 
@@ -45,6 +45,7 @@ def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
             f"the rehearsal needs {error.name}",
             hint="install trade-rollback[azure,aws,rehearsal]",
         ) from error
+    quiet.vendors()
     read = None
     if playbook is not None:
         from playbooks import find

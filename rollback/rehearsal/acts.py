@@ -16,6 +16,8 @@ from rollback.rehearsal.simulator import names
 from rollback.wiring import PlanDocument
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.rehearsal.scenario import Play
 
 
@@ -199,6 +201,16 @@ def replayed(play: Play) -> int:
 
 def _kill_midway(play: Play, plan: PlanDocument, state: str) -> None:
     """Apply in a process of its own; kill it when the first swap is under way."""
+    apply_and_kill(play, plan, state, lambda line, _: line.startswith("looked revert/"))
+
+
+def apply_and_kill(
+    play: Play, plan: PlanDocument, state: str, when: Callable[[str, int], bool]
+) -> None:
+    """Apply in a process of its own; `kill -9` it at the first event that `when` names.
+
+    when: takes an event's line and its number. A process that ends before is left as it is.
+    """
     folder = play.directory
     (folder / "plan.json").write_bytes(plan.canonical)
     files = []
@@ -223,8 +235,8 @@ def _kill_midway(play: Play, plan: PlanDocument, state: str) -> None:
         text=True,
     )
     assert process.stdout is not None  # noqa: S101 - it was asked for above
-    for line in process.stdout:
-        if line.startswith("looked revert/"):
+    for number, line in enumerate(process.stdout):
+        if when(line, number):
             break
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -163,7 +163,7 @@ def test_a_window_query_returns_the_window_in_order(
 ) -> None:
     documents = [{"id": str(index), **row} for index, row in enumerate(rows)]
     order = " DESC" if down else ""
-    text = "SELECT * FROM c WHERE c.n >= @low AND c.n <= @high ORDER BY c.n" + order
+    text = "SELECT * FROM c WHERE c.n >= @low AND c.n <= @high ORDER BY c.n" + order  # noqa: S608 - the grammar of the simulation
     given_values = [{"name": "@low", "value": low}, {"name": "@high", "value": high}]
     found = cosmos_query.parse({"query": text, "parameters": given_values}).run(documents)
     expected = sorted(row["n"] for row in rows if low <= row["n"] <= high)
