@@ -219,9 +219,11 @@ def bench(
     network: Network | None = None,
     make: type[Wire] = Wire,
     unsafe: bool = False,
+    proving: bool = False,
 ) -> Bench:
     """A wire over memory, with each effect permitted as often as it says.
 
+    proving: clients are proved with canaries as they are built.
     unsafe: the scope's type does not look at the effects again. Tests of the other fences only.
     """
     build: Any = Scope.model_construct if unsafe else Scope
@@ -235,5 +237,6 @@ def bench(
         exchanges=exchanges,
         network=network or Network(),
         clock=WallClock(),
+        environment=environment() if proving else None,
     )
     return Bench(wire, ledger, latch, exchanges)

@@ -47,7 +47,7 @@ def document_db(request: Normal) -> bool:
 def not_a_read(request: Normal, subscription: str) -> Denial | None:
     """Why this is not one of the reads; None where it is one."""
     path = request.path.lower().rstrip("/")
-    inside = not subscription or f"{path}/".startswith(f"/subscriptions/{subscription.lower()}/")
+    inside = bool(subscription) and f"{path}/".startswith(f"/subscriptions/{subscription.lower()}/")
     if document_db(request):  # R2
         if inside and request.reads and _ACCOUNT.fullmatch(path):
             return None

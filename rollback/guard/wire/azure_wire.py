@@ -35,14 +35,18 @@ def transport(wire: Wire) -> RequestsTransport:
             """Put a canary through."""
             self.send(canary_request(HttpRequest, request))
 
-    return GuardedRequestsTransport()
+    built = GuardedRequestsTransport()
+    wire.prove(built)
+    return built
 
 
 def aio_transport(wire: Wire) -> AsyncHttpTransport[Any, Any]:
     """The same for ``azure.*.aio`` clients, over aiohttp. For embedders."""
     from rollback.guard.wire.aiohttp_transport import GuardedAioHttpTransport
 
-    return GuardedAioHttpTransport(wire)
+    built = GuardedAioHttpTransport(wire)
+    wire.prove(built)
+    return built
 
 
 def canary_request(make: Any, request: Request) -> Any:

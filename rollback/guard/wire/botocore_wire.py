@@ -97,5 +97,6 @@ def guard(wire: Wire, client: Any) -> GuardedClient:
         max_pool_connections=config.max_pool_connections,
     )
     hook = GuardedClient(wire, leaf.send)
+    wire.prove(hook)
     client.meta.events.register_last("before-send", hook.before_send)
     return hook

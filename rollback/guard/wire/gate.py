@@ -23,10 +23,11 @@ from rollback.guard.rules.shape_of import shape_of
 from rollback.guard.rules.verdicts import EXCHANGE, READS, deny
 from rollback.guard.wire.trap import CanaryTrap
 from rollback.model.ports import Exchange
-from rollback.model.scope import GuardVerdict, HostKind, VerdictKind
+from rollback.model.scope import GuardVerdict, HostKind, Phase, VerdictKind
 
 if TYPE_CHECKING:
-    from rollback.model.environment import Network
+    from rollback.guard.wire.canaries import Carrier
+    from rollback.model.environment import Environment, Network
     from rollback.model.ports import Clock, ExchangeLog, PermissionLedger, RefusalLatch
     from rollback.model.scope import Perimeter, Scope, Shape
 
@@ -72,7 +73,11 @@ class Admitted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Everything the guard needs under the clients of one scope."""
+    """Everything the guard needs under the clients of one scope.
+
+    environment: where given, each client built for an apply scope is proved with canaries before
+    anybody gets it.
+    """
 
     scope: Scope
     perimeter: Perimeter
@@ -81,12 +86,20 @@ class Wire:
     exchanges: ExchangeLog
     network: Network
     clock: Clock
+    environment: Environment | None = None
     trap: CanaryTrap = field(default_factory=CanaryTrap)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_id(self) -> str:
         """The next x-request-id: the scope's prefix and a number."""
         return f"{self.scope.request_prefix}.{next(self.numbers)}"
+
+    def prove(self, carrier: Carrier) -> None:
+        """Put each canary through a client just built. Raises GuardRefusal where one escapes."""
+        if self.environment is not None and self.scope.phase is Phase.APPLY:
+            from rollback.guard.wire.canaries import plant
+
+            plant(self, self.environment, (carrier,))
 
     def check(self, request: Request) -> GuardVerdict:
         """Judge, latch, spend. Raises GuardRefusal; what the ledger raises passes through."""

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 def transport(wire: Wire) -> GuardedTransport:
     """A transport for `httpx.Client(transport=...)`."""
-    return GuardedTransport(wire)
+    built = GuardedTransport(wire)
+    wire.prove(built)
+    return built
 
 
 def async_transport(wire: Wire) -> AsyncGuardedTransport:
     """A transport for `httpx.AsyncClient(transport=...)`."""
-    return AsyncGuardedTransport(wire)
+    built = AsyncGuardedTransport(wire)
+    wire.prove(built)
+    return built
 
 
 class _Backend(httpcore.SyncBackend):

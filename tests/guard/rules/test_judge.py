@@ -273,6 +273,12 @@ def test_resource_manager_while_observing(method: str, path: str, rule: str) -> 
     assert verdict(Request(method, f"{ARM}{path}{VERSION}"), phase=Phase.OBSERVE).rule == rule
 
 
+@pytest.mark.parametrize("path", [ACCOUNT, f"{SITES}/x", "/subscriptions//x", "/"])
+def test_a_perimeter_without_a_subscription_reads_nothing(path: str) -> None:
+    perimeter = Perimeter(hosts=(GuardedHost(host=names.ARM_HOST, kind=HostKind.ARM),))
+    assert verdict(Request("GET", ARM + path), perimeter=perimeter).kind is VerdictKind.DENY
+
+
 @pytest.mark.parametrize(
     ("method", "path", "rule"),
     [

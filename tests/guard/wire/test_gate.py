@@ -158,6 +158,31 @@ def test_every_canary_is_caught_in_every_client() -> None:
     assert told.exchanges.seen_all == []
 
 
+def test_a_client_of_an_apply_scope_is_proved_as_it_is_built() -> None:
+    """The very object that will be used; nothing of it is latched, spent or told."""
+    told = bench([swap()], proving=True)
+    assert len(_carriers(told)) == 4
+    assert (told.latch.refusals, told.ledger.spent, told.exchanges.seen_all) == ([], [], [])
+    assert next(told.wire.numbers) == 4 * 5 + 1
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        httpx_wire.transport,
+        httpx_wire.async_transport,
+        azure_wire.transport,
+        azure_wire.aio_transport,
+    ],
+)
+def test_a_client_over_a_broken_guard_cannot_be_built(build: Any) -> None:
+    """Nobody gets a client whose canaries escaped; while observing, none are put."""
+    with pytest.raises(GuardRefusal) as refused:
+        build(bench(make=UnsafeWire, proving=True).wire)
+    assert refused.value.code == "guard.canary"
+    assert build(bench(make=UnsafeWire, proving=True, phase=Phase.OBSERVE).wire) is not None
+
+
 def test_no_client_no_apply() -> None:
     """Nothing to put a canary through is a refusal, not a pass."""
     told = bench()
