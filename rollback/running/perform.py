@@ -64,6 +64,7 @@ class Performer:
     clock: Clock
     people: People
     progress: Callable[[str, str, str], None]
+    lease_problem: Callable[[], str]
     run: str
     evidence_path: str
 
@@ -217,6 +218,9 @@ class Performer:
             durable=False,
         )
         if verdict == "as-predicted":
+            if problem := self.lease_problem():
+                self._end(step, StepStatus.SKIPPED, "lease.lost", problem, ExitStatus.LEASE)
+                return False
             return True
         if verdict == "satisfied":
             self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))

@@ -305,6 +305,7 @@ def _sit(
         if asked.progress is not None:
             asked.progress(kind, step, setting.secrets.redact(text))
 
+    lease = RunLease(setting, journal, plan, directory.run)
     performer = Performer(
         plan=plan,
         environment=environment,
@@ -316,11 +317,11 @@ def _sit(
         clock=setting.clock,
         people=asked.people or Nobody(),
         progress=said,
+        lease_problem=lease.check,
         run=directory.run,
         evidence_path=evidence,
     )
     moves = any(change.direction is Direction.AWAY for _, change in plan.updates)
-    lease = RunLease(setting, journal, plan, directory.run)
     if moves and plan.verdict == "applicable" and not asked.only_safe:
         lease.acquire()
     watch = AuthorityWatch(setting, opener, journal, directory.run, said)

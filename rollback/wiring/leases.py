@@ -49,6 +49,7 @@ class RunLease:
         )
         self._holder = f"{run} on {platform.node() or 'this machine'}"
         self._grant: LeaseGrant | None = None
+        self._monotonic = setting.clock.monotonic
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -87,6 +88,15 @@ class RunLease:
     def _lost(self, error: RollbackError) -> None:
         body = facts(held=False, problem=error.reason, scopes=self._scopes)
         self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
+
+    def check(self) -> str:
+        """Empty while the lease is held and has time left; otherwise why nothing may be sent."""
+        grant = self._grant
+        if grant is None:
+            return "the lease is not held"
+        if self._monotonic() >= grant.deadline:
+            return "the lease ran out before it could be renewed"
+        return ""
 
     def release(self) -> None:
         """Give it up."""
