@@ -324,6 +324,34 @@ def test_a_chunk_replaced_under_a_new_name_is_found(sealed: Sealed) -> None:
     assert rules(forged(sealed, change)) == {"V7"}
 
 
+def test_a_window_made_up_later_is_found(sealed: Sealed) -> None:
+    made_up = window("cosmos/made_up", sink(sealed.store, None), 2)
+    (chunk,) = made_up.chunks
+    (sealed.folder / CHUNKS / chunk.sha256).write_bytes(sealed.store.get(chunk.sha256) or b"")
+
+    def change(manifest: Manifest) -> Manifest:
+        return manifest.model_copy(update={"windows": (*manifest.windows, made_up)})
+
+    assert rules(forged(sealed, change)) == {"V7"}
+
+
+@pytest.mark.parametrize("field", ["content_sha256", "content_bytes", "items"])
+def test_a_manifest_that_lies_about_a_content_is_found(sealed: Sealed, field: str) -> None:
+    target = next(one for one in sealed.manifest.windows if one.source == "cosmos/audit_log")
+    first = target.chunks[0]
+    lie = "0" * 64 if field == "content_sha256" else getattr(first, field) + 1
+
+    def change(manifest: Manifest) -> Manifest:
+        chunks = (first.model_copy(update={field: lie}), *target.chunks[1:])
+        items = sum(one.items for one in chunks)
+        made = target.model_copy(update={"chunks": chunks, "items": items})
+        windows = tuple(made if one == target else one for one in manifest.windows)
+        return manifest.model_copy(update={"windows": windows})
+
+    check = forged(sealed, change)
+    assert [one for one in check.problems if "unpacks to something else" in one.what]
+
+
 def test_another_plan_is_found(sealed: Sealed) -> None:
     other = rfc8785.dumps({"playbook": "halt-only", "steps": []})
     rewrite(sealed.folder / PLAN, other)

@@ -175,6 +175,16 @@ def test_silence_of_all_for_the_agreed_number_of_probes(rounds: int, verdict: Ve
     assert judge(reading(silent, []), halt(), NOW).verdict is verdict
 
 
+def test_silence_of_one_for_less_than_that_is_not_yet_lost() -> None:
+    silent = [
+        probe(one, **SILENT, at=NOW - timedelta(seconds=n))
+        for n in range(3)
+        for one in INSTANCES
+        if (one, n) != (INSTANCES[2], 0)
+    ]
+    assert judge(reading(silent, []), halt(), NOW).verdict is Verdict.UNKNOWN
+
+
 def test_in_flight_one_proved_path_is_enough() -> None:
     probes = [probe(INSTANCES[0]), *(probe(one, **SILENT) for one in INSTANCES[1:])]
     assert judge(reading(probes), halt(), NOW).verdict is Verdict.UNKNOWN
