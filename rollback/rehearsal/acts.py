@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rollback.rehearsal.scenario import Play
 
 
+JOURNAL_BYTES = 6000
+"""Where a file ends on the full disk: a few records into a journal."""
+
 PINNED_S = 3600
 """How long a routing cookie holds a user."""
 
@@ -211,6 +214,30 @@ def apply_and_kill(
 
     when: takes an event's line and its number. A process that ends before is left as it is.
     """
+    process = _applying(play, plan, state)
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    for number, line in enumerate(process.stdout):
+        if when(line, number):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def disk_full(play: Play) -> int:
+    """The disk is full once the run is under way: the halt goes out, nobody is moved, exit 9."""
+    plan = play.plan()
+    process = _applying(play, plan, "state", "--file-bytes", str(JOURNAL_BYTES))
+    said, _ = process.communicate()
+    sent = [entry for entry in play.sim.control.ledger() if entry.write]
+    halts = [entry for entry in sent if "autoSwapSlotName" in entry.body]
+    if not _expect(play, holds=len(halts) == 1, otherwise=f"the halt did not go out once: {said}"):
+        return ExitStatus.DEFECT
+    return process.returncode
+
+
+def _applying(play: Play, plan: PlanDocument, state: str, *options: str) -> subprocess.Popen[str]:
+    """Start the applier in a process of its own."""
     folder = play.directory
     (folder / "plan.json").write_bytes(plan.canonical)
     files = []
@@ -222,25 +249,19 @@ def apply_and_kill(
         sys.executable,
         "-m",
         "rollback.rehearsal.applier",
+        *options,
         str(folder / "environment.yaml"),
         str(folder / "plan.json"),
         str(folder / state),
         *files,
     ]
-    process = subprocess.Popen(  # noqa: S603 - this very interpreter, our own module
+    return subprocess.Popen(  # noqa: S603 - this very interpreter, our own module
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **play.stage.variables},
         text=True,
     )
-    assert process.stdout is not None  # noqa: S101 - it was asked for above
-    for number, line in enumerate(process.stdout):
-        if when(line, number):
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
 
 
 def _until_quiet(play: Play) -> None:

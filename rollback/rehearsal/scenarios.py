@@ -269,6 +269,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         play=acts.halt_went_out,
     ),
     Scenario(
+        "disk-full",
+        "the disk is full under the journal: the halt goes out, nobody is moved",
+        (9,),
+        world=_auto_swap_on,
+        play=acts.disk_full,
+        swaps=0,
+    ),
+    Scenario(
         "secret-planted",
         "a secret stands in settings, error bodies and tokens: it is in no output",
         (0,),
