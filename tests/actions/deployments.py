@@ -132,7 +132,7 @@ def act(env: Environment, action: Action, spec: StepSpec, **changes: Any) -> Act
     assert not acted.refusals, acted.reasons
     for change in acted.plan.changes:
         if isinstance(change, Update):
-            performed = _send(acted, env, action, spec, change, **changes)
+            performed = send(acted, env, action, spec, change, **changes)
             acted.looks[change.id] = look(env, action, spec, change, performed, **changes)
     acted.verified = verify(env, action, spec, acted, **changes)
     return acted
@@ -154,7 +154,7 @@ def verify(
         return action.verify(step, planned, under.clients)
 
 
-def _send(
+def send(
     acted: Acted,
     env: Environment,
     action: Action,
@@ -162,6 +162,7 @@ def _send(
     change: Update,
     **changes: Any,
 ) -> Facts:
+    """Send one change once; a problem is kept, as the caller of an action keeps it."""
     with opened(env, change.effects, phase=Phase.APPLY) as under:
         try:
             return action.perform(context(env, spec, **changes), change, under.clients).facts

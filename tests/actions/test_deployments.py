@@ -15,7 +15,8 @@ from rollback.model.record import Outcome
 from rollback.model.steps import HaltRollout, RestoreTraffic, RevertDeployment
 from rollback.rehearsal.simulator import names, stories
 from rollback.rehearsal.simulator.process import Simulator
-from tests.actions.deployments import act, look, plan, trading, verify
+from tests.actions.deployments import act, look, plan, send, trading, verify
+from tests.actions.loopback import context, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,14 +141,20 @@ def test_a_warm_up_that_fails_is_told_at_once_and_moves_nobody(start: Any) -> No
     assert sim.control.swaps(names.WEB) == 0
 
 
-def test_an_operation_in_progress_is_shown_and_waited_for(start: Any) -> None:
+def test_an_operation_in_progress_is_shown_and_never_raced(start: Any) -> None:
     sim = start(stories.default_world())
     env = trading(sim)
-    sim.control.fault("other_operation_in_progress", site=names.BACKEND, seconds=0.3)
-    acted = act(env, REVERT, revert(), surface="backend")
+    sim.control.fault("other_operation_in_progress", site=names.BACKEND)
+    acted = plan(env, REVERT, revert(), surface="backend")
     assert "provider.busy" in acted.codes
+    (swap,) = (one for one in acted.plan.changes if isinstance(one, Update))
+    performed = send(acted, env, REVERT, revert(), swap, surface="backend")
     assert "another operation is in progress" in acted.problems["swap"]
-    assert acted.outcomes == {"swap": NOT_APPLIED}
+    with opened(env) as under:
+        step = context(env, revert(), surface="backend")
+        told = REVERT.look(step, swap, under.clients, performed)
+    assert told.outcome is None
+    assert "is in progress" in told.reason
     assert sim.control.swaps(names.BACKEND) == 0
 
 
@@ -321,8 +328,6 @@ def test_a_canary_of_the_bad_release_is_halted_and_its_traffic_restored(start: A
 def test_traffic_is_not_restored_to_what_is_being_rolled_back(start: Any) -> None:
     env = trading(start(stories.default_world()))
     world = plan(env, HALT, BOTH).world
-    from tests.actions.loopback import context
-
     made = RESTORE.plan(context(env, restore("web")), world)
     assert [getattr(one, "code", "") for one in made.changes] == ["traffic.not-reverted"]
 
