@@ -12,7 +12,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rollback.actions.halt_changes import halt_pipeline, halt_slots
+from rollback.actions.halt_changes import halt_slots
+from rollback.actions.halt_pipelines import halt_pipeline
 from rollback.actions.seen import fact, rules_as_texts, rules_of
 from rollback.actions.surfaces import observe_surface, reference
 from rollback.connectors import pipelines
