@@ -1,7 +1,7 @@
 """What a halt changes on the pipeline that deploys a surface. Pure.
 
-Disabling is absolute and goes first; then waiting deployments are rejected and queued runs cancelled.
-A run that is deploying is left alone and shown: ending it would not end the operation it started.
+Disabling is absolute and goes first; then waiting deployments are rejected, queued runs cancelled.
+A run that is deploying is left alone and shown: ending it would not end what it started.
 """
 
 from __future__ import annotations
