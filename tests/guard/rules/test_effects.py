@@ -256,6 +256,21 @@ def test_with_the_type_taken_out_the_planner_still_refuses(fields: dict[str, Any
     assert verdict.promise == "no-control-plane-rewrite"
 
 
+def test_files_are_evidence_and_holds_only() -> None:
+    """With the type taken out."""
+    fields: dict[str, Any] = {"id": "f", "path": "/var/lib/rollback", "purpose": Purpose.CHANGE}
+    effect = FileWrite.model_construct(bytes_max=1, times_max=1, **fields)
+    assert judge(effect).rule == "effect.file"
+
+
+def test_a_cosmos_account_under_a_private_name_is_cosmos() -> None:
+    """What the environment says is Cosmos is, whatever it is called."""
+    cosmos = ENVIRONMENT.cosmos.model_copy(update={"endpoint": "https://control.internal.example/"})
+    known = ENVIRONMENT.model_copy(update={"cosmos": cosmos})
+    effect = swap(host="control.internal.example", path="/dbs/d/colls/c/docs", query=())
+    assert judge_effect(effect, perimeter_of(known), known).rule == "effect.cosmos"
+
+
 def test_an_error_in_judging_is_a_denial() -> None:
     """Fail-closed: an effect with nothing in it."""
     broken = unsafe(path=None)
