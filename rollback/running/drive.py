@@ -3,7 +3,8 @@
 Legal transitions, cited by number in the code:
 
 T1  a move toward safety that was not tried is acted on, whatever else is missing or failed
-T2  an intent without outcome is resolved by looking, before anything else of its step
+T2  an intent without outcome is resolved by looking, before anything else of its step; one that an
+    earlier sitting left, before any move away from safety begins
 T3  a step begins when all it comes after is done; one that can no longer begin is skipped
 T4  a capture begins when all it comes after has ended, however it ended
 T5  a move away from safety begins when preflight allows it; blocked, its step ends as skipped
@@ -94,6 +95,8 @@ class Close:
 Intent = Act | Resolve | GiveBack | Verify | ProveAuthority | End | Close
 
 _CAPTURE = "snapshot_audit_logs"
+_NOTIFY = "notify"
+_AUTHORITY = "retain_trade_halt"
 _RANK = (
     ExitStatus.DEFECT,
     ExitStatus.REFUSED,
@@ -135,8 +138,8 @@ def exit_of(plan: Plan, state: RunState, *, stopping: bool = False) -> int:
     if state.authority_lost:
         seen.add(ExitStatus.AUTHORITY.value)
     open_ = any(state.step(step.name).status is StepStatus.OPEN for step in plan.steps)
-    if stopping and open_:
-        seen.add(ExitStatus.INTERRUPTED.value)
+    if open_:  # steps that nothing can end: never reported as success
+        seen.add((ExitStatus.INTERRUPTED if stopping else ExitStatus.DEFECT).value)
     return next(
         (status.value for status in _RANK if status.value in seen),
         ExitStatus.DONE.value,
@@ -176,6 +179,8 @@ def _step(
     ended = _cannot_begin(state, step)
     if ended is not None:
         return ended
+    if step.direction is Direction.AWAY and _left_open(plan, state):
+        return []  # T2
     for one in updates:
         intent = _change(plan, environment, state, step, one, now)
         if intent is not None:
@@ -195,10 +200,21 @@ def _step(
     if verified is None:
         return [Verify(step.name)]  # T9
     if not verified:
+        if step.action == _AUTHORITY:
+            why, exit_ = "halt authority is not proved", ExitStatus.AUTHORITY.value
+            return [End(step.name, StepStatus.FAILED, "authority.unproved", why, exit_)]
         why = "what users reach is not what was planned"
         exit_ = ExitStatus.VERIFICATION.value
         return [End(step.name, StepStatus.FAILED, "verify.failed", why, exit_)]
     return [End(step.name, StepStatus.DONE)]
+
+
+def _left_open(plan: Plan, state: RunState) -> bool:
+    """Whether a move away from safety, sent in an earlier sitting, was not looked at yet."""
+    return any(
+        change.direction is Direction.AWAY and (step.name, change.id) in state.left_open
+        for step, change in plan.updates
+    )
 
 
 def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
@@ -210,7 +226,9 @@ def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
         return None
     missing = [name for name, one in before if one.status is not StepStatus.DONE]
     if missing and not any(
-        state.change(step.name, one.id) is not ChangeStatus.NONE for one in _updates(step)
+        one.direction is not Direction.TOWARD  # T1: those begin whatever comes before
+        and state.change(step.name, one.id) is not ChangeStatus.NONE
+        for one in _updates(step)
     ):
         why = f"it comes after {', '.join(missing)}, which is not done"
         return [End(step.name, StepStatus.SKIPPED, "after", why)]
@@ -229,6 +247,10 @@ def _change(
     status = state.change(step.name, change.id)
     if status is ChangeStatus.APPLIED:
         return None
+    if step.action == _NOTIFY and status in (ChangeStatus.UNKNOWN, ChangeStatus.NOT_APPLIED):
+        # A failed post never stops a rollback; it is said, and never sent again.
+        why = f"{change.summary}: it may not have arrived"
+        return End(step.name, StepStatus.DONE, "notify.failed", why)
     if status is ChangeStatus.UNKNOWN:  # T8
         why = f"{change.summary}: nobody can tell whether it took effect"
         person = ExitStatus.PERSON.value

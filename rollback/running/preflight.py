@@ -156,7 +156,10 @@ def _authority(
         if not proved:
             asked = [one for one in state.authority if one.slot in slots][-halt.probes_lost :]
             enough = len(asked) == halt.probes_lost
-            if not enough or any(one.verdict is Verdict.RETAINED for one in asked):
+            if not enough or any(
+                one.verdict is Verdict.RETAINED and one.builds == (change.to_build,)
+                for one in asked
+            ):
                 return Prove()
             return Blocked(
                 "authority.not-proved-on-slot",

@@ -63,7 +63,10 @@ class AuthoritySeen:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """Everything the decision loop may know."""
+    """Everything the decision loop may know.
+
+    left_open: changes that an earlier sitting left without a settled outcome, not looked at since.
+    """
 
     only_safe: bool = False
     break_glass: str = ""
@@ -83,6 +86,7 @@ class RunState:
     changes: Mapping[tuple[str, str], ChangeStatus] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
     returned: Mapping[str, int] = field(default_factory=dict)
+    left_open: frozenset[tuple[str, str]] = frozenset()
     closed: bool = False
 
     def step(self, name: str) -> StepState:
@@ -118,6 +122,7 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
     changes: dict[tuple[str, str], ChangeStatus] = {}
     said: dict[str, str] = {}
     returned: dict[str, int] = {}
+    left_open: set[tuple[str, str]] = set()
     captures = {
         (step.name, change.id)
         for step, change in plan.updates
@@ -131,6 +136,9 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
             case RecordKind.OPENED:
                 state = _opened(state, record)
                 _reopen(steps, changes, captures)
+                left_open = {
+                    key for key, change in changes.items() if change is ChangeStatus.IN_DOUBT
+                }
             case RecordKind.APPROVED:
                 state = _approved(state, record)
             case RecordKind.ATTESTED:
@@ -165,7 +173,9 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
                 if (record.text("step"), record.text("change")) in away:
                     # What was proved before users moved says nothing of where they are now.
                     state = replace(state, authority=(), unproved_in_a_row=0)
-                changes[(record.text("step"), record.text("change"))] = {
+                key = (record.text("step"), record.text("change"))
+                left_open.discard(key)
+                changes[key] = {
                     Outcome.APPLIED.value: ChangeStatus.APPLIED,
                     Outcome.NOT_APPLIED.value: ChangeStatus.NOT_APPLIED,
                 }.get(record.text("outcome"), ChangeStatus.UNKNOWN)
@@ -189,7 +199,14 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
                 state = replace(state, closed=True)
             case _:
                 pass
-    return replace(state, steps=steps, changes=changes, said=said, returned=returned)
+    return replace(
+        state,
+        steps=steps,
+        changes=changes,
+        said=said,
+        returned=returned,
+        left_open=frozenset(key for key in left_open if changes.get(key) is ChangeStatus.IN_DOUBT),
+    )
 
 
 def _opened(state: RunState, record: Record) -> RunState:
