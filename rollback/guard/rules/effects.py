@@ -121,8 +121,6 @@ def _document(effect: HttpWrite, kind: HostKind) -> tuple[Any, Denial | None]:
         return document, None
     if kind not in {HostKind.STORE, HostKind.CHANNEL}:
         return None, _off("effect.body", "only the store and channels take bodies not known before")
-    if isinstance(body, SelfAddressedBody) and kind is not HostKind.STORE:
-        return None, _off("effect.body", "self-addressed bodies go only to the store")
     return None, None
 
 

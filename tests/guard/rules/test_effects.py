@@ -291,3 +291,84 @@ def test_undo_needs_no_special_door() -> None:
     """Swapping back is the same shape, judged the same way."""
     back = swap("undo#swap", undo=Undo(possible=True, by="swapping again"))
     assert judge(back).kind is VerdictKind.ALLOW
+
+
+def altered(**surface: Any) -> Any:
+    """The environment with parts of the backend replaced."""
+    known = ENVIRONMENT.surfaces[0][1].model_copy(update=surface)
+    return ENVIRONMENT.model_copy(
+        update={"surfaces": (("backend", known), ENVIRONMENT.surfaces[1])}
+    )
+
+
+def rule_in(known: Any, effect: HttpWrite) -> str:
+    return judge_effect(effect, perimeter_of(known), known).rule
+
+
+def test_the_rollback_floor() -> None:
+    """Without one any image of the catalogue goes; one that nobody can place stops all."""
+    assert rule_in(altered(rollback_floor=None), image(OLD_IMAGE)) == "effect.http"
+    assert rule_in(altered(rollback_floor="2020.1"), image(GOOD_IMAGE)) == "effect.floor"
+    assert rule_in(altered(rollback_floor="2026.10.9"), image(OLD_IMAGE)) == "effect.http"
+    assert rule_in(altered(rollback_floor="2026.11.2"), image(GOOD_IMAGE)) == "effect.floor"
+
+
+def test_a_surface_in_a_resource_group_of_its_own() -> None:
+    own = altered(resource_group="Other")
+    moved = swap(path=swap().path.replace("/resourceGroups/trading/", "/resourceGroups/other/"))
+    assert rule_in(own, moved) == "effect.http"
+    assert rule_in(own, swap()) == "effect.site"
+
+
+def test_auto_swap_and_ramp_rules_of_known_slots() -> None:
+    for slot in ("staging", "production", "STAGING"):
+        content = f'{{"properties":{{"autoSwapSlotName":"{slot}"}}}}'
+        assert judge(configuration(content)).rule == "effect.http"
+
+
+def test_leases_live_below_their_own_prefix() -> None:
+    """Only leases do, and only where they are kept in the bucket."""
+    from rollback.model.environment import FolderStore, Lease, S3Lease
+
+    kept = ENVIRONMENT.model_copy(update={"lease": Lease(store=S3Lease(prefix="leases/"))})
+    body = BoundedBody(bytes_max=9)
+    lease = store(path="/leases/{key}", body=body, purpose=Purpose.LEASE, condition="if-match")
+    assert rule_in(kept, lease) == "effect.http"
+    assert rule_in(ENVIRONMENT, lease) == "effect.store"
+    assert rule_in(kept, store(path="/leases/{key}", body=body)) == "effect.store"
+    folder = FolderStore(path="/var/lib/evidence")
+    elsewhere = ENVIRONMENT.model_copy(
+        update={"evidence": ENVIRONMENT.evidence.model_copy(update={"store": folder})}
+    )
+    verdict = judge_effect(store(), PERIMETER, elsewhere)
+    assert verdict.rule == "effect.store"
+
+
+def test_a_self_addressed_body_creates_by_itself() -> None:
+    assert judge(store(condition="none")).rule == "effect.http"
+
+
+def test_a_body_that_is_not_its_digest() -> None:
+    """With the type taken out: what is shown is not what would be permitted."""
+    shown = ExactBody.model_construct(sha256=DIGEST, content='{"targetSlot":"staging"}')
+    assert judge(unsafe(body=shown)).rule == "effect.body"
+
+
+def test_the_root_is_no_folder_for_evidence() -> None:
+    assert judge(FileWrite(id="f", path="/", bytes_max=1, times_max=1)).rule == "effect.file"
+
+
+def test_hosts_of_channels_and_pipelines_are_told_apart() -> None:
+    """The path of one channel at the host of another; a pipeline behind another API."""
+    other = ENVIRONMENT.channels[0].model_copy(
+        update={"name": "other", "host": "other.example", "path": "/other"}
+    )
+    two = ENVIRONMENT.model_copy(update={"channels": (*ENVIRONMENT.channels, other)})
+    assert rule_in(two, notify(path="/other")) == "effect.channel"
+    assert rule_in(two, notify(host="other.example", path="/other")) == "effect.http"
+    pipeline = ENVIRONMENT.surfaces[0][1].pipeline
+    assert pipeline is not None
+    moved = altered(pipeline=pipeline.model_copy(update={"api_host": "github.example"}))
+    perimeter = perimeter_of(ENVIRONMENT)
+    cancel = github("POST", f"{RUNS}/cancel")
+    assert judge_effect(cancel, perimeter, moved).rule == "effect.pipeline"
