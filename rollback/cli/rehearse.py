@@ -14,7 +14,7 @@ from rollback.errors import InputError
     epilog="""\b
 Examples:
   rollback rehearse
-  rollback rehearse --scenario swap-answered-500-after-effect
+  rollback rehearse --scenario swap-500-after-effect
   rollback rehearse my-playbook.yaml --keep /tmp/rehearsal
   rollback rehearse --scenario all
 """

@@ -74,7 +74,8 @@ class FolderStore:
                         body_sha256=name,
                     )
                 )
-                create(path, data)
+                with suppress(FileExistsError):  # another capture kept the same chunk just now
+                    create(path, data)
         except OSError as error:
             reason = f"{self._folder}: {error.strerror or type(error).__name__}"
             raise not_written("folder", reason) from error

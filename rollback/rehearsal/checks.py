@@ -59,7 +59,17 @@ def problems_of(play: Play, exit_: int) -> tuple[str, ...]:
     if play.scenario.sends_nothing and writes:
         broken.append(f"{len(writes)} writes left: {writes[0].method} {writes[0].path}")
     if play.scenario.swaps is not None:
-        summary = play.sim.control.summary()["swaps"]
+        moved = {
+            surface
+            for step in play.playbook.steps
+            if step.spec.action == "revert_deployment"
+            for surface in getattr(step.spec, "surfaces", ())
+        }
+        summary = {
+            site: count
+            for site, count in play.sim.control.summary()["swaps"].items()
+            if site.removeprefix("trading-") in moved
+        }
         if any(count != play.scenario.swaps for count in summary.values()):
             broken.append(f"swaps that took effect: {summary}, wanted {play.scenario.swaps} a site")
     return tuple(broken)

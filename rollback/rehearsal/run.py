@@ -52,7 +52,11 @@ def rehearse(
         from playbooks import full_rollback
 
         playbook = full_rollback
-    root = Path(keep) if keep is not None else Path(tempfile.mkdtemp(prefix="rollback-rehearsal-"))
+    root = (
+        Path(keep).resolve()
+        if keep is not None
+        else Path(tempfile.mkdtemp(prefix="rollback-rehearsal-"))
+    )
     if scenario == "all":
         return _all(playbook, root, out, talk)
     return _one(scenario_named(scenario), playbook, root, out, talk)

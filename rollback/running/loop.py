@@ -67,7 +67,9 @@ def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to b
                     return intents[0].exit
                 pool.wait_any(list(flying.values()))
                 continue
-            ended = [one for one in intents if isinstance(one, End)]
+            busy_steps = {_step_of(one) for one in flying}
+            # A step that is acting ends by what it finds, not by what changed meanwhile.
+            ended = [one for one in intents if isinstance(one, End) and one.step not in busy_steps]
             for one in ended:
                 end_step(journal, one.step, one.status, one.code, one.reason, one.exit)
                 if one.status is not StepStatus.DONE:
@@ -77,6 +79,8 @@ def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to b
             if ended:
                 continue
             for intent in intents:
+                if isinstance(intent, End):
+                    continue
                 busy = any(_step_of(other) == _step_of(intent) for other in flying)
                 if intent not in flying and not (busy and _step_of(intent)):
                     flying[intent] = pool.submit(_work(intent, performer, prove_authority))
@@ -96,6 +100,14 @@ def _work(
     intent: Intent, performer: Performer, prove_authority: Callable[[], None]
 ) -> Callable[[], None]:
     def work() -> None:
+        try:
+            act()
+        except EvidenceNotWritten:
+            raise
+        except Exception as error:  # noqa: BLE001 - one step's defect must not lose the run
+            performer.defect(_step_of(intent), error)
+
+    def act() -> None:
         match intent:
             case Act(step, change):
                 performer.act(step, change)

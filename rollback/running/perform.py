@@ -20,7 +20,8 @@ from rollback.model.ports import Look, StepContext
 from rollback.model.record import Outcome, RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.running.compare import compare
-from rollback.running.state import ChangeStatus, StepStatus, fold
+from rollback.running.preflight import Blocked, may_move_away
+from rollback.running.state import AGAIN, ChangeStatus, StepStatus, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,9 +110,13 @@ class Performer:
     def give_back(self, name: str, change_id: str, why: str) -> None:
         """Return the permissions of a change that was looked for and found not applied."""
         _, change, _, _ = self._find(name, change_id)
-        for effect in change.effects:
-            if self.ledger.left(effect.id) == 0:
-                self.ledger.give_back(effect.id, why)
+        spent = [effect for effect in change.effects if self.ledger.left(effect.id) == 0]
+        for effect in spent:
+            self.ledger.give_back(effect.id, why)
+        if not spent:
+            # Nothing had left, so there is nothing to give back; the change may be tried again.
+            body = facts(code=AGAIN, step=name, change=change.id, text=why)
+            self.journal.append(MAIN, RecordKind.NOTE, body, durable=True)
 
     def verify(self, name: str) -> None:
         """Verify a step from outside and record every check."""
@@ -138,6 +143,25 @@ class Performer:
             for check in seen.checks
         )
         self._verified(name, holds=seen.holds, checks=checks)
+
+    def defect(self, name: str, error: Exception) -> None:
+        """A step broke in a way nobody foresaw: it ends, unknown where something was sent."""
+        kind = error.code if isinstance(error, RollbackError) else type(error).__name__
+        if not name:
+            self.progress("failed", "run", f"asking authority failed: {kind}")
+            return
+        step = self.plan.step(name)
+        state = fold(self.plan, self.journal.records())
+        sent = any(
+            state.change(name, change.id) is ChangeStatus.IN_DOUBT
+            for change in step.changes
+            if isinstance(change, Update)
+        )
+        status = StepStatus.UNKNOWN if sent else StepStatus.FAILED
+        exit_ = ExitStatus.PERSON if sent else ExitStatus.DEFECT
+        if isinstance(error, RollbackError) and not sent:
+            exit_ = error.exit_status
+        self._end(step, status, "step.defect", f"it broke: {kind}", exit_)
 
     # --- the parts ---------------------------------------------------------------------------
 
@@ -200,8 +224,11 @@ class Performer:
         while True:
             try:
                 verdict, differences = self._compare(step, change, action, context)
+            except JournalBroken:
+                raise
             except RollbackError as error:
-                verdict, differences = "drifted", (str(error),)
+                passing = isinstance(error, ConnectorError) and error.transient
+                verdict, differences = "busy" if passing else "drifted", (str(error),)
             if verdict != "busy" or self.clock.monotonic() >= deadline:
                 break
             self.progress("waiting", step.name, "; ".join(differences))
@@ -218,10 +245,7 @@ class Performer:
             durable=False,
         )
         if verdict == "as-predicted":
-            if problem := self.lease_problem():
-                self._end(step, StepStatus.SKIPPED, "lease.lost", problem, ExitStatus.LEASE)
-                return False
-            return True
+            return self._still_allowed(step, change)
         if verdict == "satisfied":
             self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))
             return False
@@ -243,6 +267,24 @@ class Performer:
                 ExitStatus.STALE,
             )
         return False
+
+    def _still_allowed(self, step: PlannedStep, change: Update) -> bool:
+        """Preflight once more, just before the send: reading and waiting took their time."""
+        if problem := self.lease_problem():
+            self._end(step, StepStatus.SKIPPED, "lease.lost", problem, ExitStatus.LEASE)
+            return False
+        state = fold(self.plan, self.journal.records())
+        blocked = may_move_away(self.plan, self.environment, state, change, self.clock.now())
+        if isinstance(blocked, Blocked):
+            self._end(
+                step,
+                StepStatus.SKIPPED,
+                blocked.code,
+                blocked.reason,
+                blocked.exit or ExitStatus.REFUSED,
+            )
+        # Where authority has to be asked again, nothing is sent; the loop asks, then comes back.
+        return blocked is None
 
     def _satisfied(
         self, step: PlannedStep, change: Update, action: Action, context: StepContext

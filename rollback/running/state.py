@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
 
 
+AGAIN = "again"
+"""Code of the note that lets a change be tried again: nothing of it had left the process."""
+
+
 class StepStatus(StrEnum):
     """How a step stands; the first is where all begin, the others end it for this sitting."""
 
@@ -195,6 +199,13 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
                     reason=record.text("reason"),
                     exit=exit_ if isinstance(exit_, int) else None,
                 )
+            case RecordKind.NOTE if record.text("code") == AGAIN:
+                key = (record.text("step"), record.text("change"))
+                changes[key] = ChangeStatus.NONE
+                for effect, found in owner.items():
+                    if (found[0], found[1].id) == key:
+                        returned[effect] = returned.get(effect, 0) + 1
+                        said.pop(effect, None)
             case RecordKind.CLOSED:
                 state = replace(state, closed=True)
             case _:
@@ -301,6 +312,8 @@ def _said(
     if found is None:
         return
     key = (found[0], str(getattr(found[1], "id", "")))
+    if key not in changes:
+        return  # nothing of it was ever sent, so there is nothing to say of it
     said[effect] = outcome
     changes[key] = (
         ChangeStatus.APPLIED if outcome == Outcome.APPLIED.value else ChangeStatus.NOT_APPLIED

@@ -111,7 +111,7 @@ class StateDirectory:
         """`given`, else ROLLBACK_STATE, else the user's state directory (platformdirs)."""
         named = given or environ.get(VARIABLE)
         if named:
-            return cls(Path(named).expanduser().absolute())
+            return cls(Path(named).expanduser().resolve())
         from platformdirs import user_state_path
 
         return cls(user_state_path("trade-rollback", appauthor=False))
