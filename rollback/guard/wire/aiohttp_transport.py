@@ -69,7 +69,7 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
                 auto_decompress=False,
                 connector=aiohttp.TCPConnector(
                     resolver=MappedResolver(self._wire.network),
-                    ssl=tls_context(self._wire.network.ca_file),
+                    ssl=tls_context(self._wire.network.ca_file, "aiohttp"),
                     use_dns_cache=False,
                 ),
             )

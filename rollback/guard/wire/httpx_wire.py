@@ -95,7 +95,7 @@ class _Leaf(httpx.HTTPTransport):
     """Below the guard: the network, or the trap for a canary that got through."""
 
     def __init__(self, wire: Wire) -> None:
-        context = tls_context(wire.network.ca_file)
+        context = tls_context(wire.network.ca_file, "httpx")
         super().__init__(
             verify=context, trust_env=False, retries=0, proxy=wire.network.proxy, http2=False
         )
@@ -116,7 +116,7 @@ class _AsyncLeaf(httpx.AsyncHTTPTransport):
     """The same for async."""
 
     def __init__(self, wire: Wire) -> None:
-        context = tls_context(wire.network.ca_file)
+        context = tls_context(wire.network.ca_file, "httpx")
         super().__init__(
             verify=context, trust_env=False, retries=0, proxy=wire.network.proxy, http2=False
         )

@@ -10,11 +10,16 @@ if TYPE_CHECKING:
     from rollback.model.environment import Network
 
 
-@lru_cache(maxsize=8)
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """The TLS context for a CA file; the public authorities where None. Built once each."""
+@lru_cache(maxsize=16)
+def tls_context(ca_file: str | None, client: str) -> ssl.SSLContext:
+    """The TLS context for a CA file; the public authorities where None. Built once a client kind.
+
+    client: never shared between kinds. urllib3 switches `check_hostname` off on the context it is
+    given where it matches names itself (measured); httpx would then check no name at all.
+    """
     import certifi
 
+    del client
     context = ssl.create_default_context(cafile=ca_file or certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -98,7 +98,7 @@ class GuardedAdapter(HTTPAdapter):
         tls: dict[str, Any] = {}
         if scheme == "https":
             tls = {
-                "ssl_context": tls_context(self._wire.network.ca_file),
+                "ssl_context": tls_context(self._wire.network.ca_file, "requests"),
                 "server_hostname": host,
                 "assert_hostname": host,
             }

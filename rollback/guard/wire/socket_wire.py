@@ -66,7 +66,7 @@ def connect(
             connection = open_socket(
                 url,
                 sock=raw,
-                ssl=tls_context(wire.network.ca_file) if secure else None,
+                ssl=tls_context(wire.network.ca_file, "websockets") if secure else None,
                 server_hostname=host if secure else None,
                 additional_headers=said,
                 subprotocols=[Subprotocol(name) for name in subprotocols] or None,

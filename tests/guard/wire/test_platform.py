@@ -203,3 +203,14 @@ def test_the_async_wires_over_tls(simulator: Simulator) -> None:
             return len([item async for item in container.query_items("SELECT * FROM c")])
 
     assert asyncio.run(run()) > 0
+
+
+def test_one_clients_tls_settings_do_not_reach_another(simulator: Simulator) -> None:
+    """urllib3 switches name checking off on its own context; httpx must go on checking."""
+    told = _bench(simulator)
+    arm = _arm(told)
+    assert arm.web_apps.get("trading", names.BACKEND).name == names.BACKEND
+    from rollback.guard.wire.network import tls_context
+
+    assert tls_context(simulator.ca_file, "httpx").check_hostname
+    assert tls_context(simulator.ca_file, "websockets").check_hostname
