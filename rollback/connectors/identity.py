@@ -14,23 +14,21 @@ if TYPE_CHECKING:
 def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource) -> TokenCredential:
     """The credential of an environment. Asks for no token yet.
 
-    Without a service principal: the machine's managed identity, then the Azure command line. The
-    other sources of the default credential talk to hosts outside the perimeter and are left out.
+    Without a service principal: the Azure command line's login, then the machine's managed
+    identity. Other sources talk to hosts outside the perimeter and are left out.
     A token is kept by azure-identity, in memory, until it is about to expire.
     """
     if identity is None:
-        from azure.identity import DefaultAzureCredential
+        from azure.identity import (
+            AzureCliCredential,
+            ChainedTokenCredential,
+            ManagedIdentityCredential,
+        )
 
-        return DefaultAzureCredential(
-            transport=transport,
-            exclude_environment_credential=True,
-            exclude_workload_identity_credential=True,
-            exclude_shared_token_cache_credential=True,
-            exclude_visual_studio_code_credential=True,
-            exclude_powershell_credential=True,
-            exclude_developer_cli_credential=True,
-            exclude_interactive_browser_credential=True,
-            exclude_broker_credential=True,
+        # The default chain probes the metadata endpoint without its header, which is no token
+        # request and is refused; the two sources are named here, a person's login first.
+        return ChainedTokenCredential(
+            AzureCliCredential(), ManagedIdentityCredential(transport=transport, retry_total=0)
         )
     from azure.identity import ClientSecretCredential
 

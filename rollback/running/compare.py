@@ -50,7 +50,7 @@ def compare(
     that were seen count; facts that nobody predicted are drift only when they changed.
     """
     world = World(observations=seen)
-    if change.predicts and all(
+    if any(one.compared for one in change.predicts) and all(
         world.get(one.resource, fact.name, _MISSING) == fact.value
         for one in change.predicts
         for fact in one.compared

@@ -41,7 +41,9 @@ from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from rollback.approval.verify import ApprovalCheck
     from rollback.model.plan import Plan
     from rollback.running.journal import FileJournal
     from rollback.running.perform import People
@@ -101,6 +103,7 @@ def apply_plan(  # noqa: PLR0913 - how a run is to go, each by its name
         progress,
         stopping,
     )
+    _attested(asked)
     check_plan(setting, document)
     part = "only-safe" if only_safe else "plan"
     if (before := setting.state.applied_by(document.digest, part=part)) is not None:
@@ -140,7 +143,11 @@ def resume_run(
     directory = setting.state.find(name)
     document = PlanDocument.read(directory.plan())
     check_plan(setting, document)
-    kept = [*directory.approvals(), *_read_approvals(approvals)]
+    kept = list(directory.approvals())
+    for data in _read_approvals(approvals):
+        if data not in kept:
+            kept.append(data)
+            directory.keep_approval(f"approval-{len(kept)}.json", data)
     journal = directory.open_journal(setting.clock)
     try:
         opened = [one for one in journal.records() if one.kind is RecordKind.OPENED]
@@ -224,7 +231,27 @@ def _signers(setting: Setting) -> str:
         return ""
 
 
-def _check_approvals(setting: Setting, document: PlanDocument, asked: Asked):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _first_move(plan: Plan, journal: FileJournal) -> datetime | None:
+    """When this run first sent something that moves users away from safety; None while not."""
+    away = {
+        effect.id
+        for _, change in plan.updates
+        if change.direction is Direction.AWAY
+        for effect in change.effects
+    }
+    return next(
+        (
+            record.at
+            for record in journal.records()
+            if record.kind is RecordKind.INTENT and record.text("effect") in away
+        ),
+        None,
+    )
+
+
+def _check_approvals(
+    setting: Setting, document: PlanDocument, asked: Asked, first_move: datetime | None = None
+) -> ApprovalCheck:
     from rollback.approval.verify import check_approvals
 
     plan = document.plan
@@ -233,9 +260,9 @@ def _check_approvals(setting: Setting, document: PlanDocument, asked: Asked):  #
         plan.environment,
         [one for one in asked.approvals if isinstance(one, bytes)],
         _signers(setting),
-        setting.clock.now(),
+        first_move or setting.clock.now(),
         needed=plan.approvals.count,
-        outlast_s=plan.duration_s_max,
+        outlast_s=0 if first_move is not None else plan.duration_s_max,
         lasts_s_max=setting.environment.approvals.age_s_max or None,
     )
 
@@ -389,17 +416,16 @@ def _record_people(
     from rollback.approval.file import read_approval
     from rollback.approval.statement import read_statement
 
-    check = _check_approvals(setting, document, asked)
+    first_move = _first_move(document.plan, journal)
+    check = _check_approvals(setting, document, asked, first_move)
     expiries: dict[str, str] = {}
     for data in asked.approvals:
-        if isinstance(data, bytes):
-            try:
-                statement = read_statement(read_approval(data).statement)
-            except RollbackError:
-                continue
-            expiries[document.digest] = min(
-                expiries.get(document.digest, "9999"), rfc3339(statement.expires)
-            )
+        if not isinstance(data, bytes):
+            continue
+        alone = _check_approvals(setting, document, replace(asked, approvals=[data]), first_move)
+        for principal, _ in alone.accepted:
+            until = rfc3339(read_statement(read_approval(data).statement).expires)
+            expiries[principal] = max(expiries.get(principal, ""), until)
     for principal, fingerprint in check.accepted:
         journal.append(
             MAIN,
@@ -408,7 +434,8 @@ def _record_people(
                 principal=principal,
                 key=fingerprint,
                 decision="approve",
-                expires=expiries.get(document.digest, ""),
+                # Once users moved, an expiry never parts a revert from its restore.
+                expires="" if first_move is not None else expiries.get(principal, ""),
             ),
             durable=False,
         )
@@ -418,16 +445,24 @@ def _record_people(
     for problem in check.problems:
         body = facts(code=problem.code, problem=problem.reason)
         journal.append(MAIN, RecordKind.APPROVED, body, durable=False)
+    for about, person, attested in _attested(asked):
+        body = facts(about=about, person=person, statement=attested)
+        journal.append(MAIN, RecordKind.ATTESTED, body, durable=True)
+
+
+def _attested(asked: Asked) -> list[tuple[str, str, str]]:
+    """(about, person, words) of every attestation. Raises ApprovalMissing for another form."""
+    read = []
     for about, words in (asked.attestations or {}).items():
         person, _, attested = words.partition(":")
         if not person.strip() or not attested.strip():
             raise ApprovalMissing(
                 "approval.attestation-form",
                 "an attestation names a person and what they attest, like 'dana: halted at venue'",
-                hint="give --attest ABOUT='NAME: WORDS'",
+                hint="give --attest ABOUT='NAME: WORDS'; nothing was sent",
             )
-        body = facts(about=about, person=person.strip(), statement=attested.strip())
-        journal.append(MAIN, RecordKind.ATTESTED, body, durable=True)
+        read.append((about, person.strip(), attested.strip()))
+    return read
 
 
 def _record_said(journal: FileJournal, setting: Setting, asked: Asked) -> None:

@@ -41,5 +41,5 @@ def test_without_a_service_principal_only_sources_inside_the_perimeter_are_tried
     with stand(env) as here:
         made = credential(None, azure_wire.transport(here.wire), here.secrets)
         kinds = [type(one).__name__ for one in made.credentials]  # type: ignore[attr-defined]
-    assert kinds == ["ManagedIdentityCredential", "AzureCliCredential"]
+    assert kinds == ["AzureCliCredential", "ManagedIdentityCredential"]
     assert not here.exchanges.seen_all
