@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import RollbackError
 from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.s3 import S3Server
 from rollback.rehearsal.simulator.stories import default_world
 from rollback.rehearsal.stage import Stage, document, set_stage
 from rollback.running.clock import SystemClock, SystemRandomness
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, str, str], None]
 APPROVAL_S = 1800
+
+
+def on_bucket(content: dict[str, Any], server: S3Server) -> dict[str, Any]:
+    """Evidence and lease in the bucket that all machines share."""
+    store = {
+        "kind": "s3",
+        "endpoint": server.endpoint,
+        "region": "eu-west-1",
+        "bucket": server.bucket,
+        "access_key_id": "${S3_ACCESS_KEY_ID}",
+        "secret_access_key": "${S3_SECRET_ACCESS_KEY}",
+    }
+    lease = {**content["lease"], "store": {"kind": "s3", "prefix": "leases/"}}
+    return {**content, "evidence": {"store": store}, "lease": lease}
 
 
 def _same(world: World) -> World:
@@ -43,8 +59,9 @@ class Scenario:
 
     endings: exit statuses that are right. world: changes to the standard story. before_plan and
     before_apply act on the running simulator. settings: changes to the environment file. approvals:
-    how many people sign. play: how plan and apply go, where it is not the plain way. sends_nothing:
-    no write at all may leave. swaps: sites with exactly one swap at the end, None to leave open.
+    how many people sign. bucket: evidence and lease are in S3. play: how plan and apply go, where
+    it is not the plain way. sends_nothing: no write at all may leave. swaps: how many swaps a site
+    must have at the end, None to leave open.
     """
 
     name: str
@@ -59,6 +76,7 @@ class Scenario:
     approvals: int = 2
     attestations: Mapping[str, str] = field(default_factory=dict)
     play: Callable[[Play], int] | None = None
+    bucket: bool = False
     sends_nothing: bool = False
     swaps: int | None = None
 
@@ -150,8 +168,13 @@ def play(
 ) -> tuple[int, tuple[str, ...], Play | None]:
     """Play a scenario in its own directory; return its exit status and every broken promise."""
     directory.mkdir(parents=True, exist_ok=True)
-    with Simulator.start(directory / "simulator", scenario.world(default_world())) as sim:
+    with ExitStack() as stack:
+        world = scenario.world(default_world())
+        sim = stack.enter_context(Simulator.start(directory / "simulator", world))
         over = scenario.settings(document(sim))
+        if scenario.bucket:
+            server = stack.enter_context(S3Server.start(directory / "bucket"))
+            over = on_bucket(over, server)
         stage = set_stage(directory, sim, **over)
         playing = Play(scenario, playbook, directory, sim, stage, progress)
         scenario.before_plan(sim)

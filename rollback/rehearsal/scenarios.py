@@ -322,6 +322,21 @@ SCENARIOS: tuple[Scenario, ...] = (
         swaps=1,
     ),
     Scenario(
+        "bucket-shared",
+        "evidence and lease are in a locked bucket that machines share",
+        (0,),
+        bucket=True,
+        swaps=1,
+    ),
+    Scenario(
+        "two-runs-one-bucket",
+        "two people on two machines press the button; the lease in the bucket decides",
+        (0,),
+        bucket=True,
+        play=acts.two_together,
+        swaps=1,
+    ),
+    Scenario(
         "edited-plan",
         "the plan was edited after it was signed",
         (3,),

@@ -179,6 +179,8 @@ def variables_of() -> dict[str, str]:
         "COSMOS_DATABASE": names.DATABASE,
         "AZURE_CLIENT_SECRET": names.CLIENT_SECRET,
         "HALT_TOKEN": names.OPERATOR_TOKEN,
+        "S3_ACCESS_KEY_ID": "THROWAWAYKEYID0001",
+        "S3_SECRET_ACCESS_KEY": "throwaway-bucket-secret",
         "HALT_REFUSED_TOKEN": names.VIEWER_TOKEN,
         "SYNTHETIC_USER": user.id,
         "SYNTHETIC_PASSWORD": user.password,

@@ -332,7 +332,7 @@ def _sit(
         if asked.progress is not None:
             asked.progress(kind, step, setting.secrets.redact(text))
 
-    lease = RunLease(setting, journal, plan, directory.run)
+    lease = RunLease(setting, opener, journal, plan, directory.run)
     performer = Performer(
         plan=plan,
         environment=environment,

@@ -9,21 +9,38 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import LeaseHeld, RollbackError
 from rollback.model.base import facts
-from rollback.model.environment import FolderLease
+from rollback.model.environment import FolderLease, S3Lease
 from rollback.model.record import RecordKind
+from rollback.model.scope import Phase, Scope
 from rollback.running.lease.folder import folder_lease
+from rollback.running.lease.s3 import s3_lease
+from rollback.wiring.upkeep import lease_effects
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan
     from rollback.model.ports import Journal, Lease, LeaseGrant
     from rollback.wiring.operator import Setting
+    from rollback.wiring.scopes import Opener
 
 MAIN = "run"
 
 
-def lease_of(setting: Setting) -> Lease:
-    """The lease store the environment names."""
+def lease_of(setting: Setting, opener: Opener, run: str) -> Lease:
+    """The lease store the environment names: a bucket machines share, or a folder."""
     named = setting.environment.lease
+    permitted = lease_effects(setting.environment)
+    if isinstance(named.store, S3Lease) and permitted:
+        create, replace = permitted
+        clients = opener(Scope(run=run, step="lease", phase=Phase.APPLY, permissions=permitted))
+        return s3_lease(
+            clients.s3(),
+            named.store.prefix,
+            setting.clock,
+            setting.randomness,
+            ttl_s=named.ttl_s,
+            create=create,
+            replace=replace,
+        )
     folder = setting.state.leases_path
     if isinstance(named.store, FolderLease) and named.store.path is not None:
         folder = Path(setting.environment.base) / named.store.path
@@ -33,9 +50,11 @@ def lease_of(setting: Setting) -> Lease:
 class RunLease:
     """The lease of one run, renewed by a thread of its own, and its records."""
 
-    def __init__(self, setting: Setting, journal: Journal, plan: Plan, run: str) -> None:
+    def __init__(
+        self, setting: Setting, opener: Opener, journal: Journal, plan: Plan, run: str
+    ) -> None:
         """Nothing is taken before `acquire`."""
-        self._lease = lease_of(setting)
+        self._lease = lease_of(setting, opener, run)
         self._journal = journal
         self._renew_s = max(1, setting.environment.lease.renew_s)
         self._scopes = tuple(
