@@ -127,15 +127,13 @@ def _host(scheme: str, name: str, port: str | None, header: str | None) -> str |
     host = name.lower()
     if ".." in host or len(host) > 253:  # N4  # noqa: PLR2004 (DNS limit)
         return Denial("normal.host", "not a host name in normal form")
-    if (host[0].isdigit() or host[-1].isdigit()) and (
-        _NUMBER_HOST.fullmatch(host) and not _IPV4.fullmatch(host)
-    ):
+    if host[0].isdigit() and _NUMBER_HOST.fullmatch(host) and not _IPV4.fullmatch(host):  # N4
         return Denial("normal.host", "a number that is not an IPv4 address in normal form")
     local = host == "localhost" or host.startswith("127.")
     if port is not None:
         if port[0] == "0" or int(port) > 65535:  # N4  # noqa: PLR2004 (ports end there)
             return Denial("normal.port", "not a port in normal form")
-        if port != _PORTS[scheme] or port != "443":
+        if port != "443" or scheme in {"http", "ws"}:
             host = f"{host}:{port}"
     elif scheme in {"http", "ws"}:
         host += ":80"
@@ -176,7 +174,7 @@ def _query(raw: str) -> Pairs | Denial:
                 value = unquote_to_bytes(value).decode("utf-8", "strict")
             except UnicodeDecodeError:
                 return Denial("normal.query", "the query is not UTF-8 in its shortest form")
-            if not value.isprintable() and value:
+            if not value.isprintable():
                 return Denial("normal.query", "a control character in the query")
         if not _QUERY_NAME.fullmatch(name):  # N6
             return Denial("normal.query", "a query name that is not plain")

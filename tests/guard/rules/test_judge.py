@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
 
-from rollback.guard.rules.judge import judge
+from rollback.guard.rules.judge import decide, judge
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.rules.request import Request
 from rollback.model.direction import Direction, Undo
-from rollback.model.effect import BoundedBody, HttpWrite, NoBody, Purpose
+from rollback.model.effect import BoundedBody, HttpWrite, NoBody, Purpose, SelfAddressedBody
 from rollback.model.scope import (
     CredentialExchange,
     GuardedHost,
@@ -541,3 +542,78 @@ def test_sockets(method: str, passes: bool) -> None:
     assert (seen.kind is VerdictKind.ALLOW) is passes
     denied(Request("GET", COSMOS.replace("https", "wss") + "/"), "socket")
     denied(Request("GET", f"wss://{names.GITHUB_HOST}/"), "socket")
+
+
+def chunk(host: str = BUCKET, path: str = "/evidence/{sha256}", **changes: Any) -> HttpWrite:
+    return bounded(
+        host,
+        path,
+        **{"body": SelfAddressedBody(bytes_max=8), "purpose": Purpose.EVIDENCE, **changes},
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "rule"),
+    [
+        ("/evidence/{}", b"12345678", CREATES, "permission"),
+        ("/evidence/{}", b"123456789", CREATES, "permission.body"),
+        ("/elsewhere/{}", b"12345678", CREATES, "permission.none"),
+        ("/evidence/deeper/{}", b"12345678", CREATES, "permission.none"),
+        ("/evidence/x{}", b"12345678", CREATES, "permission.body"),
+        ("/evidence/{}", b"12345678", REPLACES, "permission.condition"),
+    ],
+)
+def test_self_addressed_bodies(path: str, body: bytes, headers: dict[str, str], rule: str) -> None:
+    """Create-only by themselves, under their own digest, in their own place, bounded."""
+    name = hashlib.sha256(body).hexdigest()
+    assert verdict(put(path.format(name), headers, body), chunk()).rule == rule
+
+
+def test_a_self_addressed_effect_without_its_place_covers_nothing() -> None:
+    body = b"12345678"
+    name = hashlib.sha256(body).hexdigest()
+    denied(put(f"/evidence/{name}", CREATES, body), "permission.none", chunk(path="/evidence/x"))
+
+
+def test_bodies_of_the_wrong_kind_for_a_host() -> None:
+    """Self-addressed ones go to the store only; a change is never bounded."""
+    name = hashlib.sha256(b"12345678").hexdigest()
+    url = f"https://{names.WEBHOOK_HOST}/{name}"
+    astray = chunk(names.WEBHOOK_HOST, "/{sha256}", method="POST")
+    denied(post(url, CREATES, b"12345678"), "permission.body", astray)
+    fields = dict(bounded(names.WEBHOOK_HOST, "/incident", method="POST", purpose=Purpose.NOTIFY))
+    loose = HttpWrite.model_construct(**{**fields, "purpose": Purpose.CHANGE})
+    scope = Scope.model_construct(
+        run="r", step="s", attempt=1, phase=Phase.APPLY, permissions=(loose,)
+    )
+    request = post(f"https://{names.WEBHOOK_HOST}/incident", JSON, b"{}")
+    assert judge(request, scope, PERIMETER, {"e": 1}).rule == "permission.body"
+
+
+def test_an_exact_message_says_that_it_is_json() -> None:
+    told = swap("e", host=names.WEBHOOK_HOST, path="/incident", query=(), body=exact('{"a":1}'))
+    url = f"https://{names.WEBHOOK_HOST}/incident"
+    denied(post(url, {"Content-Type": "text/plain"}, b'{"a":1}'), "permission.body", told)
+    denied(post(url, JSON, None), "permission.body", told)
+
+
+def test_judged_json_is_bounded() -> None:
+    body = b'{"query":"' + b"x" * (1 << 20) + b'"}'
+    denied(post(FEED, QUERY, body), "cosmos.query-body")
+
+
+def test_unknown_hosts_are_about_the_control_plane_only_where_they_are_cosmos() -> None:
+    assert denied(Request("GET", "https://evil.example/"), "host.unknown").promise == "fail-closed"
+    other = Request("GET", "https://other.documents.azure.com/")
+    assert denied(other, "host.unknown").promise == "no-control-plane-rewrite"
+
+
+def test_an_error_while_judging_is_a_denial_and_keeps_the_form() -> None:
+    """Fail-closed, and the journal still learns what it was about."""
+    broken: Any = None
+    scope = Scope(run="r", step="s", phase=Phase.APPLY)
+    seen, normal = decide(Request("GET", f"{BACKEND}/a"), scope, broken, {})
+    assert (seen.kind, seen.rule) == (VerdictKind.DENY, "guard.error")
+    assert normal is not None
+    assert normal.path == "/a"
+    assert decide(Request("GET", "nowhere"), scope, PERIMETER, {})[1] is None

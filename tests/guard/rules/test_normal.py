@@ -118,6 +118,11 @@ def test_one_level_of_encoding_is_the_same_request(
         "https://a..b/dbs",
         "https://-a.example/dbs",
         "https:// a.example/dbs",
+        f"https://{HOST}/dbs?a=%zz",
+        f"https://{HOST}/dbs?a=%4",
+        f"https://{HOST}/dbs?%ff=1",
+        f"https://{HOST}/dbs?a=%ff",
+        f"https://{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 12}.x/",
         "",
     ],
 )
@@ -177,3 +182,64 @@ def test_the_normal_form_is_stated() -> None:
     assert isinstance(seen, Normal)
     assert (seen.host, seen.path, seen.segments) == (HOST, "/dbs/D/", ("dbs", "D"))
     assert seen.query == (("a", "1"), ("b", "2"))
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "get", "GET ", "", "PROPFIND", "MERGE"])
+def test_methods_nobody_knows_are_refused(method: str) -> None:
+    """Also those that differ from a known one by letters only."""
+    outcome = normalise(Request(method, f"https://{HOST}/dbs"))
+    assert isinstance(outcome, Denial)
+    assert outcome.rule == "normal.method"
+
+
+def test_a_denial_says_which_promise_it_keeps() -> None:
+    """A spoilt address of a Cosmos account is about the control plane; another is not."""
+    spoilt = normalise(Request("PUT", f"https://{HOST}./dbs"))
+    assert isinstance(spoilt, Denial)
+    assert spoilt.promise == "no-control-plane-rewrite"
+    other = normalise(Request("PUT", "https://elsewhere.example./dbs"))
+    assert isinstance(other, Denial)
+    assert other.promise == "fail-closed"
+    number = normalise(Request("PUT", 7))  # type: ignore[arg-type]
+    assert isinstance(number, Denial)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path"),
+    [
+        ("https://3d.example", "3d.example", "/"),
+        ("https://10.0.0.1/a", "10.0.0.1", "/a"),
+        ("https://a.example:80/", "a.example:80", "/"),
+        ("https://a.example:8443/", "a.example:8443", "/"),
+        ("http://127.0.0.1/", "127.0.0.1:80", "/"),
+        ("http://127.0.0.1:80/", "127.0.0.1:80", "/"),
+        ("http://127.0.0.1:443/", "127.0.0.1:443", "/"),
+        ("http://localhost:81/a//", None, None),
+        ("wss://a.example/ws?x=1", "a.example", "/ws"),
+        ("https://a.example/.well-known/a..b/c.d", "a.example", "/.well-known/a..b/c.d"),
+    ],
+)
+def test_hosts_and_paths_in_normal_form(url: str, host: str | None, path: str | None) -> None:
+    """Ports stay where they are not the scheme's own; plain http always says its port."""
+    outcome = normalise(Request("GET", url))
+    if host is None:
+        assert isinstance(outcome, Denial)
+    else:
+        assert isinstance(outcome, Normal)
+        assert (outcome.host, outcome.path) == (host, path)
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "agrees"),
+    [
+        ("http://127.0.0.1/", "127.0.0.1", True),
+        ("http://127.0.0.1:81/", "127.0.0.1:81", True),
+        ("http://127.0.0.1:81/", "127.0.0.1", False),
+        ("https://a.example/", "A.example:443", True),
+        ("https://a.example/", "a.example:80", False),
+        ("https://a.example:80/", "a.example", False),
+    ],
+)
+def test_the_host_header_agrees(url: str, said: str, agrees: bool) -> None:
+    outcome = normalise(Request("GET", url, (("Host", said),)))
+    assert isinstance(outcome, Normal) is agrees

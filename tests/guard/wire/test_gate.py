@@ -15,7 +15,7 @@ from rollback.guard.wire import Wire, azure_wire, canaries, httpx_wire
 from rollback.guard.wire.gate import Admitted
 from rollback.model.scope import HostKind, Perimeter, Phase, Shape, VerdictKind
 from rollback.rehearsal.simulator import names
-from tests.guard.support import API, SWAP_PATH, Bench, bench, environment, swap
+from tests.guard.support import API, SWAP_PATH, Bench, bench, environment, exact, swap
 
 JSON = ("Content-Type", "application/json")
 SWAP = Request(
@@ -228,3 +228,44 @@ def perimeter_without_arm() -> Perimeter:
     """The perimeter with Resource Manager's host taken out."""
     known = perimeter_of(environment())
     return Perimeter(hosts=tuple(host for host in known.hosts if host.kind is not HostKind.ARM))
+
+
+def test_a_canary_that_a_permission_covers_escapes_and_spends_nothing() -> None:
+    """A plan that names the canary's own swap is found out, and its permission is kept."""
+    body = exact('{"preserveVnet":true,"targetSlot":"canary-no-such-slot"}')
+    told = bench([swap(body=body)])
+    with pytest.raises(GuardRefusal, match="off-plan-swap in httpx"):
+        canaries.plant(told.wire, environment(), _carriers(told)[:1])
+    assert told.ledger.spent == []
+    assert told.latch.tripped() is None
+    with pytest.raises(GuardRefusal):
+        told.wire.check(UPSERT)
+    with pytest.raises(GuardRefusal, match="off-plan-swap in httpx"):
+        canaries.plant(told.wire, environment(), _carriers(told)[:1])
+
+
+def test_an_echo_is_expected_of_our_own_services_only() -> None:
+    """Surfaces and the platform-service, token requests included; never of a provider."""
+    told = bench()
+    form = (("Content-Type", "application/x-www-form-urlencoded"), ("x-request-id", "i"))
+    token = f"https://{names.LOGIN_HOST}/{names.TENANT}/oauth2/v2.0/token"
+    said = (("x-request-id", "i"),)
+    for request, echoed in (
+        (Request("GET", f"https://{names.BACKEND}.azurewebsites.net/", said), True),
+        (Request("GET", f"https://{names.PLATFORM_HOST}/healthz", said), True),
+        (
+            Request(
+                "POST", f"https://{names.PLATFORM_HOST}/auth/token", form, b"grant_type=password"
+            ),
+            True,
+        ),
+        (Request("POST", token, form, b"grant_type=client_credentials"), None),
+        (Request("GET", f"https://{names.COSMOS_HOST}/", said), None),
+    ):
+        admitted = told.wire.admit(request)
+        told.wire.answered(admitted, 200, {"x-request-id": "i"})
+        assert told.exchanges.seen_all[-1].echoed is echoed
+        told.wire.answered(admitted, 200, {})
+        assert told.exchanges.seen_all[-1].echoed is (None if echoed is None else False)
+        told.wire.answered(admitted, 101, {})
+        assert told.exchanges.seen_all[-1].echoed is None
