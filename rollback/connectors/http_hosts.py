@@ -119,7 +119,12 @@ class HttpHost:
         return self._once(effect.method, f"{effect.path}{query}", body, headers, fresh=True)
 
     def socket(self, path: str, *, headers: Headers = (), timeout_s: float = 5.0) -> SocketHello:
-        """Open a web socket, read the first message, close."""
+        """Open a web socket, read the first message, close. A lost opening is tried once more."""
+        hello = self._hello_once(path, headers, timeout_s)
+        lost = hello.status == 0 and bool(hello.problem)
+        return self._hello_once(path, headers, timeout_s) if lost else hello
+
+    def _hello_once(self, path: str, headers: Headers, timeout_s: float) -> SocketHello:
         address = f"{self._base.replace('http', 'ws', 1)}{path}"
         try:
             with (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -62,6 +63,12 @@ def connect(
             raw = socket.create_connection(
                 mapped(wire.network, host, port) or (host, port), timeout=timeout_s
             )
+        # websockets waits for its reading thread even after its own time limit, and that thread
+        # may sit in a TLS read for as long as the server likes (seen: 100 s). The line is cut.
+        line = raw.dup()
+        cut = threading.Timer(2 * timeout_s, _cut, (line,))
+        cut.daemon = True
+        cut.start()
         try:
             connection = open_socket(
                 url,
@@ -77,6 +84,8 @@ def connect(
                 proxy=None,
             )
         except BaseException:
+            cut.cancel()
+            line.close()
             raw.close()
             raise
     except InvalidStatus as error:
@@ -93,5 +102,15 @@ def connect(
     status = response.status_code if response is not None else 101
     answer = dict(response.headers.raw_items()) if response is not None else {}
     wire.answered(admitted, status, {name.lower(): value for name, value in answer.items()})
-    with connection:
-        yield SocketReader(connection, status)
+    try:
+        with connection:
+            yield SocketReader(connection, status)
+    finally:
+        cut.cancel()
+        line.close()
+
+
+def _cut(line: socket.socket) -> None:
+    """End a connection under whoever still waits on it."""
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
