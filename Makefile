@@ -69,3 +69,7 @@ guard-million: $(STAMP)
 
 guard-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.guard
+
+.PHONY: start-benchmark
+start-benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks.start
