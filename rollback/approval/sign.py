@@ -30,6 +30,10 @@ SKEW_S = 60
 _HASH = "sha512"
 
 
+_PUBLIC = (b"ssh-", b"ecdsa-", b"sk-")
+"""How a public key's line begins: its private half is in an agent or in a device."""
+
+
 def approve(  # noqa: PLR0913 - a person fills in a form
     plan_sha256: str,
     environment: str,
@@ -85,6 +89,8 @@ def _load(path: Path, passphrase: Callable[[], str] | None) -> PrivateKey | None
     except OSError as error:
         raise _unusable(path, error.strerror or "it cannot be read") from error
     if b"PRIVATE KEY-----" not in data[:200]:
+        if not data.lstrip().startswith(_PUBLIC):
+            raise _unusable(path, "it holds neither a private nor a public SSH key")
         return None
     ssh = b"OPENSSH PRIVATE KEY" in data[:200]
     load = load_ssh_private_key if ssh else load_pem_private_key

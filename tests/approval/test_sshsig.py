@@ -170,3 +170,10 @@ def _with_hash(real: Signature, name: bytes) -> str:
     blob = b"SSHSIG" + struct.pack(">I", 1) + string(real.key) + string(NAMESPACE.encode())
     blob += string(b"") + string(name)
     return _armour(blob + string(string(real.algorithm.encode()) + string(real.value)))
+
+
+def test_a_file_that_is_no_key_is_bad_input(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("root:x:0:0::/root:/bin/sh\n")
+    with pytest.raises(InputError, match="neither a private nor a public"):
+        sign_text(b"message", file)

@@ -283,7 +283,7 @@ def test_keys_that_cannot_sign(tmp_path: Path) -> None:
     with pytest.raises(ApprovalMissing, match="refused to sign"):
         sign_text(b"x", garbage)
     public = tmp_path / "nobody.pub"
-    public.write_text("nonsense")
+    public.write_text("ssh-ed25519 AAAAnobodyholdsthis nobody")
     with pytest.raises(ApprovalMissing) as caught:
         sign_text(b"x", public)
     assert caught.value.code == "approval.not-signed"
