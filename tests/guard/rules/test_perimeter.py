@@ -113,3 +113,23 @@ def test_surfaces_without_a_site() -> None:
 )
 def test_hosts_of_addresses(url: str, host: str) -> None:
     assert host_of(url) == host
+
+
+def test_the_backend_is_known_by_either_sign() -> None:
+    """It carries authority, or the halt authority names it."""
+    (name, backend), other = environment().surfaces
+    unsaid = backend.model_copy(update={"carries_authority": False})
+    host = "trading-backend.azurewebsites.net"
+    assert kinds(changed(surfaces=((name, unsaid), other)))[host] is HostKind.BACKEND
+    authority = environment().halt_authority.model_copy(update={"surface": "web"})
+    found = kinds(changed(halt_authority=authority))
+    assert found[host] is HostKind.BACKEND
+    assert found["trading-web.azurewebsites.net"] is HostKind.BACKEND
+
+
+def test_tokens_checked_by_a_key_need_no_host() -> None:
+    from rollback.model.environment import Jwt
+
+    jwt = Jwt.model_validate({"issuer": "trading", "public_key": "${PLATFORM_JWT_PUBLIC_KEY}"})
+    platform = environment().platform.model_copy(update={"jwt": jwt})
+    assert kinds(changed(platform=platform)) == kinds(environment())
