@@ -14,9 +14,11 @@ test: lint types contracts unit docs
 
 setup: $(STAMP)
 
+# The lock is complete, so nothing is resolved here: a resolver would look at newer releases of what an
+# extra names (`coverage[toml]`), and refuse them for want of a hash.
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
