@@ -14,12 +14,11 @@ from rollback.actions.outside import look_from_outside
 from rollback.actions.seen import (
     PRODUCTION,
     builds_of,
-    one_build,
     rules_as_texts,
     rules_of,
     texts,
 )
-from rollback.actions.surfaces import observe_surface, reference, slot_at
+from rollback.actions.surfaces import observe_surface, reference
 from rollback.connectors.app_service_effects import ramp_rules_effect
 from rollback.model.base import facts
 from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
@@ -171,10 +170,8 @@ def _update(step: StepContext, world: World, name: str, live: str) -> Update:
     surface = step.environment.surface(name)
     change_id, resource = f"rules-{name}", f"{name}/traffic"
     rules = rules_of(world.get(resource, "rules"))
-    # Users of a rule go to `live`. That is no move where the slot is proved to serve it as well.
-    there = {one_build(world, name, slot_at(surface, rule.host)) for rule in rules}
-    moves = there != {live}
-    direction = Direction.AWAY if moves else Direction.NEITHER
+    # Users of a rule go to `live`, which moves them unless its slot serves the same.
+    direction = Direction.AWAY
     shown = ", ".join(f"{one.name} {one.percent_hundredths / 100:g} %" for one in rules)
     return Update(
         id=change_id,

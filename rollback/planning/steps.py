@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.errors import ProductDefect
+from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.authority import Verdict
@@ -191,6 +192,8 @@ class StepPlanner:
                     next_move="this write cannot be part of a plan; leave it to a person",
                     promise=verdict.promise or "no-control-plane-rewrite",
                 )
+        if (denial := judge_direction(change, self._perimeter)) is not None:
+            raise ProductDefect("action.direction", f"{denial.reason}; this is a bug in the action")
         if change.moves_users and (refusal := self._authority_missing(change, world)):
             return refusal
         return change

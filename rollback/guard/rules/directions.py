@@ -1,0 +1,80 @@
+"""Which way a planned change may say it moves. Held by its shape, so that a label opens nothing.
+
+What moves toward safety waits for nobody, so a plan that calls a swap a halt would put users on a
+release unsigned. A label that a shape cannot have is refused, whoever signed it. Where a shape can
+have two (ramp-up rules), the executor looks at the world before it believes one.
+
+D1  a change moves in the direction of its effects, all of them the same; one that moves users moves
+    away from safety
+D2  Resource Manager: away from safety, unless it is only ramp-up rules, or auto-swap switched off
+D3  pipelines: disabled, cancelled or rejected is toward safety; what opens one again is not
+D4  evidence, leases and messages move neither way; a hold is toward safety when it creates only
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rollback.guard.rules.json_body import NotOneReadingError, parse
+from rollback.guard.rules.judge import locate
+from rollback.guard.rules.request import PLAN_IS_PERMISSION, Denial
+from rollback.model.direction import Direction
+from rollback.model.effect import ExactBody, FileWrite, HttpWrite, Purpose
+from rollback.model.scope import HostKind
+
+if TYPE_CHECKING:
+    from rollback.model.change import Update
+    from rollback.model.effect import Effect
+    from rollback.model.scope import Perimeter
+
+_AWAY: Final = frozenset({Direction.AWAY})
+_EITHER: Final = frozenset({Direction.TOWARD, Direction.AWAY})
+_NEITHER: Final = frozenset({Direction.NEITHER})
+
+
+def judge_direction(change: Update, perimeter: Perimeter) -> Denial | None:
+    """Why the change cannot move the way it says; None where it can."""
+    said = {effect.direction for effect in change.effects}
+    if said and said != {change.direction}:  # D1
+        return _wrong(f"{change.id} says {change.direction.value}, its effects say otherwise")
+    if change.moves_users and change.direction is not Direction.AWAY:  # D1
+        return _wrong(f"{change.id} moves users and says {change.direction.value}")
+    for effect in change.effects:
+        if effect.direction not in _possible(effect, perimeter):
+            return _wrong(f"a write of this shape cannot move {effect.direction.value}")
+    return None
+
+
+def _wrong(reason: str) -> Denial:
+    return Denial("effect.direction", reason, PLAN_IS_PERMISSION)
+
+
+def _possible(effect: Effect, perimeter: Perimeter) -> frozenset[Direction]:
+    if isinstance(effect, FileWrite):
+        return _EITHER if effect.purpose is Purpose.HOLD else _NEITHER
+    guarded = locate(effect.host, perimeter)
+    match None if guarded is None else guarded.kind:
+        case HostKind.ARM:  # D2
+            return _EITHER if _narrows(effect) else _AWAY
+        case HostKind.PIPELINE:  # D3
+            return _EITHER
+        case HostKind.STORE if effect.purpose is Purpose.HOLD:  # D4
+            return _EITHER if effect.condition == "create-only" else _AWAY
+        case _:
+            return _NEITHER
+
+
+def _narrows(effect: HttpWrite) -> bool:
+    if effect.method != "PATCH" or not effect.path.endswith("/config/web"):
+        return False
+    body = effect.body
+    if not isinstance(body, ExactBody) or body.content is None:
+        return False
+    try:
+        document: Any = parse(body.content.encode())
+    except NotOneReadingError:
+        return False
+    properties = document.get("properties") if isinstance(document, dict) else None
+    return isinstance(properties, dict) and (
+        set(properties) == {"experiments"} or properties == {"autoSwapSlotName": ""}
+    )

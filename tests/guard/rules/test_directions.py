@@ -1,0 +1,109 @@
+"""A label opens nothing: which way a change says it moves is held by its shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollback.guard.rules.directions import judge_direction
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.change import Update
+from rollback.model.direction import Direction
+from rollback.model.effect import BoundedBody, Effect, FileWrite, HttpWrite, NoBody, Purpose
+from rollback.rehearsal.simulator import names
+from tests.guard.support import DIGEST, SITES, environment, exact, swap
+
+PERIMETER = perimeter_of(environment())
+CONFIG = f"{SITES}/{names.BACKEND}/config/web"
+TOWARD, AWAY, NEITHER = Direction.TOWARD, Direction.AWAY, Direction.NEITHER
+RULES = '{"properties":{"experiments":{"rampUpRules":[]}}}'
+BUCKET = f"{names.EVIDENCE_BUCKET}.s3.eu-west-1.amazonaws.com"
+
+
+def configuration(content: str) -> HttpWrite:
+    return swap(method="PATCH", path=CONFIG, body=exact(content))
+
+
+def start() -> HttpWrite:
+    path = f"{SITES}/{names.BACKEND}/slots/staging/start"
+    return swap(path=path, body=NoBody())
+
+
+def pipeline() -> HttpWrite:
+    path = f"/repos/{names.REPOSITORY}/actions/workflows/release.yml/disable"
+    return swap(method="PUT", host="api.github.com", path=path, query=(), body=NoBody())
+
+
+def stored(purpose: Purpose, condition: str) -> HttpWrite:
+    return swap(
+        method="PUT", host=BUCKET, path="/evidence/{key}", query=(), body=BoundedBody(bytes_max=64),
+        purpose=purpose, condition=condition,
+    )  # fmt: skip
+
+
+def file(purpose: Purpose) -> FileWrite:
+    return FileWrite.model_validate(
+        {"id": "f", "path": "/evidence", "bytes_max": 1, "times_max": 1, "purpose": purpose}
+    )
+
+
+def problem(effect: Effect, direction: Direction, **over: Any) -> str:
+    turned = effect.model_copy(update={"direction": direction})
+    change = Update(
+        id="x", resource="x", summary="x", before=(), after=(), effects=(turned,),
+        direction=over.pop("says", direction), **over,
+    )  # fmt: skip
+    denial = judge_direction(change, PERIMETER)
+    return "" if denial is None else denial.rule
+
+
+@pytest.mark.parametrize(
+    ("effect", "possible"),
+    [
+        (swap(), {AWAY}),
+        (start(), {AWAY}),
+        (configuration(f'{{"properties":{{"linuxFxVersion":"DOCKER|r/b@sha256:{DIGEST}"}}}}'), {AWAY}),
+        (configuration(RULES), {TOWARD, AWAY}),
+        (configuration('{"properties":{"autoSwapSlotName":""}}'), {TOWARD, AWAY}),
+        (configuration('{"properties":{"autoSwapSlotName":"staging"}}'), {AWAY}),
+        (configuration('{"properties":{"autoSwapSlotName":"","linuxFxVersion":"x"}}'), {AWAY}),
+        (configuration('{"properties":{"experiments":{"rampUpRules":[]},"autoSwapSlotName":""}}'), {AWAY}),
+        (configuration('{"properties":[]}'), {AWAY}),
+        (swap(path=CONFIG, body=exact(RULES)), {AWAY}),
+        (pipeline(), {TOWARD, AWAY}),
+        (stored(Purpose.EVIDENCE, "create-only"), {NEITHER}),
+        (stored(Purpose.LEASE, "if-match"), {NEITHER}),
+        (stored(Purpose.HOLD, "create-only"), {TOWARD, AWAY}),
+        (stored(Purpose.HOLD, "if-match"), {AWAY}),
+        (file(Purpose.EVIDENCE), {NEITHER}),
+        (file(Purpose.HOLD), {TOWARD, AWAY}),
+        (swap(host="nobody.example"), {NEITHER}),
+    ],
+)
+def test_a_shape_has_the_directions_it_can_have(effect: Effect, possible: set[Direction]) -> None:
+    assert {one for one in Direction if not problem(effect, one)} == possible
+
+
+@pytest.mark.parametrize("label", [TOWARD, NEITHER])
+def test_a_change_does_not_differ_from_its_effects(label: Direction) -> None:
+    assert problem(swap(), AWAY, says=label) == "effect.direction"
+
+
+def test_what_moves_users_moves_away_from_safety() -> None:
+    assert problem(configuration(RULES), TOWARD, moves_users=True) == "effect.direction"
+    assert not problem(configuration(RULES), AWAY, moves_users=True)
+
+
+def test_a_body_that_is_not_shown_narrows_nothing() -> None:
+    hidden = configuration(RULES)
+    dark = hidden.model_copy(update={"body": hidden.body.model_copy(update={"content": None})})
+    assert problem(dark, TOWARD) == "effect.direction"
+
+
+def test_a_change_without_effects_may_be_any() -> None:
+    for direction in Direction:
+        bare = Update(
+            id="x", resource="x", summary="x", before=(), after=(), effects=(), direction=direction
+        )
+        assert judge_direction(bare, PERIMETER) is None
