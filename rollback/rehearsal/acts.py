@@ -193,6 +193,81 @@ def expired_approval(play: Play) -> int:
     return play.apply(plan, approvals=play.approvals(plan, lasts_s=1)).exit_status
 
 
+def unreadable_approval(play: Play) -> int:
+    """A mistyped file name costs a halt nothing; `resume` goes on once the right file is named."""
+    plan = play.plan()
+    first = play.apply(plan, approvals=[str(play.directory / "no-such-approval.json")])
+    if not _expect(
+        play,
+        holds=first.exit_status == ExitStatus.APPROVAL and _halts(play) == 1,
+        otherwise=f"ended with {first.exit_status}, {_halts(play)} halts sent",
+    ):
+        return ExitStatus.DEFECT
+    second = play.operator().resume(
+        first.run, approvals=play.approvals(plan), progress=play.progress
+    )
+    play.results.append(second)
+    return second.exit_status
+
+
+def edited_with_halt(play: Play) -> int:
+    """What was signed is another plan: nothing of this one moves users, and its halt goes out."""
+    ended = edited(play)
+    if not _expect(play, holds=_halts(play) == 1, otherwise="the halt did not go out once"):
+        return ExitStatus.DEFECT
+    return ended
+
+
+def swap_called_a_halt(play: Play) -> int:
+    """A label opens nothing: a swap that says it moves toward safety is refused, unsigned."""
+    plan = play.plan()
+    content: dict[str, Any] = json.loads(plan.canonical)
+    for step in content["steps"]:
+        for change in step["changes"]:
+            if change.get("moves_users"):
+                change["direction"], change["moves_users"] = "toward-safety", False
+                for effect in change["effects"]:
+                    effect["direction"] = "toward-safety"
+    forged = PlanDocument.read(canonical(content))
+    return play.operator().apply(forged).exit_status
+
+
+def nowhere_to_record(play: Play) -> int:
+    """The state directory is a file: the halt goes out, unrecorded; then 9."""
+    plan = play.plan()
+    (play.directory / "a-file").write_bytes(b"")
+    try:
+        play.apply(plan, "a-file/state")
+    except RollbackError as error:
+        if not _expect(play, holds=_halts(play) == 1, otherwise="the halt did not go out once"):
+            return ExitStatus.DEFECT
+        return error.exit_status
+    return 0
+
+
+def halt_turned_round(play: Play) -> int:
+    """Between plan and apply a swap puts the stable release behind the rule: the rule stays."""
+    plan = play.plan()
+    play.sim.control.act("swap", site=names.WEB)
+    _until_quiet(play)
+    result = play.apply(plan, only_safe=True)
+    rules = [
+        entry
+        for entry in play.sim.control.ledger()
+        if entry.write and entry.method == "PATCH" and "rampUpRules" in entry.body
+    ]
+    if not _expect(play, holds=not rules, otherwise="the rule was emptied all the same"):
+        return ExitStatus.DEFECT
+    return result.exit_status
+
+
+def _halts(play: Play) -> int:
+    return sum(
+        entry.write and entry.method == "PATCH" and "autoSwapSlotName" in entry.body
+        for entry in play.sim.control.ledger()
+    )
+
+
 def replayed(play: Play) -> int:
     """A plan applies once."""
     plan = play.plan()

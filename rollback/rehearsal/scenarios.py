@@ -37,6 +37,10 @@ def _bad_ramps_to_stable(world: World) -> World:
     return stories.ramped(world, names.BACKEND, 20.0)
 
 
+def _ramped_to_bad(world: World) -> World:
+    return stories.ramped(stories.already_rolled_back(world), names.WEB, 20.0)
+
+
 def _canary(world: World) -> World:
     return stories.ramped(world, names.WEB, 10.0, pinned=17)
 
@@ -172,6 +176,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         (0,),
         world=_bad_ramps_to_stable,
         play=acts.rule_is_kept,
+    ),
+    Scenario(
+        "halt-turned-round",
+        "between plan and apply somebody swaps, so that the rule protects users now: it stays",
+        (5,),
+        world=_ramped_to_bad,
+        play=acts.halt_turned_round,
     ),
     Scenario(
         "below-floor",
@@ -342,6 +353,37 @@ SCENARIOS: tuple[Scenario, ...] = (
         (3,),
         play=acts.edited,
         sends_nothing=True,
+    ),
+    Scenario(
+        "edited-plan-with-halt",
+        "the plan was edited after it was signed, and holds a halt: that goes, nothing else does",
+        (3,),
+        world=_auto_swap_on,
+        play=acts.edited_with_halt,
+        swaps=0,
+    ),
+    Scenario(
+        "swap-called-a-halt",
+        "the plan was edited so that a swap calls itself a halt",
+        (3,),
+        play=acts.swap_called_a_halt,
+        sends_nothing=True,
+    ),
+    Scenario(
+        "unreadable-approval",
+        "an approval file cannot be read: the halt goes out; named rightly, the run goes on",
+        (0,),
+        world=_auto_swap_on,
+        play=acts.unreadable_approval,
+        swaps=1,
+    ),
+    Scenario(
+        "nowhere-to-record",
+        "no run can be recorded: the halt goes out, its intent on standard error, nobody is moved",
+        (9,),
+        world=_auto_swap_on,
+        play=acts.nowhere_to_record,
+        swaps=0,
     ),
     Scenario(
         "other-environments-plan",

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.direction import Direction
-from rollback.running.preflight import Blocked, Prove, may_move_away, refused_exit
-from rollback.running.state import ChangeStatus, RunState, StepStatus
+from rollback.running.preflight import AskLease, Blocked, Prove, may_move_away, refused_exit
+from rollback.running.state import DRIFTED, ChangeStatus, RunState, StepStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,6 +75,11 @@ class ProveAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeLease:
+    """Take the lease on all that this plan changes, or learn who holds it."""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """A step ends."""
 
@@ -92,7 +97,7 @@ class Close:
     exit: int
 
 
-Intent = Act | Resolve | GiveBack | Verify | ProveAuthority | End | Close
+Intent = Act | Resolve | GiveBack | Verify | ProveAuthority | TakeLease | End | Close
 
 _CAPTURE = "snapshot_audit_logs"
 _NOTIFY = "notify"
@@ -127,7 +132,17 @@ def decide(
             out.extend(_step(plan, environment, state, step, now, stopping=stopping))
     if not out:
         return (Close(exit_of(plan, state, stopping=stopping)),)
-    return tuple(dict.fromkeys(out))
+    safe = toward_acts(plan)
+    return tuple(sorted(dict.fromkeys(out), key=lambda intent: intent not in safe))  # T1
+
+
+def toward_acts(plan: Plan) -> frozenset[Act]:
+    """Every act that moves toward safety: first in every list, and never waiting for another."""
+    return frozenset(
+        Act(step.name, change.id)
+        for step, change in plan.updates
+        if change.direction is Direction.TOWARD
+    )
 
 
 def exit_of(plan: Plan, state: RunState, *, stopping: bool = False) -> int:
@@ -272,8 +287,8 @@ def _change(
     if stopped is not None:  # T6
         return End(step.name, StepStatus.SKIPPED, "stopped", stopped)
     blocked = may_move_away(plan, environment, state, change, now)  # T5
-    if isinstance(blocked, Prove):
-        return ProveAuthority()
+    if isinstance(blocked, Prove | AskLease):
+        return ProveAuthority() if isinstance(blocked, Prove) else TakeLease()
     if isinstance(blocked, Blocked):
         exit_ = None if blocked.exit is None else blocked.exit.value
         return End(step.name, StepStatus.SKIPPED, blocked.code, blocked.reason, exit_)
@@ -282,6 +297,9 @@ def _change(
 
 def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
     """T7."""
+    if (step.name, change.id) in state.drifted:
+        why = f"{change.summary}: the world changed since the plan; make a new one"
+        return End(step.name, StepStatus.FAILED, DRIFTED, why, ExitStatus.STALE.value)
     effects = [effect.id for effect in change.effects]
     spoken = any(state.said.get(effect) == "not-applied" for effect in effects)
     given = max((state.returned.get(effect, 0) for effect in effects), default=0)

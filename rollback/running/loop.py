@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.errors import EvidenceNotWritten, ExitStatus, JournalBroken, RollbackError
@@ -16,8 +17,10 @@ from rollback.running.drive import (
     Intent,
     ProveAuthority,
     Resolve,
+    TakeLease,
     Verify,
     decide,
+    toward_acts,
 )
 from rollback.running.perform import MAIN, Performer, end_step
 from rollback.running.state import StepStatus, fold
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clock, Journal, Pool
 
 
-def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to bottom
+def drive_run(  # noqa: C901, PLR0912, PLR0913 - one idea, read from top to bottom
     plan: Plan,
     environment: Environment,
     performer: Performer,
@@ -40,6 +43,7 @@ def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to b
     clock: Clock,
     *,
     prove_authority: Callable[[], None],
+    take_lease: Callable[[], None],
     stopping: Callable[[], bool],
 ) -> int:
     """Drive a run to its end; return its exit status.
@@ -48,6 +52,7 @@ def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to b
     same (promise evidence-first: moves toward safety still go).
     """
     flying: dict[Intent, Future[None]] = {}
+    safe = toward_acts(plan)
     try:
         while True:
             for future in list(flying.values()):
@@ -81,12 +86,19 @@ def drive_run(  # noqa: C901, PLR0912 - the loop is one idea, read from top to b
             for intent in intents:
                 if isinstance(intent, End):
                     continue
-                busy = any(_step_of(other) == _step_of(intent) for other in flying)
+                # One act a step at a time; only moves toward safety wait for no other.
+                busy = intent not in safe and any(
+                    _step_of(other) == _step_of(intent) for other in flying
+                )
                 if intent not in flying and not (busy and _step_of(intent)):
-                    flying[intent] = pool.submit(_work(intent, performer, prove_authority))
+                    flying[intent] = pool.submit(
+                        _work(intent, performer, prove_authority, take_lease)
+                    )
             pool.wait_any(list(flying.values()))
     except EvidenceNotWritten as broken:
-        _send_what_is_safe(plan, performer)
+        while running := [one for one in flying.values() if not one.done()]:
+            pool.wait_any(running)
+        send_what_is_safe(plan, performer, pool)
         if isinstance(broken, JournalBroken):
             raise
         return ExitStatus.EVIDENCE.value
@@ -97,7 +109,10 @@ def _step_of(intent: Intent) -> str:
 
 
 def _work(
-    intent: Intent, performer: Performer, prove_authority: Callable[[], None]
+    intent: Intent,
+    performer: Performer,
+    prove_authority: Callable[[], None],
+    take_lease: Callable[[], None],
 ) -> Callable[[], None]:
     def work() -> None:
         try:
@@ -119,20 +134,30 @@ def _work(
                 performer.verify(step)
             case ProveAuthority():
                 prove_authority()
+            case TakeLease():
+                take_lease()
             case _:
                 pass
 
     return work
 
 
-def _send_what_is_safe(plan: Plan, performer: Performer) -> None:
+def send_what_is_safe(plan: Plan, performer: Performer, pool: Pool) -> None:
     """Without a journal: every move toward safety not yet sent; its intent goes to stderr."""
-    for step, change in plan.updates:
-        if change.direction is not Direction.TOWARD:
-            continue
-        if any(performer.ledger.attempts(effect.id) for effect in change.effects):
-            continue
+
+    def send(step: str, change: str) -> None:
         try:
-            performer.act(step.name, change.id)
+            performer.act(step, change)
         except RollbackError as error:
-            performer.progress("not recorded", step.name, str(error))
+            performer.progress("not recorded", step, str(error))
+
+    left = [
+        pool.submit(partial(send, step.name, change.id))
+        for step, change in plan.updates
+        if change.direction is Direction.TOWARD
+        and not any(performer.ledger.attempts(effect.id) for effect in change.effects)
+    ]
+    while running := [one for one in left if not one.done()]:
+        pool.wait_any(running)
+    for one in left:
+        one.result()

@@ -16,17 +16,20 @@ from rollback.errors import (
 from rollback.model.base import Fact, Facts, facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.observation import World
 from rollback.model.ports import Look, StepContext
 from rollback.model.record import Outcome, RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.running.compare import compare
+from rollback.running.direction import not_toward_any_more
 from rollback.running.preflight import Blocked, may_move_away
-from rollback.running.state import AGAIN, ChangeStatus, StepStatus, fold
+from rollback.running.state import AGAIN, DRIFTED, ChangeStatus, StepStatus, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.model.environment import Environment
+    from rollback.model.observation import Observation
     from rollback.model.plan import Plan, PlannedStep
     from rollback.model.ports import Action, Catalogue, Clients, Clock, Journal
     from rollback.running.ledger import Ledger
@@ -78,7 +81,9 @@ class Performer:
             step, change, action, context
         ):
             return
-        if change.direction is Direction.TOWARD and self._satisfied(step, change, action, context):
+        if change.direction is Direction.TOWARD and self._needs_no_send(
+            step, change, action, context
+        ):
             return
         if step.action == "confirm":
             self._confirm(step, change, context)
@@ -199,14 +204,19 @@ class Performer:
             permissions=() if change is None else change.effects,
         )
 
+    def _observed(
+        self, step: PlannedStep, action: Action, context: StepContext
+    ) -> tuple[Observation, ...]:
+        clients = self.clients(self._scope(step, Phase.OBSERVE))
+        try:
+            return action.observe(context, clients)
+        finally:
+            self.close(clients)
+
     def _compare(
         self, step: PlannedStep, change: Update, action: Action, context: StepContext
     ) -> tuple[str, tuple[str, ...]]:
-        clients = self.clients(self._scope(step, Phase.OBSERVE))
-        try:
-            seen = action.observe(context, clients)
-        finally:
-            self.close(clients)
+        seen = self._observed(step, action, context)
         state = fold(self.plan, self.journal.records())
         settled = tuple(
             one
@@ -262,7 +272,7 @@ class Performer:
             self._end(
                 step,
                 StepStatus.FAILED,
-                "plan.drifted",
+                DRIFTED,
                 f"the world is not as planned: {why}",
                 ExitStatus.STALE,
             )
@@ -286,18 +296,29 @@ class Performer:
         # Where authority has to be asked again, nothing is sent; the loop asks, then comes back.
         return blocked is None
 
-    def _satisfied(
+    def _needs_no_send(
         self, step: PlannedStep, change: Update, action: Action, context: StepContext
     ) -> bool:
+        """Whether a move toward safety is made already, or is none any more; recorded where so.
+
+        What cannot be read holds nothing back.
+        """
         try:
-            verdict, _ = self._compare(step, change, action, context)
+            seen = self._observed(step, action, context)
+            verdict = compare(step, change, (), seen).verdict
+            now = action.plan(context, World(observations=seen)).changes
         except JournalBroken:
             raise
-        except RollbackError:
+        except Exception as error:  # noqa: BLE001 - an action's defect must not withhold a halt
+            self.progress("not read", step.name, type(error).__name__)
             return False
-        if verdict != "satisfied":
+        if verdict == "satisfied":
+            look = Look(Outcome.APPLIED, "already as wanted; nothing sent")
+        elif why := not_toward_any_more(change, now):
+            look = Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED))
+        else:
             return False
-        self._outcome(step, change, Look(Outcome.APPLIED, "already as wanted; nothing sent"))
+        self._outcome(step, change, look)
         return True
 
     def _send(
@@ -402,6 +423,7 @@ class Performer:
                 change=change.id,
                 outcome=outcome.value,
                 reason=look.reason,
+                code=next((one.value for one in look.facts if one.name == "code"), ""),
             ),
             durable=True,
         )

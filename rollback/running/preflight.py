@@ -34,6 +34,11 @@ class Prove:
     """Authority has to be asked again first."""
 
 
+@dataclass(frozen=True, slots=True)
+class AskLease:
+    """The lease has to be asked for first: only what moves away from safety needs one."""
+
+
 ATTESTATION = "halt-outside"
 
 
@@ -49,7 +54,7 @@ def refused_exit(plan: Plan) -> ExitStatus:
 
 def may_move_away(
     plan: Plan, environment: Environment, state: RunState, change: Update, now: datetime
-) -> Blocked | Prove | None:
+) -> Blocked | Prove | AskLease | None:
     """None when the update may go now; numbered as the checks are made."""
     # 1. The guard said no to something in this run: nothing more moves.
     if state.refused:
@@ -61,7 +66,10 @@ def may_move_away(
     # 2. Only the safe parts were asked for.
     if state.only_safe:
         return Blocked("only-safe", "only moves toward safety were asked for", None)
-    # 3. A refused plan: its safe parts go, the rest does not.
+    # 3. This is not what people agreed to, or nobody can tell; and a refused plan. Safe parts go.
+    code, why_withheld, exit_ = state.withheld
+    if code:
+        return Blocked(code, why_withheld, ExitStatus(exit_))
     if plan.verdict == "refused":
         first = next((one for step in plan.steps for one in step.refused), None)
         why = plan.proof.broken if first is None else f"{first.code}: {first.reason}"
@@ -76,7 +84,9 @@ def may_move_away(
             f"the plan expired at {plan.expires.isoformat()}",
             ExitStatus.STALE,
         )
-    # 6. The lease.
+    # 6. The lease, asked for here and not sooner: a slow store must not hold up a halt.
+    if not state.lease_asked:
+        return AskLease()
     if not state.leased:
         return Blocked(
             "lease.not-held",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
 
 
+DRIFTED = "plan.drifted"
+"""Code of what was not sent because the world changed since the plan."""
+
 AGAIN = "again"
 """Code of the note that lets a change be tried again: nothing of it had left the process."""
 
@@ -70,14 +73,19 @@ class RunState:
     """Everything the decision loop may know.
 
     left_open: changes that an earlier sitting left without a settled outcome, not looked at since.
+    drifted: changes that were not sent, as the world is not the one they were planned for.
+    withheld: (code, reason, exit status) of what keeps every move away from safety back in this
+    sitting; empty code for nothing. lease_asked: whether the lease was asked for in this sitting.
     """
 
     only_safe: bool = False
+    withheld: tuple[str, str, int] = ("", "", 0)
     break_glass: str = ""
     approvals: tuple[tuple[str, datetime | None], ...] = ()
     rejected_by: str = ""
     approval_problem: tuple[str, str] = ("", "")
     attested: frozenset[str] = frozenset()
+    lease_asked: bool = False
     leased: bool = False
     lease_problem: str = ""
     canaries: bool = False
@@ -91,6 +99,7 @@ class RunState:
     said: Mapping[str, str] = field(default_factory=dict)
     returned: Mapping[str, int] = field(default_factory=dict)
     left_open: frozenset[tuple[str, str]] = frozenset()
+    drifted: frozenset[tuple[str, str]] = frozenset()
     closed: bool = False
 
     def step(self, name: str) -> StepState:
@@ -127,6 +136,7 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
     said: dict[str, str] = {}
     returned: dict[str, int] = {}
     left_open: set[tuple[str, str]] = set()
+    drifted: set[tuple[str, str]] = set()
     captures = {
         (step.name, change.id)
         for step, change in plan.updates
@@ -150,6 +160,7 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
             case RecordKind.LEASED:
                 state = replace(
                     state,
+                    lease_asked=True,
                     leased=record.get("held") is True,
                     lease_problem=record.text("problem"),
                 )
@@ -179,6 +190,9 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
                     state = replace(state, authority=(), unproved_in_a_row=0)
                 key = (record.text("step"), record.text("change"))
                 left_open.discard(key)
+                drifted.discard(key)
+                if record.text("code") == DRIFTED:
+                    drifted.add(key)
                 changes[key] = {
                     Outcome.APPLIED.value: ChangeStatus.APPLIED,
                     Outcome.NOT_APPLIED.value: ChangeStatus.NOT_APPLIED,
@@ -216,14 +230,23 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
         changes=changes,
         said=said,
         returned=returned,
+        drifted=frozenset(drifted),
         left_open=frozenset(key for key in left_open if changes.get(key) is ChangeStatus.IN_DOUBT),
     )
 
 
 def _opened(state: RunState, record: Record) -> RunState:
+    exit_ = record.get("withheld_exit")
     return replace(
         state,
         only_safe=record.text("mode") == "only-safe",
+        withheld=(
+            record.text("withheld_code"),
+            record.text("withheld"),
+            exit_ if isinstance(exit_, int) else 0,
+        ),
+        lease_asked=False,
+        lease_problem="",
         break_glass=record.text("break_glass"),
         closed=False,
         refused="",

@@ -162,12 +162,17 @@ class StateDirectory:
         )
 
     def applied_by(self, plan_sha256: str, *, part: str = "plan") -> str | None:
-        """The run that applied this plan, or None."""
+        """The run that applied this plan, or None.
+
+        Raises EvidenceNotWritten where the state directory cannot be read.
+        """
         try:
             return str(json.loads(self._marker(plan_sha256, part).read_bytes())["run"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except OSError as error:
+            raise _not_written(self.root, error) from error
+        except (ValueError, KeyError, TypeError):
             return "a run that cannot be read"
 
     def mark_applied(self, plan_sha256: str, run: str, clock: Clock, *, part: str = "plan") -> None:

@@ -146,18 +146,17 @@ class Operator:
     ) -> RunResult:
         """Apply a plan once. See `rollback.wiring.apply`."""
         from rollback.wiring.apply import apply_plan
+        from rollback.wiring.asked import Asked
 
-        return apply_plan(
-            self.setting,
-            plan,
-            approvals=approvals,
+        asked = Asked(
             only_safe=only_safe,
             break_glass=break_glass,
-            attestations=attestations or {},
+            attestations=attestations,
             people=people,
             progress=progress,
             stopping=stopping,
         )
+        return apply_plan(self.setting, plan, asked, approvals)
 
     def resume(
         self,
@@ -172,17 +171,16 @@ class Operator:
     ) -> RunResult:
         """Go on with an interrupted run. said: effect id to ``applied`` or ``not-applied``."""
         from rollback.wiring.apply import resume_run
+        from rollback.wiring.asked import Asked
 
-        return resume_run(
-            self.setting,
-            run,
-            said=said or {},
-            approvals=approvals,
-            attestations=attestations or {},
+        asked = Asked(
+            said=said,
+            attestations=attestations,
             people=people,
             progress=progress,
             stopping=stopping,
         )
+        return resume_run(self.setting, run, asked, approvals)
 
     def status(self, run: str | None = None) -> tuple[RunStatus, ...]:
         """What runs there are, from their journals alone; starts nothing."""

@@ -168,6 +168,16 @@ class Story:
         self.say(RecordKind.OPENED, mode=mode, break_glass=break_glass)
         return self.say(RecordKind.CANARIES, all_caught=True)
 
+    def withheld(self) -> Story:
+        """A sitting begins in which people signed something else."""
+        self.say(
+            RecordKind.OPENED,
+            withheld_code="plan.not-what-was-signed",
+            withheld="signed for another plan",
+            withheld_exit=3,
+        )
+        return self.say(RecordKind.CANARIES, all_caught=True)
+
     def approved(self, *people: str, until: str = "2026-11-23T10:36:00.000Z") -> Story:
         """People approve."""
         for one in people or ("alice",):

@@ -20,6 +20,7 @@ from rollback.running.drive import (
     Intent,
     ProveAuthority,
     Resolve,
+    TakeLease,
     Verify,
 )
 from rollback.running.state import ChangeStatus, StepStatus
@@ -93,7 +94,7 @@ def test_unknown_ends_the_step_for_a_person_and_stops_what_moves_away(told: str)
     one.ended("backend", "unknown", ExitStatus.PERSON)
     assert _only_end(one, "web").reason == "backend is unknown"
     rest = [intent for intent in one.next() if not isinstance(intent, End)]
-    assert rest == [Act("capture", "capture"), Act("halt", "rules")]
+    assert rest == [Act("halt", "rules"), Act("capture", "capture")]
 
 
 def test_unknown_stops_even_what_is_told_to_continue() -> None:
@@ -236,7 +237,7 @@ def test_halts_of_a_step_that_comes_after_a_failure_do_not_carry_its_moves_with_
         after=("authority",),
     )
     one = Story(plan(step("authority"), mixed)).ready()
-    assert one.next() == (Verify("authority"), Act("traffic", "rules"))
+    assert one.next() == (Act("traffic", "rules"), Verify("authority"))
     one.intent("traffic", "rules").outcome("traffic", "applied", "rules")
     assert one.next() == (Verify("authority"),)
     one.ended("authority", "failed", ExitStatus.VERIFICATION)
@@ -245,7 +246,7 @@ def test_halts_of_a_step_that_comes_after_a_failure_do_not_carry_its_moves_with_
 
 def test_after_a_stop_only_looking_and_halting_go_on() -> None:
     one = Story(plan(swap(), swap("web"), capture(), halt())).ready().intent("backend")
-    assert one.next(stopping=True) == (Resolve("backend", "swap"), Act("halt", "rules"))
+    assert one.next(stopping=True) == (Act("halt", "rules"), Resolve("backend", "swap"))
     one.outcome("backend", "applied").intent("halt", "rules").outcome("halt", "applied", "rules")
     assert one.next(stopping=True) == (Close(ExitStatus.INTERRUPTED),)
 
@@ -258,9 +259,9 @@ def test_a_resumed_run_looks_before_anything_moves_away() -> None:
     assert Act("web", "swap") in one.intent("backend").next()  # side by side, in one sitting
     one.ready()
     assert one.next() == (
+        Act("halt", "rules"),
         Resolve("backend", "swap"),
         Act("capture", "capture"),
-        Act("halt", "rules"),
         Verify("look"),
     )
     one.outcome("backend", "applied").proved("production", STABLE)
@@ -287,7 +288,7 @@ def test_a_resumed_run_does_nothing_twice() -> None:
 def test_a_resumed_run_needs_people_lease_and_proof_of_its_own() -> None:
     one = Story(plan(swap())).ready().opened()
     assert _only_end(one).code == "approval.missing"
-    assert _only_end(one.approved()).code == "lease.not-held"
+    assert one.approved().next() == (TakeLease(),)
     assert one.leased().next() == (ProveAuthority(),)
 
 
@@ -383,6 +384,8 @@ def _follow(one: Story, intent: Intent, draw: st.DrawFn) -> None:
             one.say(RecordKind.VERIFIED, step=name, holds=draw(st.integers(0, 5)) > 0)
         case ProveAuthority():
             one.proved().proved("staging")
+        case TakeLease():
+            one.say(RecordKind.LEASED, held=draw(st.integers(0, 5)) > 0, problem="held by bob")
         case End(name, status, _, _, exit_):
             one.ended(name, status.value, exit_)
         case Close():

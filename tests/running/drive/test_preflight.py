@@ -13,7 +13,7 @@ from rollback.model.change import RefusedChange
 from rollback.model.direction import Direction
 from rollback.model.plan import Certificate
 from rollback.model.record import RecordKind
-from rollback.running.drive import Act, Close, End, ProveAuthority, Verify
+from rollback.running.drive import Act, Close, End, ProveAuthority, TakeLease, Verify
 from rollback.running.state import StepStatus
 
 from .hand import BAD, STABLE, Story, capture, halt, judged, plan, step, swap, update
@@ -36,6 +36,7 @@ def _skipped(story: Story) -> tuple[str, int | None]:
     [
         lambda one: one.opened(),
         lambda one: one.opened("only-safe"),
+        lambda one: one.withheld(),
         lambda one: one.opened().say(RecordKind.APPROVED, principal="eve", decision="reject"),
         lambda one: one.opened().say(RecordKind.LEASED, held=False, problem="held by bob"),
         lambda one: one.opened().proved(verdict=Verdict.LOST),
@@ -43,7 +44,7 @@ def _skipped(story: Story) -> tuple[str, int | None]:
         lambda one: one.ready().ended("backend", "failed", 6),
         lambda one: one.ready().intent("backend").outcome("backend", "unknown"),
     ],
-    ids=["nothing", "only-safe", "rejected", "lease", "authority", "refusal", "failure", "unknown"],
+    ids=["nothing", "only-safe", "withheld", "rejected", "lease", "authority", "refusal", "failure", "unknown"],
 )
 @pytest.mark.parametrize("stopping", [False, True])
 @pytest.mark.parametrize("old", [False, True])
@@ -100,7 +101,7 @@ def test_a_rejection_outweighs_every_approval_and_the_glass() -> None:
 
 def test_breaking_the_glass_skips_approval_and_nothing_else() -> None:
     one = Story(plan(swap(), approvals=2)).opened(break_glass="market is falling")
-    assert _skipped(one) == ("lease.not-held", ExitStatus.LEASE)
+    assert one.next() == (TakeLease(),)
     one.leased()
     assert one.next() == (ProveAuthority(),)
     one.now = one.plan.expires
@@ -279,8 +280,8 @@ def test_after_a_refusal_on_the_wire_nothing_moves_away() -> None:
         "web": "guard.refused",
     }
     assert [one_ for one_ in intents if not isinstance(one_, End)] == [
-        Act("capture", "capture"),
         Act("halt", "rules"),
+        Act("capture", "capture"),
     ]
     for name in ("backend", "web"):
         one.ended(name, "skipped", ExitStatus.REFUSED)
@@ -291,3 +292,21 @@ def test_after_a_refusal_on_the_wire_nothing_moves_away() -> None:
 def test_what_moves_nobody_needs_no_approval() -> None:
     one = Story(plan(capture(), step("look"))).opened()
     assert one.next() == (Act("capture", "capture"), Verify("look"))
+
+
+# --- what withholds a whole plan -----------------------------------------------------------------
+
+
+def test_what_people_did_not_sign_is_withheld_for_this_sitting_only() -> None:
+    one = Story(plan(swap())).withheld().approved().leased().proved().proved("staging")
+    assert _skipped(one) == ("plan.not-what-was-signed", ExitStatus.REFUSED)
+    assert one.ready().next() == (SWAP,)
+
+
+def test_the_lease_is_asked_for_once_and_only_when_something_could_move() -> None:
+    one = Story(plan(halt(), swap())).opened()
+    assert TakeLease() not in one.next()
+    one.approved()
+    assert TakeLease() in one.next()
+    one.say(RecordKind.LEASED, held=False, problem="held by bob")
+    assert _skipped(one) == ("lease.not-held", ExitStatus.LEASE)

@@ -1,0 +1,95 @@
+"""The end of a sitting: what it came to, what a person does next, and the sealed bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.errors import ExitStatus, RollbackError
+from rollback.model.environment import S3Store
+from rollback.model.scope import Phase, Scope
+from rollback.running.state import fold
+from rollback.wiring.bundle import seal_run
+from rollback.wiring.run_result import RunResult
+
+if TYPE_CHECKING:
+    from rollback.model.plan import Plan
+    from rollback.running.journal import FileJournal
+    from rollback.running.store import RunDirectory
+    from rollback.wiring.sitting import Sitting
+
+
+def result_of(plan: Plan, directory: RunDirectory, journal: FileJournal, status: int) -> RunResult:
+    """What the records amount to."""
+    state = fold(plan, journal.records())
+    steps = tuple(
+        (step.name, state.step(step.name).status.value, state.step(step.name).reason)
+        for step in plan.steps
+    )
+    return RunResult(
+        run=directory.run,
+        exit_status=status,
+        steps=steps,
+        exposures=plan.exposures,
+        next_moves=tuple(_next_moves(plan, directory.run, steps, status)),
+        bundle_path="",
+        journal_path=str(directory.journal_path),
+    )
+
+
+def _next_moves(
+    plan: Plan, run: str, steps: tuple[tuple[str, str, str], ...], status: int
+) -> list[str]:
+    moves = [one.next_move for step in plan.steps for one in step.refused]
+    moves.extend(
+        f"{surface.surface} is not rolled back: {surface.human_step}"
+        for surface in plan.not_rolled_back
+    )
+    if status == ExitStatus.PERSON:
+        open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed", "handed-over")]
+        moves.append(
+            f"look at {', '.join(open_)}; then `rollback resume {run}`, or say what you saw with "
+            "--said EFFECT=applied|not-applied"
+        )
+    elif status == ExitStatus.INTERRUPTED:
+        moves.append(f"`rollback resume {run}` goes on")
+    elif status == ExitStatus.APPROVAL:
+        moves.append(
+            "have the plan signed with `rollback approve`, then "
+            f"`rollback resume {run} --approval FILE`"
+        )
+    elif status == ExitStatus.AUTHORITY:
+        moves.append("halt trading at the venue or broker; nothing that moves users is sent")
+    elif status == ExitStatus.LEASE:
+        moves.append(f"wait for whoever holds the lease, then `rollback resume {run}`")
+    return moves
+
+
+def sealed(
+    sitting: Sitting, directory: RunDirectory, journal: FileJournal, result: RunResult
+) -> str:
+    """Seal what there is; a bundle that cannot be sealed changes no outcome and is said."""
+    store = sitting.setting.environment.evidence.store
+    scope = Scope(run=directory.run, step="seal-bundle", phase=Phase.OBSERVE)
+    clients = sitting.opener(scope)
+
+    def from_bucket(name: str) -> bytes | None:
+        if not isinstance(store, S3Store):
+            return None
+        found = clients.s3().get(f"{store.prefix}chunks/{name}")
+        return None if found is None else found[0]
+
+    try:
+        return seal_run(
+            sitting.setting,
+            sitting.document,
+            directory,
+            journal,
+            sitting.evidence,
+            result.next_moves,
+            from_bucket,
+        )
+    except RollbackError as error:
+        sitting.say("not sealed", "bundle", str(error))
+        return ""
+    finally:
+        sitting.opener.close(clients)

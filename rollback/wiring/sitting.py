@@ -1,0 +1,133 @@
+"""One sitting of a run: the parts it works with, put together once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rollback.connectors.clients import GuardedClients, Parts
+from rollback.errors import GuardRefusal
+from rollback.guard.wire.canaries import own_carriers, plant
+from rollback.model.base import facts
+from rollback.model.record import RecordKind
+from rollback.model.scope import Phase, Scope
+from rollback.running.latch import JournalLatch
+from rollback.running.ledger import Ledger
+from rollback.running.perform import Performer
+from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.running.journal import RunJournal
+    from rollback.wiring.asked import Asked
+    from rollback.wiring.operator import Setting
+    from rollback.wiring.plan_document import PlanDocument
+
+MAIN = "run"
+
+
+class Nobody:
+    """Where nobody can be asked."""
+
+    def attest(self, about: str, statement: str) -> tuple[str, str] | None:
+        """Nobody answers."""
+        del about, statement
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """The parts of one sitting. evidence: the folder of the plan's local evidence."""
+
+    setting: Setting
+    document: PlanDocument
+    journal: RunJournal
+    asked: Asked
+    run: str
+    ledger: Ledger
+    opener: Opener
+    evidence: str
+
+    @classmethod
+    def of(
+        cls,
+        setting: Setting,
+        document: PlanDocument,
+        journal: RunJournal,
+        asked: Asked,
+        run: str,
+    ) -> Sitting:
+        """Put the parts together; nothing is sent."""
+        from rollback.wiring.evidence import sink_for
+
+        ledger = Ledger(document.plan, journal, emergency=_emergency)
+        parts = Parts(
+            environment=setting.environment,
+            secrets=setting.secrets,
+            clock=setting.clock,
+            randomness=setting.randomness,
+            digest_key=setting.randomness.hex(32).encode(),
+        )
+        parts = replace(
+            parts, sink=sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).s3())
+        )
+        opener = Opener(
+            setting.environment,
+            parts,
+            ledger,
+            JournalLatch(journal),
+            JournalledExchanges(journal),
+            setting.clock,
+        )
+        evidence = str(setting.state.root / "evidence" / document.plan.nonce)
+        return cls(setting, document, journal, asked, run, ledger, opener, evidence)
+
+    def say(self, kind: str, step: str, text: str) -> None:
+        """Tell whoever listens, without secrets."""
+        if self.asked.progress is not None:
+            self.asked.progress(kind, step, self.setting.secrets.redact(text))
+
+    def performer(self, lease_problem: Callable[[], str]) -> Performer:
+        """What acts for this sitting."""
+        return Performer(
+            plan=self.document.plan,
+            environment=self.setting.environment,
+            catalogue=self.setting.catalogue,
+            clients=self.opener,
+            close=self.opener.close,
+            journal=self.journal,
+            ledger=self.ledger,
+            clock=self.setting.clock,
+            people=self.asked.people or Nobody(),
+            progress=self.say,
+            lease_problem=lease_problem,
+            run=self.run,
+            evidence_path=self.evidence,
+        )
+
+    def prove_guard(self) -> None:
+        """Forbidden requests through the very transports that will be used (promise fail-closed).
+
+        Raises GuardRefusal where one is not caught: then nothing at all is sent.
+        """
+        scope = Scope(run=self.run, step="canaries", phase=Phase.APPLY)
+        wire = self.opener.wire(scope, MemoryLatch())
+        try:
+            results = plant(wire, self.setting.environment, own_carriers(wire))
+        except GuardRefusal as error:
+            body = facts(all_caught=False, caught=0, problem=error.reason)
+            self.journal.append(MAIN, RecordKind.CANARIES, body, durable=True)
+            raise
+        body = facts(
+            all_caught=all(one.caught for one in results),
+            caught=len(results),
+            kinds=tuple(sorted({f"{one.kind} in {one.carrier}" for one in results})),
+        )
+        self.journal.append(MAIN, RecordKind.CANARIES, body, durable=False)
+
+
+def _emergency(line: str) -> None:
+    """The intent of a move toward safety that no journal takes."""
+    sys.stderr.write(f"{line}\n")

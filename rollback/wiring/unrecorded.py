@@ -1,0 +1,48 @@
+"""Moves toward safety where no run can be recorded: the state directory is not to be used.
+
+They go out through the same guard, each with its intent on standard error; nothing else is sent
+(promise evidence-first, its last sentence).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from rollback.errors import EvidenceNotWritten
+from rollback.model.record import RecordKind
+from rollback.running.loop import send_what_is_safe
+from rollback.running.pool import ThreadPool
+from rollback.running.store import run_id
+from rollback.running.unwritten import UnwrittenJournal
+from rollback.wiring.sitting import Sitting
+
+if TYPE_CHECKING:
+    from rollback.wiring.asked import Asked
+    from rollback.wiring.operator import Setting
+    from rollback.wiring.plan_document import PlanDocument
+
+
+def send_unrecorded(
+    setting: Setting, document: PlanDocument, asked: Asked, problem: EvidenceNotWritten
+) -> NoReturn:
+    """Send every move toward safety of the plan, then raise EvidenceNotWritten saying so."""
+    run = run_id(setting.clock, setting.randomness)
+    journal = UnwrittenJournal(run, setting.clock, problem.reason)
+    sitting = Sitting.of(setting, document, journal, asked, run)
+    sitting.prove_guard()
+    performer = sitting.performer(lambda: "no run is recorded")
+    with ThreadPool(setting.environment.policy.steps_at_once_max) as pool:
+        send_what_is_safe(document.plan, performer, pool)
+    became = tuple(
+        f"{record.text('step')} {record.text('change')}: {record.text('outcome')}"
+        for record in journal.records()
+        if record.kind is RecordKind.OUTCOME
+    )
+    said = "; ".join(became) if became else "the plan holds no move toward safety"
+    raise EvidenceNotWritten(
+        problem.code,
+        f"{problem.reason}; sent without a record: {said}",
+        hint="keep what stands on standard error; name a state directory that can be written with "
+        "ROLLBACK_STATE, then plan again: what is done already becomes a no-op",
+        promise="evidence-first",
+    ) from problem

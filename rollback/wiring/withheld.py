@@ -1,0 +1,200 @@
+"""What withholds a plan's moves away from safety before anything is sent, and never its halts.
+
+An approval that cannot be read or is for other bytes, an environment file that changed, a
+certificate that does not agree: each says that this plan is not what people agreed to, or that
+nobody can tell. Moves toward safety wait for nothing but the guard, so they go all the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rollback.approval.verify import check_approvals
+from rollback.errors import (
+    ApprovalMissing,
+    ExitStatus,
+    InputError,
+    PlanStale,
+    Refused,
+    RollbackError,
+)
+from rollback.guard.rules.directions import judge_direction
+from rollback.guard.rules.effects import judge_effect
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.direction import Direction
+from rollback.model.scope import VerdictKind
+from rollback.planning.canonical import digest
+from rollback.planning.proof.prove import prove
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from rollback.approval.verify import ApprovalCheck
+    from rollback.model.plan import Plan
+    from rollback.wiring.operator import Setting
+    from rollback.wiring.plan_document import PlanDocument
+
+
+def refuse_forbidden(setting: Setting, document: PlanDocument) -> None:
+    """Whether anything of this plan may be sent here at all: its environment, and every effect.
+
+    Raises InputError for another environment's plan, Refused for an effect that no rule allows.
+    """
+    plan, environment = document.plan, setting.environment
+    if plan.environment != environment.environment:
+        raise InputError(
+            "plan.other-environment",
+            f"this plan is for {plan.environment}, not for {environment.environment}",
+            hint=f"name the environment file of {plan.environment}, or make a plan for this one",
+        )
+    perimeter = perimeter_of(environment)
+    for effect in plan.effects:
+        verdict = judge_effect(effect, perimeter, environment)
+        if verdict.kind is not VerdictKind.ALLOW:
+            raise Refused(
+                f"guard.{verdict.rule}",
+                f"effect {effect.id}: {'; '.join(verdict.reasons)}",
+                hint="make the plan again; nothing was sent",
+                promise=verdict.promise or "no-control-plane-rewrite",
+            )
+    for step, change in plan.updates:
+        denial = judge_direction(change, perimeter)
+        if denial is not None:
+            raise Refused(
+                f"guard.{denial.rule}",
+                f"step {step.name}: {denial.reason}",
+                hint="make the plan again; nothing was sent",
+                promise=denial.promise,
+            )
+
+
+def moves_toward(plan: Plan) -> bool:
+    """Whether the plan holds anything that must not be withheld."""
+    return any(change.direction is Direction.TOWARD for _, change in plan.updates)
+
+
+def plan_problem(setting: Setting, document: PlanDocument) -> RollbackError | None:
+    """Why this plan is not what was made with this environment; None where it is."""
+    plan, environment = document.plan, setting.environment
+    if plan.environment_digest != digest(environment):
+        return PlanStale(
+            "plan.environment-changed",
+            "the environment file is not the one this plan was made with",
+            hint="make the plan again",
+        )
+    if prove(plan.steps, plan.observations, environment, plan.authority) != plan.proof:
+        return Refused(
+            "plan.certificate",
+            "the certificate in the plan is not what the proof of these steps gives",
+            hint="make the plan again",
+            promise="fail-closed",
+        )
+    return None
+
+
+def read_approvals(given: Sequence[str | Path | bytes]) -> tuple[list[bytes], InputError | None]:
+    """The approval files that can be read, and the first complaint about one that cannot."""
+    read: list[bytes] = []
+    problem: InputError | None = None
+    for one in given:
+        if isinstance(one, bytes):
+            read.append(one)
+            continue
+        try:
+            if not Path(one).is_file():
+                problem = problem or _unreadable(one, "it is no file")
+                continue
+            read.append(Path(one).read_bytes())
+        except OSError as error:
+            problem = problem or _unreadable(one, error.strerror or "it cannot be opened")
+    return read, problem
+
+
+def _unreadable(one: str | Path, why: str) -> InputError:
+    return InputError(
+        "approval.unreadable",
+        f"approval {one} cannot be read: {why}",
+        hint="name the file that `rollback approve` wrote",
+    )
+
+
+def signers_text(setting: Setting) -> str:
+    """The allowed-signers file; empty where none is named or it cannot be read: nobody counts."""
+    named = setting.environment.approvals.allowed_signers
+    if named is None:
+        return ""
+    try:
+        return (Path(setting.environment.base) / named).read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def checked_approvals(
+    setting: Setting,
+    document: PlanDocument,
+    approvals: Sequence[bytes],
+    first_move: datetime | None = None,
+) -> ApprovalCheck:
+    """Approvals held against the plan, at the time of its first move away from safety."""
+    plan = document.plan
+    return check_approvals(
+        document.digest,
+        plan.environment,
+        list(approvals),
+        signers_text(setting),
+        first_move or setting.clock.now(),
+        needed=plan.approvals.count,
+        outlast_s=0 if first_move is not None else plan.duration_s_max,
+        lasts_s_max=setting.environment.approvals.age_s_max or None,
+    )
+
+
+def approval_problem(
+    setting: Setting, document: PlanDocument, approvals: Sequence[bytes]
+) -> RollbackError | None:
+    """Whether people signed other bytes than these, or nobody can tell who signed."""
+    try:
+        problems = checked_approvals(setting, document, approvals).problems
+    except RollbackError as error:
+        return ApprovalMissing(error.code, error.reason, hint=error.hint, promise="fail-closed")
+    if any(problem.code == "approval.wrong-plan" for problem in problems):
+        return Refused(
+            "plan.not-what-was-signed",
+            "an approval was given for another plan than this one; one of them was edited",
+            hint="show the plan to the approvers again",
+            promise="plan-is-permission",
+        )
+    return None
+
+
+def read_attestations(given: Mapping[str, str] | None) -> list[tuple[str, str, str]]:
+    """(about, person, words) of every attestation. Raises ApprovalMissing for another form."""
+    read = []
+    for about, words in (given or {}).items():
+        person, _, attested = words.partition(":")
+        if not person.strip() or not attested.strip():
+            raise ApprovalMissing(
+                "approval.attestation-form",
+                "an attestation names a person and what they attest, like 'dana: halted at venue'",
+                hint="give --attest ABOUT='NAME: WORDS'",
+            )
+        read.append((about, person.strip(), attested.strip()))
+    return read
+
+
+def attestation_problem(given: Mapping[str, str] | None) -> RollbackError | None:
+    """Whether an attestation is not one."""
+    try:
+        read_attestations(given)
+    except ApprovalMissing as error:
+        return error
+    return None
+
+
+def withheld_exit(problem: RollbackError) -> ExitStatus:
+    """With halts gone out, what is left of an unreadable approval is a missing approval."""
+    if problem.exit_status is ExitStatus.USAGE:
+        return ExitStatus.APPROVAL
+    return problem.exit_status
