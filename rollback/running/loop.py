@@ -22,8 +22,9 @@ from rollback.running.drive import (
     decide,
     toward_acts,
 )
-from rollback.running.perform import MAIN, Performer, end_step
-from rollback.running.state import StepStatus, fold
+from rollback.running.fold import fold
+from rollback.running.hands import MAIN, end_step
+from rollback.running.state import StepStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.plan import Plan
     from rollback.model.ports import Clock, Journal, Pool
+    from rollback.running.perform import Performer
 
 
 def drive_run(  # noqa: C901, PLR0912, PLR0913 - one idea, read from top to bottom
@@ -120,7 +122,7 @@ def _work(
         except EvidenceNotWritten:
             raise
         except Exception as error:  # noqa: BLE001 - one step's defect must not lose the run
-            performer.defect(_step_of(intent), error)
+            performer.defect(_step_of(intent), str(getattr(intent, "change", "")), error)
 
     def act() -> None:
         match intent:

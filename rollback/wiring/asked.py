@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rollback.errors import RollbackError
-    from rollback.running.perform import People
+    from rollback.running.hands import People
 
 
 @dataclass(frozen=True, slots=True)

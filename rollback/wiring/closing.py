@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus, RollbackError
 from rollback.model.environment import S3Store
 from rollback.model.scope import Phase, Scope
-from rollback.running.state import fold
+from rollback.running.fold import fold
 from rollback.wiring.bundle import seal_run
 from rollback.wiring.run_result import RunResult
 

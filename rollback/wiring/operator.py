@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation
     from rollback.model.playbook import Playbook
     from rollback.model.ports import Catalogue, Check, Clock, Randomness, SecretSource
-    from rollback.running.perform import People
+    from rollback.running.hands import People
     from rollback.wiring.run_result import RunResult, RunStatus
 
 AUTHORITY_STEP = "authority-observation"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rollback.errors import InputError
 from rollback.model.playbook import Playbook, Step
 from rollback.model.steps import RestoreTraffic, RetainTradeHalt, RevertDeployment
+from rollback.running.fold import fold
 from rollback.running.journal import check_file
-from rollback.running.state import ChangeStatus, fold
+from rollback.running.state import ChangeStatus
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan

@@ -14,7 +14,8 @@ from rollback.model.environment import Environment
 from rollback.model.plan import ApprovalsNeeded, Plan, PlannedStep
 from rollback.model.record import FIRST, Record, RecordKind
 from rollback.running.drive import Intent, decide
-from rollback.running.state import RunState, fold
+from rollback.running.fold import fold
+from rollback.running.state import RunState
 
 from ..fakes import START
 from ..plans import effect

@@ -1,0 +1,122 @@
+"""The world read again just before a send, and what that says: send, wait, or leave it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.errors import ConnectorError, ExitStatus, JournalBroken, RollbackError
+from rollback.model.base import facts
+from rollback.model.observation import World
+from rollback.model.ports import Look
+from rollback.model.record import Outcome, RecordKind
+from rollback.running.compare import compare
+from rollback.running.direction import not_toward_any_more
+from rollback.running.hands import MAIN, looks_a_second
+from rollback.running.preflight import Blocked, may_move_away
+from rollback.running.state import DRIFTED, StepStatus
+
+if TYPE_CHECKING:
+    from rollback.running.hands import Hands, Planned
+
+ALREADY = Look(Outcome.APPLIED, "already as wanted; nothing sent")
+
+
+def needs_no_send(hands: Hands, planned: Planned) -> bool:
+    """Whether a move toward safety is made already, or is none any more; recorded where so.
+
+    What cannot be read holds nothing back.
+    """
+    try:
+        seen = hands.observed(planned)
+        verdict = compare(planned.step, planned.change, (), seen).verdict
+        now = planned.action.plan(planned.context, World(observations=seen)).changes
+    except JournalBroken:
+        raise
+    except Exception as error:  # noqa: BLE001 - an action's defect must not withhold a halt
+        hands.progress("not read", planned.step.name, type(error).__name__)
+        return False
+    if verdict == "satisfied":
+        hands.outcome(planned, ALREADY)
+    elif why := not_toward_any_more(planned.change, now):
+        look = Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED))
+        hands.outcome(planned, look)
+    else:
+        return False
+    return True
+
+
+def as_predicted(hands: Hands, planned: Planned) -> bool:
+    """Whether a move away from safety may be sent now; anything else is recorded and ends it."""
+    step = planned.step
+    verdict, differences = _compared_when_quiet(hands, planned)
+    hands.journal.append(
+        MAIN,
+        RecordKind.OBSERVED,
+        facts(
+            step=step.name, change=planned.change.id, verdict=verdict, differences=differences
+        ),
+        durable=False,
+    )
+    why = "; ".join(differences)
+    if verdict == "as-predicted":
+        return _still_allowed(hands, planned)
+    if verdict == "satisfied":
+        hands.outcome(planned, ALREADY)
+    elif verdict == "busy":
+        hands.end(
+            step,
+            StepStatus.HANDED_OVER,
+            "provider.busy",
+            f"another operation did not end in time ({why})",
+            ExitStatus.PERSON,
+        )
+    else:
+        hands.end(
+            step,
+            StepStatus.FAILED,
+            DRIFTED,
+            f"the world is not as planned: {why}",
+            ExitStatus.STALE,
+        )
+    return False
+
+
+def _compared_when_quiet(hands: Hands, planned: Planned) -> tuple[str, tuple[str, ...]]:
+    """Wait, bounded, while somebody else's operation holds the target."""
+    policy = hands.environment.policy
+    deadline = hands.clock.monotonic() + policy.busy_s_max
+    while True:
+        try:
+            seen = hands.observed(planned)
+            found = compare(planned.step, planned.change, hands.settled(planned.step), seen)
+            verdict: str = found.verdict
+            differences = tuple(str(one) for one in found.differences)
+        except JournalBroken:
+            raise
+        except RollbackError as error:
+            passing = isinstance(error, ConnectorError) and error.transient
+            verdict, differences = "busy" if passing else "drifted", (str(error),)
+        if verdict != "busy" or hands.clock.monotonic() >= deadline:
+            return verdict, differences
+        hands.progress("waiting", planned.step.name, "; ".join(differences))
+        hands.clock.sleep(max(1, policy.poll_s) / looks_a_second(hands.environment))
+
+
+def _still_allowed(hands: Hands, planned: Planned) -> bool:
+    """Preflight once more, just before the send: reading and waiting took their time."""
+    if problem := hands.lease_problem():
+        hands.end(planned.step, StepStatus.SKIPPED, "lease.lost", problem, ExitStatus.LEASE)
+        return False
+    blocked = may_move_away(
+        hands.plan, hands.environment, hands.state(), planned.change, hands.clock.now()
+    )
+    if isinstance(blocked, Blocked):
+        hands.end(
+            planned.step,
+            StepStatus.SKIPPED,
+            blocked.code,
+            blocked.reason,
+            blocked.exit or ExitStatus.REFUSED,
+        )
+    # Where authority or the lease has to be asked for again, nothing is sent; the loop asks.
+    return blocked is None

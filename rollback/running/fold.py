@@ -1,0 +1,251 @@
+"""Where a run stands: a pure fold over its records. The only memory the decision loop has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rollback.model.authority import Verdict
+from rollback.model.direction import Direction
+from rollback.model.record import Outcome, RecordKind
+from rollback.running.state import (
+    AGAIN,
+    DRIFTED,
+    AuthoritySeen,
+    ChangeStatus,
+    RunState,
+    StepState,
+    StepStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rollback.model.plan import Plan
+    from rollback.model.record import Record
+
+_ENDED = {status.value: status for status in StepStatus if status is not StepStatus.OPEN}
+
+
+def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
+    plan: Plan, records: tuple[Record, ...]
+) -> RunState:
+    """The state that the records of a run of `plan` leave behind."""
+    owner = {
+        effect.id: (step.name, change) for step, change in plan.updates for effect in change.effects
+    }
+    away = {
+        (step.name, change.id)
+        for step, change in plan.updates
+        if change.direction is Direction.AWAY
+    }
+    state = RunState()
+    steps: dict[str, StepState] = {}
+    changes: dict[tuple[str, str], ChangeStatus] = {}
+    said: dict[str, str] = {}
+    returned: dict[str, int] = {}
+    left_open: set[tuple[str, str]] = set()
+    drifted: set[tuple[str, str]] = set()
+    captures = {
+        (step.name, change.id)
+        for step, change in plan.updates
+        if step.action == "snapshot_audit_logs"
+    }
+    baseline_retained = any(
+        one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
+    )
+    for record in records:
+        match record.kind:
+            case RecordKind.OPENED:
+                state = _opened(state, record)
+                _reopen(steps, changes, captures)
+                left_open = {
+                    key for key, change in changes.items() if change is ChangeStatus.IN_DOUBT
+                }
+            case RecordKind.APPROVED:
+                state = _approved(state, record)
+            case RecordKind.ATTESTED:
+                state = replace(state, attested=state.attested | {record.text("about")})
+            case RecordKind.LEASED:
+                state = replace(
+                    state,
+                    lease_asked=True,
+                    leased=record.get("held") is True,
+                    lease_problem=record.text("problem"),
+                )
+            case RecordKind.CANARIES:
+                state = replace(state, canaries=record.get("all_caught") is True)
+            case RecordKind.REFUSAL:
+                state = replace(state, refused=state.refused or record.text("rule") or "guard")
+            case RecordKind.AUTHORITY:
+                state = _authority(state, record, changes, away, baseline=baseline_retained)
+            case RecordKind.INTENT:
+                found = owner.get(record.text("effect"))
+                if found is not None:
+                    key = (found[0], found[1].id)
+                    changes[key] = ChangeStatus.IN_DOUBT
+                    if key in away:
+                        state = replace(state, moved_away=True)
+            case RecordKind.RETURNED:
+                effect = record.text("effect")
+                returned[effect] = returned.get(effect, 0) + (record.get("sent") is not False)
+                said.pop(effect, None)
+                found = owner.get(effect)
+                if found is not None:
+                    changes[(found[0], found[1].id)] = ChangeStatus.NONE
+            case RecordKind.OUTCOME:
+                if (record.text("step"), record.text("change")) in away:
+                    # What was proved before users moved says nothing of where they are now.
+                    state = replace(state, authority=(), unproved_in_a_row=0)
+                key = (record.text("step"), record.text("change"))
+                left_open.discard(key)
+                drifted.discard(key)
+                if record.text("code") == DRIFTED:
+                    drifted.add(key)
+                changes[key] = {
+                    Outcome.APPLIED.value: ChangeStatus.APPLIED,
+                    Outcome.NOT_APPLIED.value: ChangeStatus.NOT_APPLIED,
+                }.get(record.text("outcome"), ChangeStatus.UNKNOWN)
+            case RecordKind.SAID:
+                _said(record, owner, changes, said)
+            case RecordKind.VERIFIED:
+                name = record.text("step")
+                before = steps.get(name, StepState())
+                steps[name] = replace(before, verified=record.get("holds") is True)
+            case RecordKind.STEP:
+                name = record.text("step")
+                exit_ = record.get("exit")
+                steps[name] = replace(
+                    steps.get(name, StepState()),
+                    status=_ENDED.get(record.text("status"), StepStatus.OPEN),
+                    code=record.text("code"),
+                    reason=record.text("reason"),
+                    exit=exit_ if isinstance(exit_, int) else None,
+                )
+            case RecordKind.NOTE if record.text("code") == AGAIN:
+                key = (record.text("step"), record.text("change"))
+                changes[key] = ChangeStatus.NONE
+                for effect, found in owner.items():
+                    if (found[0], found[1].id) == key:
+                        returned[effect] = returned.get(effect, 0) + 1
+                        said.pop(effect, None)
+            case RecordKind.CLOSED:
+                state = replace(state, closed=True)
+            case _:
+                pass
+    return replace(
+        state,
+        steps=steps,
+        changes=changes,
+        said=said,
+        returned=returned,
+        drifted=frozenset(drifted),
+        left_open=frozenset(key for key in left_open if changes.get(key) is ChangeStatus.IN_DOUBT),
+    )
+
+
+def _opened(state: RunState, record: Record) -> RunState:
+    exit_ = record.get("withheld_exit")
+    return replace(
+        state,
+        only_safe=record.text("mode") == "only-safe",
+        withheld=(
+            record.text("withheld_code"),
+            record.text("withheld"),
+            exit_ if isinstance(exit_, int) else 0,
+        ),
+        lease_asked=False,
+        lease_problem="",
+        break_glass=record.text("break_glass"),
+        closed=False,
+        refused="",
+        leased=False,
+        canaries=False,
+        authority_lost="",
+        unproved_in_a_row=0,
+        authority=(),
+        approvals=(),
+        rejected_by="",
+    )
+
+
+def _reopen(
+    steps: dict[str, StepState],
+    changes: dict[tuple[str, str], ChangeStatus],
+    captures: set[tuple[str, str]],
+) -> None:
+    """A new sitting looks again at all that was not finished.
+
+    A capture that was cut short is made again: what it stored is named by its content.
+    """
+    for key in captures:
+        if changes.get(key) is not ChangeStatus.APPLIED:
+            changes.pop(key, None)
+    for name, step in steps.items():
+        if step.status is not StepStatus.DONE:
+            steps[name] = StepState()
+    for key, change in changes.items():
+        if change in (ChangeStatus.UNKNOWN, ChangeStatus.NOT_APPLIED):
+            changes[key] = ChangeStatus.IN_DOUBT
+
+
+def _approved(state: RunState, record: Record) -> RunState:
+    if record.text("problem"):
+        return replace(state, approval_problem=(record.text("code"), record.text("problem")))
+    if record.text("decision") == "reject":
+        return replace(state, rejected_by=record.text("principal"))
+    expires = record.text("expires")
+    until = datetime.fromisoformat(expires) if expires else None
+    return replace(state, approvals=(*state.approvals, (record.text("principal"), until)))
+
+
+def _authority(
+    state: RunState,
+    record: Record,
+    changes: Mapping[tuple[str, str], ChangeStatus],
+    away: set[tuple[str, str]],
+    *,
+    baseline: bool,
+) -> RunState:
+    builds = record.get("builds")
+    reasons = record.get("reasons")
+    seen = AuthoritySeen(
+        slot=record.text("slot"),
+        verdict=Verdict(record.text("verdict") or "unknown"),
+        builds=tuple(str(one) for one in builds) if isinstance(builds, tuple) else (),
+        reasons=tuple(str(one) for one in reasons) if isinstance(reasons, tuple) else (),
+        at=record.at,
+    )
+    state = replace(state, authority=(*state.authority[-20:], seen))
+    if seen.slot != "production":
+        return state
+    if seen.verdict is Verdict.RETAINED:
+        return replace(state, unproved_in_a_row=0)
+    state = replace(state, unproved_in_a_row=state.unproved_in_a_row + 1)
+    in_flight = any(changes.get(key) is ChangeStatus.IN_DOUBT for key in away)
+    moved = any(changes.get(key) is ChangeStatus.APPLIED for key in away)
+    confirmed = state.unproved_in_a_row > 1  # one answer may be from before the last move
+    if seen.verdict is Verdict.LOST and (baseline or moved) and confirmed and not in_flight:
+        why = "; ".join(seen.reasons) or "halt authority was lost while the run went on"
+        return replace(state, authority_lost=state.authority_lost or why)
+    return state
+
+
+def _said(
+    record: Record,
+    owner: Mapping[str, tuple[str, object]],
+    changes: dict[tuple[str, str], ChangeStatus],
+    said: dict[str, str],
+) -> None:
+    effect, outcome = record.text("effect"), record.text("outcome")
+    found = owner.get(effect)
+    if found is None:
+        return
+    key = (found[0], str(getattr(found[1], "id", "")))
+    if key not in changes:
+        return  # nothing of it was ever sent, so there is nothing to say of it
+    said[effect] = outcome
+    changes[key] = (
+        ChangeStatus.APPLIED if outcome == Outcome.APPLIED.value else ChangeStatus.NOT_APPLIED
+    )
