@@ -1,0 +1,72 @@
+"""The protocols between the core and the world. Frozen early: all later work stands on them.
+
+A port's implementation raises only errors of `rollback.errors`, chained from whatever was foreign.
+"""
+
+from rollback.model.ports.actions import (
+    Action,
+    ActionPlan,
+    Catalogue,
+    Check,
+    Look,
+    Performed,
+    StepContext,
+    Verification,
+)
+from rollback.model.ports.keeping import (
+    Exchange,
+    ExchangeLog,
+    Journal,
+    Lease,
+    LeaseGrant,
+    PermissionLedger,
+    RefusalLatch,
+)
+from rollback.model.ports.runtime import (
+    Clock,
+    Pool,
+    Randomness,
+    SecretSource,
+)
+from rollback.model.ports.systems import (
+    Answer,
+    ArmPort,
+    Clients,
+    CosmosPort,
+    EvidenceSink,
+    HttpPort,
+    Page,
+    S3Port,
+    SocketHello,
+)
+
+__all__ = [
+    "Action",
+    "ActionPlan",
+    "Answer",
+    "ArmPort",
+    "Catalogue",
+    "Check",
+    "Clients",
+    "Clock",
+    "CosmosPort",
+    "EvidenceSink",
+    "Exchange",
+    "ExchangeLog",
+    "HttpPort",
+    "Journal",
+    "Lease",
+    "LeaseGrant",
+    "Look",
+    "Page",
+    "Performed",
+    "PermissionLedger",
+    "Pool",
+    "Randomness",
+    "RefusalLatch",
+    "S3Port",
+    "SecretSource",
+    "SocketHello",
+    "StepContext",
+    "Verification",
+]

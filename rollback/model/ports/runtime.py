@@ -1,0 +1,68 @@
+"""Ports to what a process runs in: time, chance, threads, and secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from rollback.model.environment import Secret
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Wall time, monotonic time, and waiting. Nothing else in the core knows what time it is."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; comparable within one process only."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. A virtual clock advances instead."""
+        ...
+
+
+class Randomness(Protocol):
+    """Nonces and jitter."""
+
+    def hex(self, n_bytes: int) -> str:
+        """`n_bytes` of randomness as lower-case hex."""
+        ...
+
+    def fraction(self) -> float:
+        """A number in [0, 1), for jitter only."""
+        ...
+
+
+class Pool(Protocol):
+    """A bounded pool that acts while one thread decides."""
+
+    def submit(self, act: Callable[[], T]) -> Future[T]:
+        """Run `act` on a worker."""
+        ...
+
+    def wait_any(self, futures: Sequence[Future[T]]) -> None:
+        """Return when at least one is done."""
+        ...
+
+    def close(self) -> None:
+        """Finish what runs; take no more."""
+        ...
+
+
+class SecretSource(Protocol):
+    """Resolves secret references late, and knows every value it ever gave out (for redaction)."""
+
+    def get(self, secret: Secret) -> str:
+        """The value. Raises InputError naming the variable where it is not set."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """The text with every secret value, in raw, URL, JSON and base64 form, blotted out."""
+        ...

@@ -1,0 +1,211 @@
+"""Ports to outside systems, and the clients through which an action reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from rollback.model.base import Facts
+from rollback.model.effect import HttpWrite
+from rollback.model.environment import Secret
+from rollback.model.scope import Scope
+from rollback.model.views import (
+    ActivityView,
+    ConfigurationView,
+    DeploymentView,
+    DifferenceView,
+    InstanceView,
+    OperationView,
+    RampRule,
+    SettingView,
+    SlotRef,
+    SlotView,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. echoed: the backend returned our x-request-id (row T1)."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    request_id: str
+    echoed: bool | None
+    at: datetime
+
+    def header(self, name: str) -> str:
+        """A header's value, empty where absent; names compare without case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), "")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketHello:
+    """What a web socket said first, or why it was refused. status 101 when it opened."""
+
+    status: int
+    message: str
+    problem: str = ""
+
+
+class HttpPort(Protocol):
+    """One host over guarded httpx. Reads are retried (tenacity); nothing else ever is."""
+
+    def get(
+        self,
+        path: str,
+        *,
+        query: tuple[tuple[str, str], ...] = (),
+        headers: tuple[tuple[str, str], ...] = (),
+        fresh: bool = False,
+        tries: int = 2,
+    ) -> Answer:
+        """GET. fresh: a new connection, no cache. Raises ConnectorError when nobody answered."""
+        ...
+
+    def read_by_post(self, path: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> Answer:
+        """POST to a path the environment declares as a read."""
+        ...
+
+    def exchange(self, path: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> Answer:
+        """Ask for a token; the answer's body is a secret."""
+        ...
+
+    def send(self, effect: HttpWrite, body: bytes, headers: tuple[tuple[str, str], ...]) -> Answer:
+        """Send exactly one permitted write, once."""
+        ...
+
+    def socket(
+        self, path: str, *, headers: tuple[tuple[str, str], ...] = (), timeout_s: float = 5.0
+    ) -> SocketHello:
+        """Open a web socket, read the first message, close."""
+        ...
+
+
+class ArmPort(Protocol):
+    """App Service through Resource Manager. Mutations are sent with retries off."""
+
+    def slot(self, ref: SlotRef) -> SlotView: ...
+    def slots(self, ref: SlotRef) -> tuple[SlotView, ...]: ...
+    def configuration(self, ref: SlotRef) -> ConfigurationView: ...
+    def settings(self, ref: SlotRef) -> tuple[SettingView, ...]: ...
+    def setting_values(self, ref: SlotRef, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Values of settings known to hold no secret (warm-up paths and the like)."""
+        ...
+
+    def differences(self, ref: SlotRef, target: str) -> tuple[DifferenceView, ...]: ...
+    def instances(self, ref: SlotRef) -> tuple[InstanceView, ...]: ...
+    def deployments(self, ref: SlotRef) -> tuple[DeploymentView, ...]: ...
+    def activity(
+        self, ref: SlotRef, since: datetime, until: datetime
+    ) -> tuple[ActivityView, ...]: ...
+    def worker_logs(self, ref: SlotRef) -> bytes: ...
+    def operation(self, location: str) -> OperationView: ...
+    def permissions(self, scope: str) -> tuple[tuple[str, str], ...]:
+        """Effective permissions: (``action`` or ``not-action``, pattern) pairs."""
+        ...
+
+    def resource(self, path: str, api_version: str) -> Facts:
+        """GET any resource as flat facts (for the readiness check)."""
+        ...
+
+    def swap(self, ref: SlotRef, target: str) -> str:
+        """Start swapping `ref`'s slot with `target`; return the Location to look at."""
+        ...
+
+    def set_ramp_rules(self, ref: SlotRef, rules: tuple[RampRule, ...]) -> None: ...
+    def set_auto_swap(self, ref: SlotRef, target: str) -> None: ...
+    def set_image(self, ref: SlotRef, image: str) -> None: ...
+    def start(self, ref: SlotRef) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of documents as the service sent it: raw bytes, byte for byte.
+
+    items: the documents as raw JSON slices. charge_hundredths: request units times 100.
+    """
+
+    items: tuple[bytes, ...]
+    continuation: str
+    charge_hundredths: int
+
+
+class CosmosPort(Protocol):
+    """Cosmos, read-only by type: there is no method that writes."""
+
+    def pages(
+        self,
+        container: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        continuation: str = "",
+    ) -> Iterator[Page]:
+        """Documents of a container in a time window (by ``_ts``), page by page."""
+        ...
+
+    def reachable(self) -> str:
+        """Empty where the account answers; otherwise why not. Never raises."""
+        ...
+
+
+class S3Port(Protocol):
+    """A bucket. Writes are create-only unless they name the etag they replace."""
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """(body, etag), or None where there is no such key."""
+        ...
+
+    def keys(self, prefix: str) -> tuple[str, ...]: ...
+
+    def create(self, effect: HttpWrite, key: str, body: bytes) -> str:
+        """Create; returns the etag. Raises ConnectorError status 412 where it exists."""
+        ...
+
+    def replace(self, effect: HttpWrite, key: str, body: bytes, etag: str) -> str:
+        """Replace exactly what was read. Raises ConnectorError status 412 where it changed."""
+        ...
+
+
+class EvidenceSink(Protocol):
+    """Where a capture puts its chunks: the store, or the local spool when the store fails."""
+
+    def put(self, data: bytes) -> str:
+        """Store one chunk under its SHA-256; a chunk already there is not sent again."""
+        ...
+
+    def spooled(self) -> bool:
+        """True once the local spool had to stand in for the store."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """The text with every secret value given out so far blotted out, before it is named."""
+        ...
+
+
+class Clients(Protocol):
+    """All an action gets. Guarded, for one scope, closed after one step."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+    def http(self, host: str) -> HttpPort: ...
+    def arm(self) -> ArmPort: ...
+    def cosmos(self) -> CosmosPort: ...
+    def s3(self) -> S3Port: ...
+    def evidence(self) -> EvidenceSink: ...
+
+    def secret(self, secret: Secret) -> str:
+        """A credential for a header. Never put it into a value that is kept."""
+        ...
+
+    def now(self) -> datetime: ...
+    def nonce(self) -> str: ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait on the run's clock (jitter between samples); bounded by the step's duration."""
+        ...
