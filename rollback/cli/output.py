@@ -31,6 +31,7 @@ def columns() -> int:
 def result(text: str) -> None:
     """A result, to standard output."""
     click.echo(text, nl=not text.endswith("\n"), color=True)
+    sys.stdout.flush()  # so that results and talk keep their order where both go to one log
 
 
 def result_json(value: Any) -> None:

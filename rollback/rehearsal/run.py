@@ -13,11 +13,13 @@ from rollback.errors import InputError
 from rollback.rehearsal.checks import check_promises, problems_of
 from rollback.rehearsal.scenario import Play, Scenario, play
 from rollback.rehearsal.scenarios import SCENARIOS
+from rollback.rendering.faces import first_screen_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.model.playbook import Playbook
+    from rollback.wiring import PlanDocument
 
 
 def _to_stderr(line: str) -> None:
@@ -71,7 +73,7 @@ def _one(
 ) -> int:
     started = time.monotonic()
     talk(f"rehearsal of {playbook.playbook}, scenario {scenario.name}: {scenario.about}")
-    shown: list[str] = []
+    ended: list[str] = []
 
     def progress(kind: str, step: str, text: str) -> None:
         if kind != "looked":
@@ -79,18 +81,31 @@ def _one(
 
     def judge(playing: Play, exit_: int) -> tuple[str, ...]:
         problems = problems_of(playing, exit_)
-        shown.extend(_ending(playing, exit_, problems))
+        ended.extend(_ending(playing, exit_, problems))
         return problems
 
-    exit_, problems, playing = play(scenario, playbook, root, progress, judge)
-    del exit_
-    if playing is not None and playing.plans:
-        out(playing.plans[-1].to_text())
-    for line in shown:
+    def shown(plan: PlanDocument) -> None:
+        out(first_screen_text(plan.plan, plan.digest))
+        kept = _keep_faces(plan, root)
+        talk(f"the whole plan, to read, to post and to apply: {kept}.txt, .md, .html, .json")
+
+    _, problems, _ = play(scenario, playbook, root, progress, judge, shown)
+    for line in ended:
         out(line)
     out(f"kept in:  {root}")
     out(f"took:     {time.monotonic() - started:.1f} s")
     return 1 if problems else 0
+
+
+def _keep_faces(plan: PlanDocument, root: Path) -> Path:
+    number = 1
+    while (kept := root / f"plan-{number}").with_suffix(".json").exists():
+        number += 1
+    kept.with_suffix(".txt").write_text(plan.to_text())
+    kept.with_suffix(".md").write_text(plan.to_markdown())
+    kept.with_suffix(".html").write_text(plan.to_html())
+    kept.with_suffix(".json").write_bytes(plan.canonical)
+    return kept
 
 
 def _ending(playing: Play, exit_: int, problems: tuple[str, ...]) -> list[str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rollback.wiring.run_result import RunResult
 
 Progress = Callable[[str, str, str], None]
+Shown = Callable[[PlanDocument], None]
 APPROVAL_S = 1800
 
 
@@ -39,6 +40,10 @@ def on_bucket(content: dict[str, Any], server: S3Server) -> dict[str, Any]:
     }
     lease = {**content["lease"], "store": {"kind": "s3", "prefix": "leases/"}}
     return {**content, "evidence": {"store": store}, "lease": lease}
+
+
+def _unseen(plan: PlanDocument) -> None:
+    del plan
 
 
 def _same(world: World) -> World:
@@ -91,6 +96,7 @@ class Play:
     sim: Simulator
     stage: Stage
     progress: Progress
+    shown: Shown = _unseen
     plans: list[PlanDocument] = field(default_factory=list)
     results: list[RunResult] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -115,6 +121,7 @@ class Play:
             parameters={name: value for name, value in given.items() if name in declared},
         )
         self.plans.append(made)
+        self.shown(made)
         return made
 
     def approvals(self, plan: PlanDocument, *, lasts_s: int = APPROVAL_S) -> list[bytes]:
@@ -138,6 +145,9 @@ class Play:
     def apply(self, plan: PlanDocument, state: str = "state", **more: Any) -> RunResult:
         """Apply a plan, approved by the scenario's people."""
         given = {"approvals": self.approvals(plan), "attestations": self.scenario.attestations}
+        people = [person for person, _ in self.stage.keys[: self.scenario.approvals]]
+        if "approvals" not in more and people:
+            self.progress("approved", "plan", f"by {', '.join(people)}, with throwaway keys")
         result = self.operator(state).apply(plan, progress=self.progress, **{**given, **more})
         self.results.append(result)
         return result
@@ -165,8 +175,12 @@ def play(
     directory: Path,
     progress: Progress,
     judge: Callable[[Play, int], tuple[str, ...]],
+    shown: Shown = _unseen,
 ) -> tuple[int, tuple[str, ...], Play | None]:
-    """Play a scenario in its own directory; return its exit status and every broken promise."""
+    """Play a scenario in its own directory; return its exit status and every broken promise.
+
+    shown: takes each plan when it is made, before anything of it is applied.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         world = scenario.world(default_world())
@@ -176,7 +190,7 @@ def play(
             server = stack.enter_context(S3Server.start(directory / "bucket"))
             over = on_bucket(over, server)
         stage = set_stage(directory, sim, **over)
-        playing = Play(scenario, playbook, directory, sim, stage, progress)
+        playing = Play(scenario, playbook, directory, sim, stage, progress, shown)
         scenario.before_plan(sim)
         try:
             exit_ = (scenario.play or Play.plain)(playing)
