@@ -100,7 +100,7 @@ def approve(  # noqa: PLR0913 - options of a command line
         output.result_json({"file": str(path), "plan": document.digest, "decision": word})
     else:
         output.result(str(path))
-    output.talk(f"signed: a {word} of plan {document.digest}, for {lasts_s} s")
+    output.talk(f"signed: {word} of plan {document.digest}, for {lasts_s} s")
     return 0
 
 

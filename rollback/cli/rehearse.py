@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ Examples:
   rollback rehearse --scenario swap-500-after-effect
   rollback rehearse my-playbook.yaml --keep /tmp/rehearsal
   rollback rehearse --scenario all
+  rollback rehearse --by-hand
 """
 )
 @click.argument("playbook", required=False)
@@ -29,7 +31,12 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the simulated world, runs and bundles here.",
 )
-def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
+@click.option(
+    "--by-hand",
+    is_flag=True,
+    help="Stage it and wait: you plan, approve and apply, in another terminal.",
+)
+def rehearse(playbook: str | None, scenario: str, keep: Path | None, *, by_hand: bool) -> int:
     """Practise: a bad release is live on a simulated platform, and is rolled back.
 
     Everything is on loopback and throwaway: keys, tokens, certificates. Exit 0 when it ended as the
@@ -52,4 +59,5 @@ def rehearse(playbook: str | None, scenario: str, keep: Path | None) -> int:
         from rollback.loading.playbook import load_playbook
 
         read = load_playbook(find(playbook))
-    return play(read, scenario, keep=keep, out=output.result, talk=output.talk_spaced)
+    wait = signal.pause if by_hand else None
+    return play(read, scenario, keep=keep, out=output.result, talk=output.talk_spaced, wait=wait)

@@ -6,6 +6,7 @@ The simulator accepts whatever it is sent; a broken guard would show here as a w
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,7 @@ from rollback.rehearsal.simulator import names
 from rollback.running.journal import check_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from rollback.model.record import Record
     from rollback.rehearsal.scenario import Play
     from rollback.rehearsal.simulator.ledger import Entry
 
@@ -44,7 +44,7 @@ def check_promises(play: Play, exit_: int) -> tuple[Seen, ...]:
         _authority(play),
         _evidence(play),
         _unknown(play, exit_),
-        _once(play, writes),
+        _once(play),
         _closed(play),
         _no_secret(play),
     )
@@ -93,30 +93,55 @@ def _no_rewrite(play: Play, writes: list[Entry]) -> Seen:
 
 
 def _permitted(play: Play, writes: list[Entry]) -> Seen:
-    permitted: dict[tuple[str, str, str], list[HttpWrite]] = {}
-    for plan in play.plans:
-        for effect in plan.plan.effects:
-            if isinstance(effect, HttpWrite):
-                key = (effect.method, effect.host, effect.path)
-                permitted.setdefault(key, []).append(effect)
-    strange = []
+    """Every write is in a plan, no more often than it says, and an intent in a journal."""
+    effects = [
+        effect
+        for plan in play.plans
+        for effect in plan.plan.effects
+        if isinstance(effect, HttpWrite)
+    ]
+    intents = Counter(
+        (record.text("method"), record.text("host"), record.text("path"))
+        for records in _journals(play)
+        for record in records
+        if record.kind is RecordKind.INTENT
+    )
+    sent: Counter[tuple[str, str, str, str | None]] = Counter()
+    strange: list[str] = []
     for write in writes:
-        found = permitted.get((write.method, write.host, write.path), [])
-        if not any(
-            not isinstance(effect.body, ExactBody) or effect.body.sha256 == write.body_sha256
-            for effect in found
-        ):
-            strange.append(f"{write.method} {write.host}{write.path}")
-    said = f"{len(writes)} writes received, {len(strange)} of them not in a plan"
+        where = (write.method, write.host, write.path)
+        sent[*where, write.body_sha256] += 1
+        permitted = sum(
+            effect.times_max + effect.returns_max
+            for effect in effects
+            if (effect.method, effect.host, effect.path) == where
+            and (
+                not isinstance(effect.body, ExactBody)
+                or effect.body.sha256 == write.body_sha256
+            )
+        )
+        said = f"{write.method} {write.host}{write.path}"
+        if sent[*where, write.body_sha256] > permitted:
+            strange.append(f"{said} is in no plan, or not so often")
+        intents[where] -= 1
+        if intents[where] < 0 and not play.scenario.unrecorded:
+            strange.append(f"{said} stands in no journal")
+    said = f"{len(writes)} writes received, {len(strange)} of them not in a plan and a journal"
     return Seen("plan-is-permission", "; ".join([said, *strange[:3]]), not strange)
+
+
+def _journals(play: Play) -> list[tuple[Record, ...]]:
+    """The records of every run of this rehearsal, on whichever laptop."""
+    files = sorted(play.directory.glob("state*/runs/*/journal.jsonl"))
+    return [check_file(path).records for path in files]
 
 
 def _authority(play: Play) -> Seen:
     asked = retained = moved = 0
     unproved: list[str] = []
-    for result in play.results:
+    for records in _journals(play):
         proved = False
-        for record in check_file(_path(result.journal_path)).records:
+        for record in records:
             if record.kind is RecordKind.AUTHORITY:
                 asked += 1
                 holds = record.text("verdict") == "retained"
@@ -135,9 +160,9 @@ def _authority(play: Play) -> Seen:
 def _evidence(play: Play) -> Seen:
     late: list[str] = []
     captures = 0
-    for result in play.results:
+    for records in _journals(play):
         captured: set[str] = set()
-        for record in check_file(_path(result.journal_path)).records:
+        for record in records:
             if record.kind is RecordKind.OUTCOME and record.text("step").startswith(
                 "capture-before/"
             ):
@@ -165,13 +190,16 @@ def _unknown(play: Play, exit_: int) -> Seen:
     )
 
 
-def _once(play: Play, writes: list[Entry]) -> Seen:
-    sent: dict[str, int] = {}
-    for write in writes:
-        if write.path.endswith("/slotsswap"):
-            sent[write.path] = sent.get(write.path, 0) + 1
+def _once(play: Play) -> Seen:
+    """No site was swapped more often than there were plans to swap it."""
+    planned = Counter(
+        effect.path.partition("/sites/")[2].partition("/")[0]
+        for plan in play.plans
+        for effect in plan.plan.effects
+        if isinstance(effect, HttpWrite) and effect.path.endswith("/slotsswap")
+    )
     took = play.sim.control.summary()["swaps"]
-    holds = all(count <= 1 for count in took.values())
+    holds = all(count <= max(1, planned[site]) for site, count in took.items())
     said = ", ".join(f"{site} {count}" for site, count in took.items())
     return Seen("same-plan-twice-is-once", f"swaps that took effect: {said}", holds)
 
@@ -179,14 +207,20 @@ def _once(play: Play, writes: list[Entry]) -> Seen:
 def _closed(play: Play) -> Seen:
     caught = 0
     missing: list[str] = []
-    for result in play.results:
-        records = check_file(_path(result.journal_path)).records
-        canaries = [one for one in records if one.kind is RecordKind.CANARIES]
-        if not canaries or canaries[0].get("all_caught") is not True:
-            missing.append(result.run)
-        counted = canaries[0].get("caught") if canaries else 0
-        caught += counted if isinstance(counted, int) else 0
-    said = f"{caught} planted requests caught" + (f"; none planted in {missing}" if missing else "")
+    for records in _journals(play):
+        proved = False
+        for record in records:
+            if record.kind is RecordKind.CANARIES:
+                proved = record.get("all_caught") is True
+                counted = record.get("caught")
+                caught += counted if isinstance(counted, int) else 0
+            elif record.kind is RecordKind.OPENED:
+                proved = False
+            elif record.kind is RecordKind.INTENT and not proved:
+                missing.append(record.run)
+    said = f"{caught} planted requests caught"
+    if missing:
+        said += f"; writes before any was planted in {', '.join(sorted(set(missing)))}"
     return Seen("fail-closed", said, not missing)
 
 
@@ -221,12 +255,6 @@ def _opened(stored: bytes) -> bytes:
         return unpacked(stored)
     except ValueError:
         return stored
-
-
-def _path(text: str) -> Path:
-    from pathlib import Path
-
-    return Path(text)
 
 
 def as_json(seen: tuple[Seen, ...]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback.errors import InputError
+from rollback.rehearsal.by_hand import by_hand
 from rollback.rehearsal.checks import check_promises, problems_of
 from rollback.rehearsal.scenario import Play, Scenario, play
 from rollback.rehearsal.scenarios import SCENARIOS
@@ -44,10 +45,12 @@ def rehearse(
     keep: str | Path | None = None,
     out: Callable[[str], None] = print,
     talk: Callable[[str], None] | None = None,
+    wait: Callable[[], None] | None = None,
 ) -> int:
     """Rehearse one scenario, or ``all``. Returns 0 when every one ends as stated.
 
-    out: takes result lines (standard output); talk: takes progress (standard error).
+    out: takes result lines (standard output); talk: takes progress (standard error). wait: given
+    where people rehearse by hand; it returns when they are done.
     """
     talk = talk or _to_stderr
     if playbook is None:
@@ -59,6 +62,8 @@ def rehearse(
         if keep is not None
         else Path(tempfile.mkdtemp(prefix="rollback-rehearsal-"))
     )
+    if wait is not None:
+        return by_hand(scenario_named(scenario), playbook, root, out=out, wait=wait)
     if scenario == "all":
         return _all(playbook, root, out, talk)
     return _one(scenario_named(scenario), playbook, root, out, talk)

@@ -66,7 +66,7 @@ class Scenario:
     before_apply act on the running simulator. settings: changes to the environment file. approvals:
     how many people sign. bucket: evidence and lease are in S3. play: how plan and apply go, where
     it is not the plain way. sends_nothing: no write at all may leave. swaps: how many swaps a site
-    must have at the end, None to leave open.
+    must have at the end, None to leave open. unrecorded: a halt may go out without a journal.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Scenario:
     play: Callable[[Play], int] | None = None
     bucket: bool = False
     sends_nothing: bool = False
+    unrecorded: bool = False
     swaps: int | None = None
 
 
@@ -169,6 +170,26 @@ class Ended:
     problem: str = ""
 
 
+def staged(
+    stack: ExitStack,
+    scenario: Scenario,
+    playbook: Playbook,
+    directory: Path,
+    progress: Progress,
+    shown: Shown = _unseen,
+) -> Play:
+    """The scenario's world, running, with its environment file; it stops with `stack`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    world = scenario.world(default_world())
+    sim = stack.enter_context(Simulator.start(directory / "simulator", world))
+    over = scenario.settings(document(sim))
+    if scenario.bucket:
+        server = stack.enter_context(S3Server.start(directory / "bucket"))
+        over = on_bucket(over, server)
+    stage = set_stage(directory, sim, **over)
+    return Play(scenario, playbook, directory, sim, stage, progress, shown)
+
+
 def play(
     scenario: Scenario,
     playbook: Playbook,
@@ -181,17 +202,9 @@ def play(
 
     shown: takes each plan when it is made, before anything of it is applied.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        world = scenario.world(default_world())
-        sim = stack.enter_context(Simulator.start(directory / "simulator", world))
-        over = scenario.settings(document(sim))
-        if scenario.bucket:
-            server = stack.enter_context(S3Server.start(directory / "bucket"))
-            over = on_bucket(over, server)
-        stage = set_stage(directory, sim, **over)
-        playing = Play(scenario, playbook, directory, sim, stage, progress, shown)
-        scenario.before_plan(sim)
+        playing = staged(stack, scenario, playbook, directory, progress, shown)
+        scenario.before_plan(playing.sim)
         try:
             exit_ = (scenario.play or Play.plain)(playing)
         except RollbackError as error:

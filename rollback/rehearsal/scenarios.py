@@ -285,6 +285,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (9,),
         world=_auto_swap_on,
         play=acts.disk_full,
+        unrecorded=True,
         swaps=0,
     ),
     Scenario(
@@ -383,6 +384,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         (9,),
         world=_auto_swap_on,
         play=acts.nowhere_to_record,
+        unrecorded=True,
         swaps=0,
     ),
     Scenario(

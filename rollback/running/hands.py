@@ -161,7 +161,8 @@ class Hands:
         body = facts(step=name, holds=holds, checks=checks)
         self.journal.append(MAIN, RecordKind.VERIFIED, body, durable=False)
         failed = [check for check in checks if not check.startswith("holds")]
-        said = f"{len(checks)} checks hold" if holds else "; ".join(failed)
+        said = f"{len(checks)} checks hold" if checks else "nothing to check"
+        said = said if holds else "; ".join(failed)
         self.progress("verified" if holds else "not verified", name, said)
 
     def end(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+
+from playbooks import full_rollback
+from rollback import Environment, Operator
+from rollback.approval.sign import approve
 from rollback.cli.main import run
+from rollback.connectors.secrets import VariableSecrets
 from rollback.rehearsal.run import rehearse
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
+from rollback.rehearsal.simulator import names
 
 
 def test_a_clean_rehearsal_ends_as_stated_and_keeps_every_promise(tmp_path: Path) -> None:
@@ -26,3 +29,50 @@ def test_an_unknown_scenario_is_bad_input_and_names_the_known_ones(
 ) -> None:
     assert run(["rehearse", "--scenario", "no-such"]) == 2
     assert "clean" in capsys.readouterr().err
+
+
+# --- by hand -------------------------------------------------------------------------------------
+
+
+def _plan_and_apply(root: Path) -> None:
+    """What people do in another terminal."""
+    variables = dict(
+        line.removeprefix("export ").split("=", 1)
+        for line in (root / "variables.sh").read_text().splitlines()
+    )
+    operator = Operator(
+        Environment.load(variables["ROLLBACK_ENVIRONMENT"], variables),
+        state=variables["ROLLBACK_STATE"],
+        secrets=VariableSecrets(variables),
+    )
+    plan = operator.plan(full_rollback, parameters={"bake": "1s"})
+    signed = [
+        approve(
+            plan.digest, plan.plan.environment, key=root / f"{name}_ed25519", now=datetime.now(UTC),
+            lasts_s=1800, nonce="0" * 32, approver=f"{name}@trading.example",
+        ).to_bytes()
+        for name in ("ana", "ben")
+    ]  # fmt: skip
+    assert operator.apply(plan, approvals=signed).exit_status == 0
+
+
+def test_by_hand_people_do_it_and_the_promises_are_checked_all_the_same(tmp_path: Path) -> None:
+    out: list[str] = []
+    ended = rehearse(keep=tmp_path, out=out.append, wait=lambda: _plan_and_apply(tmp_path))
+    said = "\n".join(out)
+    assert ended == 0, said
+    assert f". {tmp_path}/variables.sh" in said
+    assert "2 writes received, 0 of them not in a plan and a journal" in said
+    assert "trading-backend 1, trading-web 1" in said
+
+
+def test_by_hand_a_promise_that_people_break_is_told(tmp_path: Path) -> None:
+    out: list[str] = []
+
+    def leak() -> None:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "notes.txt").write_text(names.OPERATOR_TOKEN)
+        raise KeyboardInterrupt
+
+    assert rehearse(keep=tmp_path, out=out.append, wait=leak) == 1
+    assert any("BROKEN no-secret-leaves" in line for line in out)
