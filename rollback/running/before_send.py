@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, ExitStatus, JournalBroken, RollbackError
@@ -26,6 +27,7 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
 
     What cannot be read holds nothing back.
     """
+    planned = _of_its_surface(planned)
     try:
         seen = hands.observed(planned)
         verdict = compare(planned.step, planned.change, (), seen).verdict
@@ -43,6 +45,15 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
     else:
         return False
     return True
+
+
+def _of_its_surface(planned: Planned) -> Planned:
+    """A halt of one surface does not wait until the others are read."""
+    surface, spec = planned.change.surface, planned.context.spec
+    if surface is None or not isinstance(getattr(spec, "surfaces", None), tuple):
+        return planned
+    narrowed = spec.model_copy(update={"surfaces": (surface,)})
+    return replace(planned, context=replace(planned.context, spec=narrowed))
 
 
 def as_predicted(hands: Hands, planned: Planned) -> bool:
