@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) -> int:
     """Print what happened, who is exposed and what comes next; return the exit status."""
+    from rollback.planning.left_on import left_on
     from rollback.rendering.faces import show
     from rollback.rendering.report import ending, report_view
 
+    records = check_file(Path(result.journal_path)).records
     if as_json:
         output.result_json(
             {
                 "run": result.run,
                 "exit_status": result.exit_status,
-                "verdict": ending(result.exit_status),
+                "verdict": ending(result.exit_status, left_on(document.plan, records)),
                 "plan": document.digest,
                 "steps": [
                     {"step": name, "status": status, "reason": reason}
@@ -38,7 +40,6 @@ def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) ->
             }
         )
         return result.exit_status
-    records = check_file(Path(result.journal_path)).records
     view = report_view(
         document.plan,
         document.digest,

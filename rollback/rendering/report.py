@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.record import Outcome, RecordKind
+from rollback.planning.left_on import left_on
 from rollback.rendering.report_events import request_table, seen_during, timeline
 from rollback.rendering.risks import exposed
 from rollback.rendering.view import Line, Section, View, Weight, line, prose, spans, strong
@@ -19,7 +20,7 @@ from rollback.rendering.words import counted, moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollback.model.plan import Plan, PlannedStep
+    from rollback.model.plan import Exposure, Plan, PlannedStep
     from rollback.model.record import Record
 
 _ENDINGS = {
@@ -47,10 +48,12 @@ _STATUS_WEIGHTS = {
 }
 
 
-def ending(status: int | None) -> str:
-    """An exit status in words; None for a run that is not closed."""
+def ending(status: int | None, left: Sequence[Exposure] = ()) -> str:
+    """An exit status in words; None for a run that is not closed. left: users it did not move."""
     if status is None:
         return "not closed: running, or interrupted"
+    if status == ExitStatus.DONE and left:
+        return "only safe parts applied: users are not moved"
     try:
         return _ENDINGS[ExitStatus(status)]
     except ValueError:
@@ -69,7 +72,7 @@ def report_view(
     opened = [record for record in records if record.kind is RecordKind.OPENED]
     closed = _closing(records)
     status = _status(closed)
-    last = opened[-1] if opened else None
+    left = left_on(plan, records)
     glass = next(
         (record.text("break_glass") for record in opened if record.text("break_glass")), ""
     )
@@ -77,15 +80,15 @@ def report_view(
         (line("{}", prose(glass), label="break-glass", weight=Weight.FORBIDDEN),) if glass else ()
     )
     lead = (
-        Section("What happened", tuple(_summary(plan, digest, records, status, last, bundle))),
-        Section("Who stays exposed", tuple(exposed(plan))),
+        Section("What happened", tuple(_summary(plan, digest, records, status, left, bundle))),
+        Section("Who stays exposed", tuple(exposed(plan, left))),
         Section("What a person does next", tuple(_next(plan, next_moves, status))),
         Section("Steps", tuple(_steps(plan, records))),
     )
     return View(
         kind="Rollback report",
-        verdict=ending(status).upper(),
-        good=status == ExitStatus.DONE,
+        verdict=ending(status, left).upper(),
+        good=status == ExitStatus.DONE and not left,
         title=spans("{} in {}", plan.playbook, plan.environment),
         sections=(
             *lead,
@@ -119,12 +122,15 @@ def _summary(
     digest: str,
     records: Sequence[Record],
     status: int | None,
-    last: Record | None,
+    left: Sequence[Exposure],
     bundle: str,
 ) -> list[Line]:
-    weight = Weight.GOOD if status == ExitStatus.DONE else Weight.FORBIDDEN
+    last = next((one for one in reversed(records) if one.kind is RecordKind.OPENED), None)
+    good = status == ExitStatus.DONE and not left
+    weight = Weight.GOOD if good else Weight.FORBIDDEN
     exit_ = "" if status is None else f" (exit {status})"
-    lines = [line("{}{}", strong(ending(status)), prose(exit_), label="result", weight=weight)]
+    said = strong(ending(status, left))
+    lines = [line("{}{}", said, prose(exit_), label="result", weight=weight)]
     if records:
         lines += [
             line("{}", records[0].run, label="run"),

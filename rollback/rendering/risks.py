@@ -9,8 +9,10 @@ from rollback.rendering.view import Line, Weight, line, prose, strong
 from rollback.rendering.words import counted, spoken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rollback.model.authority import AuthorityJudgement
-    from rollback.model.plan import Plan
+    from rollback.model.plan import Exposure, Plan
 
 
 def irreversible(plan: Plan) -> list[Line]:
@@ -49,9 +51,11 @@ def irreversible(plan: Plan) -> list[Line]:
     return [*lines.values(), *found] or [line("nothing: every write can be taken back")]
 
 
-def exposed(plan: Plan) -> list[Line]:
-    """Who stays exposed after the plan, with numbers and times."""
-    lines = []
+def exposed(plan: Plan, left: Sequence[Exposure] = ()) -> list[Line]:
+    """Who stays exposed after the plan, with numbers and times. left: users a run did not move."""
+    lines = [
+        line("{}: {}", one.surface, prose(one.who), weight=Weight.FORBIDDEN) for one in left
+    ]
     for exposure in plan.exposures:
         count = "number not known" if exposure.count is None else f"{exposure.count:,}"
         until = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus, RollbackError
 from rollback.model.environment import S3Store
 from rollback.model.scope import Phase, Scope
+from rollback.planning.left_on import left_on
 from rollback.running.fold import fold
 from rollback.wiring.bundle import seal_run
 from rollback.wiring.run_result import RunResult
@@ -29,7 +30,7 @@ def result_of(plan: Plan, directory: RunDirectory, journal: FileJournal, status:
         run=directory.run,
         exit_status=status,
         steps=steps,
-        exposures=plan.exposures,
+        exposures=(*left_on(plan, journal.records()), *plan.exposures),
         next_moves=tuple(_next_moves(plan, directory.run, steps, status)),
         bundle_path="",
         journal_path=str(directory.journal_path),

@@ -52,6 +52,7 @@ APPLIED = (
         "reason": "every instance serves it",
     },
 )
+WEB_APPLIED = (RecordKind.OUTCOME, {**APPLIED[1], "step": "revert-web"})
 ENDED = (RecordKind.STEP, {"step": "revert-backend", "status": "done", "reason": ""})
 CLOSED = (RecordKind.CLOSED, {"exit": 0})
 
@@ -63,13 +64,24 @@ def report(*said: tuple[RecordKind, dict[str, Any]], face: Any = "text", **more:
 
 
 def test_a_run_that_went_well() -> None:
-    out = report(OPENED, SENT, APPLIED, ENDED, CLOSED, bundle="/var/b")
+    out = report(OPENED, SENT, APPLIED, WEB_APPLIED, ENDED, CLOSED, bundle="/var/b")
     assert out.startswith("ROLLBACK REPORT DONE AND VERIFIED: full-rollback in production")
     assert "1 write sent: 1 away from safety, 0 of evidence" in out
     assert "3. revert-backend: done" in out
     assert "applied; every instance serves it" in out
     assert "412; at most 1 h" in out
     assert "/var/b" in out
+
+
+def test_users_that_a_run_did_not_move_are_told_first() -> None:
+    out = report(OPENED, CLOSED)
+    assert out.startswith("ROLLBACK REPORT ONLY SAFE PARTS APPLIED: USERS ARE NOT MOVED")
+    assert "backend: all users: still on 2026.11.22-2" in out
+    assert "web: all users: still on" in out
+    told = report(OPENED, SENT, CLOSED)
+    assert "backend: all users: on 2026.11.22-2 or on 2026.11.20-3, nobody can tell" in told
+    said = (RecordKind.SAID, {"effect": "revert-backend#swap", "outcome": "applied"})
+    assert "backend: all users" not in report(OPENED, SENT, said, CLOSED)
 
 
 @pytest.mark.parametrize("face", ["text", "markdown"])
