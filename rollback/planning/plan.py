@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rollback.model.base import Fact, Facts
 from rollback.model.change import Finding, Update
 from rollback.model.direction import Direction
+from rollback.model.environment import CutoverStage
 from rollback.model.plan import (
     Exposure,
     NotRolledBack,
@@ -280,12 +281,19 @@ def _target(environment: Environment) -> Facts:
         "cosmos/endpoint": environment.cosmos.endpoint,
         "cosmos/database": environment.cosmos.database,
         "platform/api_url": environment.platform.api_url,
+        "rollout/stage": _stage(environment.cutover_stage),
     }
     for name, surface in environment.surfaces:
         if surface.site is not None:
             values[f"{name}/site"] = surface.site
             values[f"{name}/hosts"] = " ".join(surface.hosts)
     return tuple(Fact(name=name, value=values[name]) for name in sorted(values))
+
+
+def _stage(stage: CutoverStage) -> str:
+    """Where the staged cutover stands: a halt stops it there (row C1)."""
+    stages = list(CutoverStage)
+    return f"{stages.index(stage) + 1} of {len(stages)}, {stage.value}; a halt stops it there"
 
 
 def directions(steps: tuple[PlannedStep, ...]) -> frozenset[Direction]:
