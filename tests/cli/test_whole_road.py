@@ -36,7 +36,7 @@ def test_plan_approve_apply_report_verify(rollback: Rollback, stage: Stage, tmp_
     assert planned.status == 0, planned.err
     assert planned.out.startswith("ROLLBACK PLAN APPLICABLE")
     assert str(plan) in planned.err
-    assert "rollout/stage: 5 of 5, broader-production-cutover; a halt stops it there" in planned.out
+    assert "5 of 5, broader-production-cutover; a halt stops it there" in planned.out
 
     signed = []
     for person, key in stage.keys:
