@@ -75,3 +75,10 @@ guard-benchmark: $(STAMP)
 .PHONY: start-benchmark
 start-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.start
+
+# Servers that nobody here wrote, from npm: a Cosmos server under the guard, Azurite under leases, evidence and the
+# mirror. Needs Node; each server starts and stops with the tests, on loopback.
+.PHONY: peers
+peers: $(STAMP)
+	npm ci --prefix tests/peers --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/pytest --no-cov tests/peers

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.errors import ProductDefect
+from rollback.model.environment import BlobStore
 from rollback.model.scope import HostKind
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollback.connectors.app_service import AppService
+    from rollback.connectors.blob_store import BlobContainer
     from rollback.connectors.cosmos import CosmosReader
     from rollback.connectors.http_hosts import HttpHost, Socket
     from rollback.connectors.object_store import ObjectStore
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment, Secret
     from rollback.model.ports import (
         ArmPort,
+        BlobPort,
         Clock,
         CosmosPort,
         EvidenceSink,
         HttpPort,
+        ObjectPort,
         Randomness,
         S3Port,
         SecretSource,
@@ -58,6 +62,7 @@ class GuardedClients:
         self._arm: AppService | None = None
         self._cosmos: CosmosReader | None = None
         self._bucket: ObjectStore | None = None
+        self._container: BlobContainer | None = None
 
     @property
     def scope(self) -> Scope:
@@ -140,6 +145,21 @@ class GuardedClients:
             self._bucket = bucket_of(self._parts.environment, self._wire, self._parts.secrets)
         return self._bucket
 
+    def blobs(self) -> BlobPort:
+        """The container of the evidence store."""
+        if self._container is None:
+            from rollback.connectors.blob_store import container_of
+
+            self._container = container_of(
+                self._parts.environment, self._wire, self._parts.secrets
+            )
+        return self._container
+
+    def objects(self) -> ObjectPort:
+        """The evidence store that machines share, whichever kind it is."""
+        shared = self._parts.environment.evidence.store
+        return self.blobs() if isinstance(shared, BlobStore) else self.s3()
+
     def evidence(self) -> EvidenceSink:
         """Where a capture of this scope puts its chunks."""
         if self._parts.sink is None:
@@ -164,7 +184,7 @@ class GuardedClients:
 
     def close(self) -> None:
         """Close every connection; never raises."""
-        for one in (*self._hosts.values(), self._arm, self._cosmos, self._bucket):
+        for one in (*self._hosts.values(), self._arm, self._cosmos, self._bucket, self._container):
             if one is not None:
                 with suppress(Exception):
                     one.close()

@@ -14,9 +14,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.crossing import Border, Failure, by_status
-from rollback.connectors.reading import read_again
+from rollback.connectors.reading import age_s, read_again
 from rollback.errors import ProductDefect
 from rollback.model.environment import S3Store
+from rollback.model.ports import StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,8 +79,13 @@ class ObjectStore:
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """(body, etag), or None where there is no such key."""
+        found = self.stored(key)
+        return None if found is None else (found.body, found.etag)
 
-        def read() -> tuple[bytes, str] | None:
+    def stored(self, key: str) -> StoredObject | None:
+        """An object with its age, None where there is no such key."""
+
+        def read() -> StoredObject | None:
             from botocore.exceptions import (  # type: ignore[import-untyped, unused-ignore]
                 ClientError,
             )
@@ -91,7 +97,9 @@ class ObjectStore:
                     if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
                         return None
                     raise
-                return found["Body"].read(), str(found["ETag"])
+                date = found["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
+                age = age_s(date, found.get("LastModified"))
+                return StoredObject(found["Body"].read(), str(found["ETag"]), age)
 
         return read_again(read, self._clock, tries=TRIES)
 

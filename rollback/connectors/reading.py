@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from rollback.errors import ConnectorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from rollback.model.ports import Clock
 
@@ -36,3 +39,16 @@ def read_again(read: Callable[[], T], clock: Clock, *, tries: int) -> T:
 
 def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ConnectorError) and error.transient
+
+
+def age_s(date: str, written: datetime | None) -> int | None:
+    """Seconds between two readings of the store's clock; None where it did not give both."""
+    if not date or written is None:
+        return None
+    try:
+        now = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    if now.tzinfo is None:
+        now = now.replace(tzinfo=UTC)
+    return max(0, int((now - written).total_seconds()))

@@ -6,10 +6,10 @@ import posixpath
 from typing import TYPE_CHECKING, Final
 
 from rollback.evidence.chunks import STORED_BYTES_MAX
-from rollback.guard.rules.perimeter import store_hosts
+from rollback.guard.rules.perimeter import store_place
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import FileWrite, HttpWrite, Purpose, SelfAddressedBody
-from rollback.model.environment import FolderStore, S3Store
+from rollback.model.environment import BlobStore, FolderStore, S3Store
 
 if TYPE_CHECKING:
     from rollback.model.effect import Effect
@@ -32,15 +32,18 @@ def evidence_effects(
     evidence = environment.evidence
     made: list[Effect] = []
     store = evidence.store
-    if isinstance(store, S3Store):
-        path_style, virtual = store_hosts(store)
-        custom = store.endpoint is not None
-        root = f"/{store.bucket}/" if custom else "/"
+    if isinstance(store, S3Store | BlobStore):
+        host, root = store_place(store)
+        where = (
+            f"bucket {store.bucket}"
+            if isinstance(store, S3Store)
+            else f"container {store.container}"
+        )
         made.append(
             HttpWrite(
                 id=f"{step}#{change}",
                 method="PUT",
-                host=path_style if custom else virtual,
+                host=host,
                 path=f"{root}{store.prefix}{CHUNK_PATH}",
                 body=SelfAddressedBody(bytes_max=STORED_BYTES_MAX),
                 condition="create-only",
@@ -48,7 +51,7 @@ def evidence_effects(
                 direction=Direction.NEITHER,
                 purpose=Purpose.EVIDENCE,
                 undo=_KEPT,
-                says=f"create chunks of evidence in bucket {store.bucket}",
+                says=f"create chunks of evidence in {where}",
             )
         )
     elif isinstance(store, FolderStore):

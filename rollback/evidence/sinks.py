@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.model.effect import Effect
-    from rollback.model.ports import PermissionLedger, S3Port
+    from rollback.model.ports import ObjectPort, PermissionLedger
     from rollback.model.scope import Scope, Shape
 
 
@@ -65,19 +65,19 @@ def sink_of(
     scope: Scope,
     ledger: PermissionLedger,
     *,
-    s3: Callable[[], S3Port],
+    objects: Callable[[], ObjectPort],
     prefix: str,
     redact: Callable[[str], str],
 ) -> SpoolingSink:
     """The sink that a scope's permissions allow.
 
-    s3: opens the bucket, asked only where the scope may write to it. prefix: of the bucket's keys.
-    redact: blots secret values out of a text.
+    objects: opens the shared store, asked only where the scope may write to it.
+    prefix: of the store's keys. redact: blots secret values out of a text.
     """
     store: ChunkStore | None = None
     spool: ChunkStore | None = None
     for effect in scope.permissions:
-        made = _store_of(effect, ledger, s3, prefix)
+        made = _store_of(effect, ledger, objects, prefix)
         if effect.id.endswith(SPOOL):
             spool = spool or made
         else:
@@ -86,14 +86,14 @@ def sink_of(
 
 
 def _store_of(
-    effect: Effect, ledger: PermissionLedger, s3: Callable[[], S3Port], prefix: str
+    effect: Effect, ledger: PermissionLedger, objects: Callable[[], ObjectPort], prefix: str
 ) -> ChunkStore | None:
     if effect.purpose is not Purpose.EVIDENCE:
         return None
     if isinstance(effect, FileWrite):
         return FolderStore(Path(effect.path), _spender(ledger, effect.id))
     if isinstance(effect, HttpWrite) and isinstance(effect.body, SelfAddressedBody):
-        return BucketStore(s3(), effect, prefix)
+        return BucketStore(objects(), effect, prefix)
     return None
 
 

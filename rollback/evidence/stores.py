@@ -1,4 +1,4 @@
-"""Where chunks are kept: a local folder, or a bucket. Both create and never replace.
+"""Where chunks are kept: a local folder, or a shared store. Both create and never replace.
 
 A chunk that is there already is read back and not sent again; one that is there and is not what its
 name says is damage, and is told.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rollback.model.effect import HttpWrite
-    from rollback.model.ports import S3Port
+    from rollback.model.ports import ObjectPort
 
 CHUNKS = "chunks"
 EXISTS = 412
@@ -93,7 +93,7 @@ class FolderStore:
 class BucketStore:
     """Chunks as objects under ``<prefix>chunks/``, created only, read back after."""
 
-    def __init__(self, port: S3Port, effect: HttpWrite, prefix: str) -> None:
+    def __init__(self, port: ObjectPort, effect: HttpWrite, prefix: str) -> None:
         """effect: the permission that every chunk spends on the wire."""
         self._port = port
         self._effect = effect

@@ -19,6 +19,9 @@ Path = tuple[str | int, ...]
 Broken = tuple[Path, str, str]
 """Where, what is wrong, what was expected."""
 
+_SHARED = ("s3", "azure-blob")
+"""Kinds of store that machines share."""
+
 
 def broken_rules(tree: Tree) -> Iterator[Broken]:
     """Every rule the tree breaks."""
@@ -171,21 +174,21 @@ def _releases(path: Path, surface: dict[str, Any]) -> Iterator[Broken]:
 
 def _stores(tree: Tree) -> Iterator[Broken]:
     lease, evidence = (_at(tree, name, "store", "kind") for name in ("lease", "evidence"))
-    if lease == "s3" and evidence != "s3":
+    if lease in _SHARED and evidence != lease:
         yield (
             ("lease", "store"),
-            "an s3 lease without an s3 evidence store, whose bucket it uses",
-            "evidence.store: {kind: s3, ...}",
+            f"a lease of kind {lease} without an evidence store of that kind, whose place it uses",
+            f"evidence.store: {{kind: {lease}, ...}}",
         )
 
 
 def _production(tree: Tree) -> Iterator[Broken]:
     """What production needs and other kinds may do without."""
-    if _at(tree, "lease", "store", "kind") != "s3":
+    if _at(tree, "lease", "store", "kind") not in _SHARED:
         yield (
             ("lease",),
             "production with a lease that protects this machine only",
-            "lease: {store: {kind: s3}}, shared between machines",
+            "lease: {store: {kind: s3}} or {kind: azure-blob}, shared between machines",
         )
     if not _at(tree, "approvals", "allowed_signers"):
         yield (

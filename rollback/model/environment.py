@@ -248,10 +248,29 @@ class S3Store(Frozen):
     retention_days: Annotated[int, Field(ge=0)] = 0
 
 
+class BlobStore(Frozen):
+    """Evidence in a container of Azure Blob storage, with an immutability policy. Create-only.
+
+    endpoint: the account's blob address. key: an account key; without one, the credential of
+    `azure`. retention_days: how long the service keeps each piece of evidence from change.
+    """
+
+    kind: Literal["azure-blob"] = "azure-blob"
+    endpoint: Url
+    container: Annotated[str, Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")]
+    prefix: str = ""
+    key: SecretRef | None = None
+    retention_days: Annotated[int, Field(ge=0)] = 0
+
+
+SharedStore = S3Store | BlobStore
+"""A store that machines share."""
+
+
 class Evidence(Frozen):
     """Where evidence goes, and how much of it."""
 
-    store: Annotated[FolderStore | S3Store, Field(discriminator="kind")] | None = None
+    store: Annotated[FolderStore | S3Store | BlobStore, Field(discriminator="kind")] | None = None
     redact: tuple[str, ...] = ()
     bytes_max: Annotated[int, Field(gt=0)] = 2**30
     chunks_max: Annotated[int, Field(gt=0)] = 20_000
@@ -272,10 +291,17 @@ class S3Lease(Frozen):
     prefix: str = "leases/"
 
 
+class BlobLease(Frozen):
+    """A lease in a container of Azure Blob storage, by etags: shared between machines."""
+
+    kind: Literal["azure-blob"] = "azure-blob"
+    prefix: str = "leases/"
+
+
 class Lease(Frozen):
     """The exclusive right to change what a plan changes."""
 
-    store: Annotated[FolderLease | S3Lease, Field(discriminator="kind")] = FolderLease()
+    store: Annotated[FolderLease | S3Lease | BlobLease, Field(discriminator="kind")] = FolderLease()
     ttl_s: Seconds = 60
     renew_s: Seconds = 15
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollback.evidence.bundle import Sealing, seal
 from rollback.evidence.stores import FolderStore as Folder
-from rollback.model.environment import FolderStore, S3Store
+from rollback.model.environment import BlobStore, FolderStore, S3Store
 from rollback.rendering.faces import render_report
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def _store_in_words(setting: Setting) -> str:
     store = setting.environment.evidence.store
     if isinstance(store, S3Store):
         return f"bucket {store.bucket}"
+    if isinstance(store, BlobStore):
+        return f"container {store.container}"
     return f"folder {store.path}" if isinstance(store, FolderStore) else "local folder of the plan"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus, RollbackError
-from rollback.model.environment import S3Store
+from rollback.model.environment import BlobStore, S3Store
 from rollback.model.scope import Phase, Scope
 from rollback.planning.left_on import left_on
 from rollback.running.fold import fold
@@ -73,10 +73,10 @@ def sealed(
     scope = Scope(run=directory.run, step="seal-bundle", phase=Phase.OBSERVE)
     clients = sitting.opener(scope)
 
-    def from_bucket(name: str) -> bytes | None:
-        if not isinstance(store, S3Store):
+    def from_store(name: str) -> bytes | None:
+        if not isinstance(store, S3Store | BlobStore):
             return None
-        found = clients.s3().get(f"{store.prefix}chunks/{name}")
+        found = clients.objects().get(f"{store.prefix}chunks/{name}")
         return None if found is None else found[0]
 
     try:
@@ -87,7 +87,7 @@ def sealed(
             journal,
             sitting.evidence,
             result.next_moves,
-            from_bucket,
+            from_store,
         )
     except RollbackError as error:
         sitting.say("not sealed", "bundle", str(error))

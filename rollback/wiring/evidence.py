@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.evidence.sinks import sink_of
-from rollback.model.environment import S3Store
+from rollback.model.environment import BlobStore, S3Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.guard.wire import Wire
-    from rollback.model.ports import EvidenceSink, PermissionLedger, S3Port
+    from rollback.model.ports import EvidenceSink, ObjectPort, PermissionLedger
     from rollback.wiring.operator import Setting
 
 
 def sink_for(
-    setting: Setting, ledger: PermissionLedger, s3: Callable[[Wire], S3Port]
+    setting: Setting, ledger: PermissionLedger, objects: Callable[[Wire], ObjectPort]
 ) -> Callable[[Wire], EvidenceSink]:
     """Makes the sink that a scope's permissions allow."""
     store = setting.environment.evidence.store
-    prefix = store.prefix if isinstance(store, S3Store) else ""
+    prefix = store.prefix if isinstance(store, S3Store | BlobStore) else ""
 
     def sink(wire: Wire) -> EvidenceSink:
         return sink_of(
             wire.scope,
             ledger,
-            s3=lambda: s3(wire),
+            objects=lambda: objects(wire),
             prefix=prefix,
             redact=setting.secrets.redact,
         )

@@ -1,4 +1,4 @@
-"""The lease of an environment: a folder of this machine, or a bucket that machines share."""
+"""The lease of an environment: a folder of this machine, or a store that machines share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import LeaseHeld, RollbackError
 from rollback.model.base import facts
-from rollback.model.environment import FolderLease, S3Lease
+from rollback.model.environment import FolderLease
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.running.lease.folder import folder_lease
-from rollback.running.lease.s3 import s3_lease
+from rollback.running.lease.objects import object_lease
 from rollback.wiring.upkeep import lease_effects
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ MAIN = "run"
 
 
 def lease_of(setting: Setting, opener: Opener, run: str) -> Lease:
-    """The lease store the environment names: a bucket machines share, or a folder."""
+    """The lease store the environment names: one that machines share, or a folder."""
     named = setting.environment.lease
     permitted = lease_effects(setting.environment)
-    if isinstance(named.store, S3Lease) and permitted:
+    if not isinstance(named.store, FolderLease) and permitted:
         create, replace = permitted
         clients = opener(Scope(run=run, step="lease", phase=Phase.APPLY, permissions=permitted))
-        return s3_lease(
-            clients.s3(),
+        return object_lease(
+            clients.objects(),
             named.store.prefix,
             setting.clock,
             setting.randomness,

@@ -70,9 +70,8 @@ class Sitting:
             randomness=setting.randomness,
             digest_key=setting.randomness.hex(32).encode(),
         )
-        parts = replace(
-            parts, sink=sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).s3())
-        )
+        sink = sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).objects())
+        parts = replace(parts, sink=sink)
         opener = Opener(
             setting.environment,
             parts,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from rollback.guard.rules.perimeter import store_hosts
+from rollback.guard.rules.perimeter import store_place
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, FileWrite, HttpWrite, Purpose
-from rollback.model.environment import S3Lease, S3Store
+from rollback.model.environment import BlobStore, FolderLease, S3Store
 
 if TYPE_CHECKING:
     from rollback.model.effect import Effect
@@ -36,17 +36,16 @@ def upkeep_effects(environment: Environment, evidence_path: str) -> tuple[Effect
 def lease_effects(environment: Environment) -> tuple[HttpWrite, ...]:
     """Create and replace of the lease's objects; none where the lease is a folder's."""
     store, lease = environment.evidence.store, environment.lease.store
-    if not (isinstance(store, S3Store) and isinstance(lease, S3Lease)):
+    if isinstance(lease, FolderLease) or not isinstance(store, S3Store | BlobStore):
         return ()
-    path_style, virtual = store_hosts(store)
-    custom = store.endpoint is not None
-    root = f"/{store.bucket}/" if custom else "/"
+    host, root = store_place(store)
+    where = store.bucket if isinstance(store, S3Store) else store.container
 
     def effect(name: str, condition: Literal["create-only", "if-match"], says: str) -> HttpWrite:
         return HttpWrite(
             id=name,
             method="PUT",
-            host=path_style if custom else virtual,
+            host=host,
             path=f"{root}{lease.prefix}{{key}}",
             body=BoundedBody(bytes_max=LEASE_BYTES_MAX),
             condition=condition,
@@ -58,6 +57,6 @@ def lease_effects(environment: Environment) -> tuple[HttpWrite, ...]:
         )
 
     return (
-        effect(LEASE_CREATE, "create-only", f"take the lease in bucket {store.bucket}"),
-        effect(LEASE_REPLACE, "if-match", f"renew or release the lease in bucket {store.bucket}"),
+        effect(LEASE_CREATE, "create-only", f"take the lease in {where}"),
+        effect(LEASE_REPLACE, "if-match", f"renew or release the lease in {where}"),
     )

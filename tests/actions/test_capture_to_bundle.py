@@ -62,7 +62,7 @@ def sink(under: Opened) -> EvidenceSink:
     return sink_of(
         under.wire.scope,
         under.ledger,
-        s3=under.clients.s3,
+        objects=under.clients.objects,
         prefix=PREFIX,
         redact=under.secrets.redact,
     )

@@ -41,7 +41,7 @@ def folder_sink(under: Opened) -> EvidenceSink:
     return sink_of(
         under.wire.scope,
         under.ledger,
-        s3=under.clients.s3,
+        objects=under.clients.objects,
         prefix="",
         redact=under.secrets.redact,
     )

@@ -6,13 +6,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
+from rollback.model.ports import StoredObject
 
 if TYPE_CHECKING:
     from rollback.model.effect import HttpWrite
 
 
 class MemoryBucket:
-    """An `S3Port` in memory. fails: raised by every create; drops: stores, then loses the answer."""
+    """An `ObjectPort` in memory. fails: raised by every create; drops: stores, then loses the answer."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -23,6 +24,10 @@ class MemoryBucket:
     def get(self, key: str) -> tuple[bytes, str] | None:
         found = self.objects.get(key)
         return None if found is None else (found, hashlib.sha256(found).hexdigest())
+
+    def stored(self, key: str) -> StoredObject | None:
+        found = self.get(key)
+        return None if found is None else StoredObject(*found)
 
     def keys(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(key for key in self.objects if key.startswith(prefix)))

@@ -178,6 +178,7 @@ def test_a_variable_that_holds_a_secret_is_not_put_into_text(name: str) -> None:
         ("backend@sha256:1", "backend:latest", "a tag is not an identity"),
         ("store: {kind: s3, prefix: leases/}", "store: {kind: folder}", "protects this machine only"),
         ("store: {kind: s3, prefix: leases/}", "store: {kind: s4}", "kind: one of 'folder', 's3'"),
+        ("store: {kind: s3, prefix: leases/}", "store: {kind: azure-blob}", "without an evidence store of that kind"),
         ("allowed_signers: production", "# production", "production without anybody who may approve"),
         ("required: 2", "required: 1", "fewer than two approvals"),
         ("journal_mirror: true", "journal_mirror: false", "without a mirror"),

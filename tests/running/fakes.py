@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rollback.errors import ConnectorError
 from rollback.model.effect import HttpWrite
+from rollback.model.ports import StoredObject
 from rollback.running.disk import RealDisk
 
 START = datetime(2026, 11, 23, 9, 36, tzinfo=UTC)
@@ -94,15 +95,23 @@ class SmallDisk(RealDisk):
 
 @dataclass
 class MemoryBucket:
-    """`S3Port` in memory. lose: what becomes of the next writes (see `LOSSES`)."""
+    """`ObjectPort` in memory. lose: what becomes of the next writes (see `LOSSES`).
+
+    age_s: how old its clock says that everything is.
+    """
 
     objects: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     lose: list[str] = field(default_factory=list)
     writes: int = 0
+    age_s: int | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         return self.objects.get(key)
+
+    def stored(self, key: str) -> StoredObject | None:
+        found = self.objects.get(key)
+        return None if found is None else StoredObject(*found, age_s=self.age_s)
 
     def keys(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(key for key in self.objects if key.startswith(prefix)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rollback.guard.rules.json_body import NotOneReadingError, digest, parse
 from rollback.guard.rules.judge import locate
+from rollback.guard.rules.perimeter import store_place
 from rollback.guard.rules.request import NO_REWRITE, PLAN_IS_PERMISSION, Denial
 from rollback.guard.rules.shapes import ARM_SITE, IMAGE, settings_denial, write_without_shape
 from rollback.guard.rules.verdicts import denied, deny
@@ -20,7 +21,7 @@ from rollback.model.effect import (
     Purpose,
     SelfAddressedBody,
 )
-from rollback.model.environment import S3Lease, S3Store
+from rollback.model.environment import BlobStore, FolderLease, S3Store, SharedStore
 from rollback.model.scope import GuardVerdict, HostKind, VerdictKind
 
 if TYPE_CHECKING:
@@ -185,23 +186,29 @@ def _image(value: str, surface: Surface) -> Denial | None:
 
 def _store(effect: HttpWrite, environment: Environment) -> Denial | None:
     store = environment.evidence.store
-    if not isinstance(store, S3Store):
-        return _off("effect.store", "no bucket is configured")
+    if not isinstance(store, S3Store | BlobStore):
+        return _off("effect.store", "no store that machines share is configured")
     if effect.purpose not in {Purpose.EVIDENCE, Purpose.LEASE, Purpose.HOLD}:
         return _off("effect.store", "the store takes evidence, leases and holds only")
     if effect.condition == "if-match" and effect.purpose not in _REPLACING:
         return _off("effect.store", "evidence is created, never replaced")
     if effect.query:
         return _off("effect.store", "a store write has no query")
-    virtual = effect.host.startswith(f"{store.bucket}.")
-    root = "/" if virtual else f"/{store.bucket}/"
+    root = _root(effect, store)
     prefixes = [f"{root}{store.prefix}"]
     lease = environment.lease.store
-    if effect.purpose is Purpose.LEASE and isinstance(lease, S3Lease):
+    if effect.purpose is Purpose.LEASE and not isinstance(lease, FolderLease):
         prefixes.append(f"{root}{lease.prefix}")
     if not any(effect.path.startswith(prefix) for prefix in prefixes):
-        return _off("effect.store", "outside the configured bucket and prefix")
+        return _off("effect.store", "outside the configured place and prefix")
     return None
+
+
+def _root(effect: HttpWrite, store: SharedStore) -> str:
+    """The path before the store's keys, at the host that the effect names."""
+    if isinstance(store, S3Store):
+        return "/" if effect.host.startswith(f"{store.bucket}.") else f"/{store.bucket}/"
+    return store_place(store)[1]
 
 
 def _channel(effect: HttpWrite, environment: Environment) -> Denial | None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from rollback.guard.rules.exchange import MANAGED_IDENTITY
 from rollback.guard.rules.normal import METADATA_HOST
-from rollback.model.environment import S3Store
+from rollback.model.environment import BlobStore, S3Store, SharedStore
 from rollback.model.scope import CredentialExchange, GuardedHost, HostKind, Perimeter
 
 if TYPE_CHECKING:
@@ -30,13 +30,24 @@ def host_of(url: str) -> str:
     return name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 (https)
 
 
-def store_hosts(store: S3Store) -> tuple[str, ...]:
-    """Where a bucket answers: its endpoint, or the region's path-style and virtual hosts."""
+def store_hosts(store: SharedStore) -> tuple[str, ...]:
+    """Where a store answers: its endpoint, or the region's path-style and virtual hosts."""
+    if isinstance(store, BlobStore):
+        return (host_of(store.endpoint),)
     if store.endpoint is not None:
         host = host_of(store.endpoint)
         return (host, f"{store.bucket}.{host}")
     regional = f"s3.{store.region}.amazonaws.com"
     return (regional, f"{store.bucket}.{regional}")
+
+
+def store_place(store: SharedStore) -> tuple[str, str]:
+    """The host a store is written at, and the path before its keys."""
+    if isinstance(store, BlobStore):
+        base = urlsplit(store.endpoint).path.rstrip("/")
+        return host_of(store.endpoint), f"{base}/{store.container}/"
+    path_style, virtual = store_hosts(store)
+    return (virtual, "/") if store.endpoint is None else (path_style, f"/{store.bucket}/")
 
 
 def surface_hosts(surface: Surface) -> tuple[str, ...]:
@@ -88,7 +99,7 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901 (a list o
     for exchange in exchanges:
         if exchange.host not in found:
             add(exchange.host, HostKind.IDENTITY)
-    if isinstance(environment.evidence.store, S3Store):
+    if isinstance(environment.evidence.store, S3Store | BlobStore):
         for host in store_hosts(environment.evidence.store):
             add(host, HostKind.STORE)
     for channel in environment.channels:

@@ -4,7 +4,7 @@ P1  method, host, path and every query pair are the permission's
 P2  the condition header is there where the permission asks for one
 P3  the body is the permitted one: none; exact by the digest of its canonical form; self-addressed
     by its own digest; bounded in size, never at Resource Manager, a surface or Cosmos
-P4  nothing in the headers makes another write of it (copy source, access rights)
+P4  nothing in the headers makes another write of it (copy source, access rights, kind of blob)
 P5  one send is left
 """
 
@@ -40,12 +40,17 @@ _KEY: Final = re.compile(
 _BOUNDED_KINDS: Final = frozenset({HostKind.STORE, HostKind.CHANNEL})
 _JSON_KINDS: Final = frozenset({HostKind.ARM, HostKind.PIPELINE})
 _STORE_HEADERS: Final = re.compile(
-    r"(?!x-amz-)[a-z0-9-]+"
+    r"(?!x-amz-|x-ms-)[a-z0-9-]+"
     r"|x-amz-(?:date|content-sha256|security-token|expected-bucket-owner|user-agent|request-id"
     r"|sdk-checksum-algorithm|checksum-[a-z0-9]+|object-lock-mode|object-lock-retain-until-date"
     r"|server-side-encryption(?:-aws-kms-key-id|-bucket-key-enabled)?)"
+    r"|x-ms-(?:date|version|client-request-id|return-client-request-id|blob-type"
+    r"|blob-content-(?:type|md5)|content-crc64|immutability-policy-(?:until-date|mode))"
 )
-"""Headers a store write may have: no copy source, no access rights, no tags, no redirect."""
+"""Headers a store write may have: no copy source, no access rights, no tags, no redirect, no lease
+or key of somebody else's."""
+
+_BLOCK_BLOB: Final = "blockblob"
 
 
 def _off(rule: str, reason: str) -> Denial:
@@ -72,6 +77,8 @@ def judge_write(
         for name in request.headers:
             if not _STORE_HEADERS.fullmatch(name):  # P4
                 return denied(_off("header", f"a store write may not carry {name}"))
+        if request.headers.get("x-ms-blob-type", _BLOCK_BLOB).lower() != _BLOCK_BLOB:  # P4
+            return denied(_off("header", "a blob is written whole, as one block blob"))
     nearest = _off("none", f"no permission of this step covers this {request.method}")
     for effect in effects:
         if not isinstance(effect, HttpWrite) or not _same_target(request, effect):

@@ -6,7 +6,7 @@ that a permission in a hand-edited plan opens nothing that no shape names.
 S1  Cosmos, backend, web, platform-service and identity hosts: no write has a shape
 S2  Resource Manager: swap; ramp rules, auto-swap target, image by digest; start and stop of a slot
 S3  pipelines: disable a workflow, cancel a run, reject pending deployments
-S4  store: PUT that creates only, or that replaces exactly what was read
+S4  store (bucket or container): PUT that creates only, or that replaces exactly what was read
 S5  channel: POST
 """
 

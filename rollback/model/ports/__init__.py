@@ -31,13 +31,16 @@ from rollback.model.ports.runtime import (
 from rollback.model.ports.systems import (
     Answer,
     ArmPort,
+    BlobPort,
     Clients,
     CosmosPort,
     EvidenceSink,
     HttpPort,
+    ObjectPort,
     Page,
     S3Port,
     SocketHello,
+    StoredObject,
 )
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "ActionPlan",
     "Answer",
     "ArmPort",
+    "BlobPort",
     "Catalogue",
     "Check",
     "Clients",
@@ -58,6 +62,7 @@ __all__ = [
     "Lease",
     "LeaseGrant",
     "Look",
+    "ObjectPort",
     "Page",
     "Performed",
     "PermissionLedger",
@@ -68,5 +73,6 @@ __all__ = [
     "SecretSource",
     "SocketHello",
     "StepContext",
+    "StoredObject",
     "Verification",
 ]

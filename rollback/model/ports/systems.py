@@ -153,11 +153,27 @@ class CosmosPort(Protocol):
         ...
 
 
-class S3Port(Protocol):
-    """A bucket. Writes are create-only unless they name the etag they replace."""
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as it is stored.
+
+    age_s: since it was written, by the store's own clock; None where the store does not say.
+    """
+
+    body: bytes
+    etag: str
+    age_s: int | None = None
+
+
+class ObjectPort(Protocol):
+    """A store that machines share. Writes create only, or name the etag that they replace."""
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """(body, etag), or None where there is no such key."""
+        ...
+
+    def stored(self, key: str) -> StoredObject | None:
+        """Like `get`, with the object's age."""
         ...
 
     def keys(self, prefix: str) -> tuple[str, ...]: ...
@@ -169,6 +185,14 @@ class S3Port(Protocol):
     def replace(self, effect: HttpWrite, key: str, body: bytes, etag: str) -> str:
         """Replace exactly what was read. Raises ConnectorError status 412 where it changed."""
         ...
+
+
+class S3Port(ObjectPort, Protocol):
+    """A bucket."""
+
+
+class BlobPort(ObjectPort, Protocol):
+    """A container of Azure Blob storage."""
 
 
 class EvidenceSink(Protocol):
@@ -197,6 +221,12 @@ class Clients(Protocol):
     def arm(self) -> ArmPort: ...
     def cosmos(self) -> CosmosPort: ...
     def s3(self) -> S3Port: ...
+    def blobs(self) -> BlobPort: ...
+
+    def objects(self) -> ObjectPort:
+        """The evidence store that machines share, whichever kind it is."""
+        ...
+
     def evidence(self) -> EvidenceSink: ...
 
     def secret(self, secret: Secret) -> str:

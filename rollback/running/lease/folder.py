@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ConnectorError
 from rollback.running.disk import sync_directory
 from rollback.running.lease.document import LeaseDocument, file_name, read_document
-from rollback.running.lease.scoped import Changed, ScopedLease
+from rollback.running.lease.scoped import Changed, Found, ScopedLease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,15 +30,15 @@ class FolderPlace:
         """folder: made when first written."""
         self._folder = folder
 
-    def read(self, scope: str) -> tuple[LeaseDocument, str] | None:
-        """(document, SHA-256 of its bytes)."""
+    def read(self, scope: str) -> Found | None:
+        """What is written there; its version is the SHA-256 of its bytes."""
         try:
             data = (self._folder / file_name(scope)).read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _failed(self._folder, error) from error
-        return read_document(data, scope), _version(data)
+        return Found(read_document(data, scope), _version(data))
 
     def write(self, document: LeaseDocument, version: str | None) -> str:
         """Write over exactly `version`."""
@@ -47,7 +47,7 @@ class FolderPlace:
         try:
             with self._alone(path):
                 found = self.read(document.scope)
-                if (None if found is None else found[1]) != version:
+                if (None if found is None else found.version) != version:
                     raise Changed
                 part = path.with_suffix(".part")
                 descriptor = os.open(

@@ -6,8 +6,9 @@ The rules, cited by number in the code:
 - L2 a scope is free when nothing is written, when it is given up, or when it is the taker's own
   (the same holder: a resumed run). A holder that only observes is preempted by one that does more.
 - L3 otherwise it can be taken when it expired: by the wall clock and a margin, where taker and
-  holder share one (`wall_clock`); or after it stood unchanged for its whole TTL while we watched,
-  on our own monotonic clock.
+  holder share one (`wall_clock`); by the store's own clock, where the store says how long ago it
+  was written; or after it stood unchanged for its whole TTL while we watched, on our own monotonic
+  clock. Wall clocks of two machines are never compared.
 - L4 every taking raises the fence; nothing lowers it.
 - L5 a grant's deadline counts from before the write was sent, on our monotonic clock.
 - L6 a write whose answer was lost is resolved by reading: our own token and beat mean that it took.
@@ -42,6 +43,15 @@ class Changed(Exception):
     """Somebody else wrote in between."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is written at one scope. age_s: since then, by the place's own clock if it has one."""
+
+    document: LeaseDocument
+    version: str
+    age_s: int | None = None
+
+
 class Place(Protocol):
     """Where documents are: read, and write only over what was read."""
 
@@ -55,8 +65,8 @@ class Place(Protocol):
         """True when everybody who uses it reads the same wall clock."""
         ...
 
-    def read(self, scope: str) -> tuple[LeaseDocument, str] | None:
-        """(document, version), None where nothing was ever written."""
+    def read(self, scope: str) -> Found | None:
+        """What is written there, None where nothing ever was."""
         ...
 
     def write(self, document: LeaseDocument, version: str | None) -> str:
@@ -122,7 +132,7 @@ class ScopedLease:
     def show(self, scope: str) -> LeaseDocument | None:
         """Who is written there, held or given up; None where nobody ever was."""
         found = self._place.read(scope)
-        return None if found is None else found[0]
+        return None if found is None else found.document
 
     # --- one scope -------------------------------------------------------------------------
 
@@ -131,8 +141,8 @@ class ScopedLease:
             found = self._place.read(scope)
             took_over = ""
             if found is not None:
-                took_over = self._may_take(found[0], found[1], holder, doing)
-            fence = 1 if found is None else found[0].fence + 1  # L4
+                took_over = self._may_take(found, holder, doing)
+            fence = 1 if found is None else found.document.fence + 1  # L4
             document = LeaseDocument(
                 scope=scope,
                 holder=holder,
@@ -145,7 +155,7 @@ class ScopedLease:
                 ttl_s=self._ttl_s,
             )
             try:
-                version, deadline = self._write(document, None if found is None else found[1])
+                version, deadline = self._write(document, None if found is None else found.version)
             except Changed:
                 continue
             return _Held(document, version, deadline, took_over)
@@ -155,8 +165,9 @@ class ScopedLease:
             hint="try again; halts need no lease: `rollback apply --only-safe`",
         )
 
-    def _may_take(self, document: LeaseDocument, version: str, holder: str, doing: str) -> str:
+    def _may_take(self, found: Found, holder: str, doing: str) -> str:
         """Return whom it is taken from, empty for nobody. Raises LeaseHeld (L2, L3)."""
+        document = found.document
         if not document.held:
             return ""
         whom = f"{document.holder} (at {document.doing})"
@@ -170,7 +181,9 @@ class ScopedLease:
             return whom
         if self._place.wall_clock and passed_s > -MARGIN_S:
             raise held_by(document, self._clock.now())
-        if self._stands_still(document, version):
+        if found.age_s is not None and found.age_s > ends_in_s:
+            return whom
+        if self._stands_still(document, found.version):
             return whom
         raise held_by(document, self._clock.now())
 
@@ -180,7 +193,7 @@ class ScopedLease:
         while self._clock.monotonic() <= until:
             self._clock.sleep(max(document.ttl_s / _LOOKS, 0.05))
             found = self._place.read(document.scope)
-            if found is None or found[1] != version:
+            if found is None or found.version != version:
                 return False
         return True
 
@@ -197,11 +210,11 @@ class ScopedLease:
                 version, deadline = self._write(document, held.version)
             except Changed:
                 found = self._place.read(scope)
-                if found is None or not self._ours(found[0]):
+                if found is None or not self._ours(found.document):
                     self._held.pop(scope, None)
                     raise self._lost(scope, found) from None
                 # L6: an earlier renewal took, although its answer was lost.
-                held = replace(held, document=found[0], version=found[1])
+                held = replace(held, document=found.document, version=found.version)
                 self._held[scope] = held
                 continue
             held = replace(held, document=document, version=version, deadline=deadline)
@@ -209,9 +222,9 @@ class ScopedLease:
             return held
         raise held_by(held.document, self._clock.now(), lost=True)
 
-    def _lost(self, scope: str, found: tuple[LeaseDocument, str] | None) -> LeaseHeld:
+    def _lost(self, scope: str, found: Found | None) -> LeaseHeld:
         if found is not None:
-            return held_by(found[0], self._clock.now(), lost=True)
+            return held_by(found.document, self._clock.now(), lost=True)
         msg = f"what was written about the lease on {scope} is gone"
         return LeaseHeld("lease.lost", msg, hint="`rollback resume` takes it again")
 
@@ -221,8 +234,8 @@ class ScopedLease:
             return self._place.write(document, version), deadline
         except ConnectorError:
             found = self._place.read(document.scope)  # L6
-            if found is not None and found[0].same_write(document):
-                return found[1], deadline
+            if found is not None and found.document.same_write(document):
+                return found.version, deadline
             raise
 
     def _ours(self, document: LeaseDocument) -> bool:
@@ -235,9 +248,9 @@ class ScopedLease:
                 continue
             try:
                 found = self._place.read(scope)
-                if found is not None and self._ours(found[0]):
-                    given = found[0].model_copy(update={"held": False, "doing": "given up"})
-                    self._place.write(given, found[1])
+                if found is not None and self._ours(found.document):
+                    given = found.document.model_copy(update={"held": False, "doing": "given up"})
+                    self._place.write(given, found.version)
             except (RollbackError, Changed):
                 continue
 

@@ -8,8 +8,8 @@ from collections import Counter
 
 from rollback.guard.rules.judge import judge
 from rollback.guard.rules.perimeter import perimeter_of
-from rollback.model.scope import Phase, Scope, VerdictKind
-from tests.guard.rules.generator import EFFECTS, KINDS, TOKENS, case
+from rollback.model.scope import Perimeter, Phase, Scope, VerdictKind
+from tests.guard.rules.generator import BLOBS, EFFECTS, KINDS, TOKENS, case
 from tests.guard.rules.oracle import oracle
 from tests.guard.support import environment
 
@@ -17,7 +17,7 @@ from tests.guard.support import environment
 def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
     """Every question on which guard and oracle differ, and how often each rule decided."""
     chance = random.Random(seed)
-    perimeter = perimeter_of(environment())
+    perimeter = _perimeter()
     scopes = {phase: Scope(run="r", step="s", phase=phase, permissions=EFFECTS) for phase in Phase}
     found: list[str] = []
     rules: Counter[str] = Counter()
@@ -42,6 +42,15 @@ def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
         if answer != expected:
             found.append(f"guard {answer} ({verdict.rule}), oracle {expected}: {question}")
     return found, rules
+
+
+def _perimeter() -> Perimeter:
+    """The hosts of an environment that has a bucket, and of one that has a container."""
+    store = {"kind": "azure-blob", "endpoint": f"https://{BLOBS}", "container": "evidence"}
+    bucket = perimeter_of(environment())
+    container = perimeter_of(environment(evidence={"store": store}))
+    more = tuple(host for host in container.hosts if bucket.find(host.host) is None)
+    return bucket.model_copy(update={"hosts": (*bucket.hosts, *more)})
 
 
 def main() -> int:

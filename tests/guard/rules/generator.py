@@ -15,6 +15,7 @@ from tests.guard.support import ACCOUNT, SITES, exact, swap
 BACKEND = f"{names.BACKEND}.azurewebsites.net"
 WEB = f"{names.WEB}.azurewebsites.net"
 BUCKET = f"{names.EVIDENCE_BUCKET}.s3.eu-west-1.amazonaws.com"
+BLOBS = "trading.blob.core.windows.net"
 KINDS = {
     names.COSMOS_HOST: "cosmos",
     names.ARM_HOST: "arm",
@@ -26,6 +27,7 @@ KINDS = {
     names.LOGIN_HOST: "identity",
     "s3.eu-west-1.amazonaws.com": "store",
     BUCKET: "store",
+    BLOBS: "store",
     names.WEBHOOK_HOST: "channel",
     names.GITHUB_HOST: "pipeline",
 }
@@ -49,6 +51,16 @@ EFFECTS: tuple[HttpWrite, ...] = (
     HttpWrite(
         id="lease", method="PUT", host=BUCKET, path="/evidence/leases/{key}",
         body=BoundedBody(bytes_max=64), condition="create-only", times_max=9,
+        direction=Direction.NEITHER, purpose=Purpose.LEASE, undo=_UNDO,
+    ),
+    HttpWrite(
+        id="blobs", method="PUT", host=BLOBS, path="/evidence/chunks/{sha256}",
+        body=SelfAddressedBody(bytes_max=64), condition="create-only", times_max=9,
+        direction=Direction.NEITHER, purpose=Purpose.EVIDENCE, undo=_UNDO,
+    ),
+    HttpWrite(
+        id="renew", method="PUT", host=BLOBS, path="/evidence/leases/{key}",
+        body=BoundedBody(bytes_max=64), condition="if-match", times_max=9,
         direction=Direction.NEITHER, purpose=Purpose.LEASE, undo=_UNDO,
     ),
     HttpWrite(
@@ -122,6 +134,16 @@ SEEDS: tuple[Request, ...] = (
         (("If-None-Match", "*"),), _CHUNK,
     ),
     Request("PUT", f"https://{BUCKET}/evidence/leases/backend/1.json", (("If-None-Match", "*"),), b"me"),
+    Request(
+        "PUT", f"https://{BLOBS}/evidence/chunks/{hashlib.sha256(_CHUNK).hexdigest()}",
+        (("If-None-Match", "*"), ("x-ms-blob-type", "BlockBlob"), ("x-ms-version", "2026-10-06")), _CHUNK,
+    ),
+    Request(
+        "PUT", f"https://{BLOBS}/evidence/leases/backend.json",
+        (("x-ms-blob-type", "BlockBlob"), ("x-ms-date", "now"), ("If-Match", '"0x1"')), b"me",
+    ),
+    Request("PUT", f"https://{BLOBS}/evidence/leases/backend.json?comp=lease", (("If-Match", '"0x1"'), ("x-ms-lease-action", "break"))),
+    Request("GET", f"https://{BLOBS}/evidence?restype=container&comp=list"),
     Request("GET", f"https://{BUCKET}/evidence/chunks/x"),
     _json("POST", f"https://{names.WEBHOOK_HOST}/incident", b'{"text":"reverted"}'),
     Request("GET", f"https://{names.GITHUB_HOST}/repos/trading/monorepo/actions/runs?status=queued"),
@@ -151,7 +173,8 @@ _HEADERS = (
     ("Content-Type", "application/json"), ("Content-Type", "application/query+json"),
     ("Content-Type", "application/json; charset=utf-8"), ("Content-Type", "text/plain, application/json"),
     ("If-None-Match", "*"), ("If-Match", "*"), ("If-Match", '"etag"'), ("Upgrade", "h2c"),
-    ("x-amz-copy-source", "other/secret"), ("Accept", "application/json"), ("x-amz-trailer", "x"),
+    ("x-amz-copy-source", "other/secret"), ("x-ms-copy-source", "https://other/secret"),
+    ("x-ms-blob-type", "AppendBlob"), ("x-ms-lease-id", "1"), ("x-ms-tags", "a=b"), ("x-ms-meta-a", "b"), ("Accept", "application/json"), ("x-amz-trailer", "x"),
 )  # fmt: skip
 _BODIES: tuple[bytes | None, ...] = (
     None, b"", b"{}", b"[]", b"not json", b'{"query":1}', _QUERY, b'{"query":"q","id":"x"}', b"x" * 65,

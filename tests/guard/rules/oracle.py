@@ -260,6 +260,19 @@ def cosmos_reads(seen: Seen) -> bool:
     )
 
 
+def plain_headers(seen: Seen) -> bool:
+    """True where no header of a store makes another write of it."""
+    vendors = [name for name in seen.headers if name.startswith(("x-amz-", "x-ms-"))]
+    whole = seen.headers.get("x-ms-blob-type", "BlockBlob").lower() == "blockblob"
+    return whole and set(vendors) <= {"x-ms-date", "x-ms-version", "x-ms-blob-type"}
+
+
+def replaces(seen: Seen) -> bool:
+    """True where it names what it replaces."""
+    etag = seen.headers.get("if-match", "")
+    return bool(etag) and etag.strip() != "*" and "if-none-match" not in seen.headers
+
+
 def permits(effect: HttpWrite, seen: Seen) -> bool:  # noqa: PLR0911 (one question each)
     """True where the effect covers exactly this request."""
     if (effect.method, effect.host, list(effect.query)) != (seen.method, seen.host, seen.query):
@@ -267,13 +280,14 @@ def permits(effect: HttpWrite, seen: Seen) -> bool:  # noqa: PLR0911 (one questi
     creates = seen.headers.get("if-none-match") == "*" and "if-match" not in seen.headers
     body = effect.body
     head, _, tail = effect.path.rpartition("/")
-    if effect.method == "PUT" and any(name.startswith("x-amz-") for name in seen.headers):
+    if effect.method == "PUT" and not plain_headers(seen):
         return False
     if isinstance(body, SelfAddressedBody):
         name = hashlib.sha256(seen.body).hexdigest()
         short = len(seen.body) <= body.bytes_max
         return seen.path == f"{head}/{name}" and tail == "{sha256}" and creates and short
-    if effect.condition == "create-only" and not creates:
+    holds = {"create-only": creates, "if-match": replaces(seen), "none": True}
+    if not holds[effect.condition]:
         return False
     if isinstance(body, BoundedBody):
         if len(seen.body) > body.bytes_max:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollback.guard.rules.effects import judge_effect
-from rollback.guard.rules.perimeter import perimeter_of
+from rollback.guard.rules.perimeter import perimeter_of, store_place
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import (
     BoundedBody,
@@ -18,6 +18,7 @@ from rollback.model.effect import (
     Purpose,
     SelfAddressedBody,
 )
+from rollback.model.environment import BlobLease, BlobStore, FolderStore, Lease, S3Lease
 from rollback.model.scope import GuardVerdict, VerdictKind
 from rollback.rehearsal.simulator import names
 from tests.guard.support import ACCOUNT, DIGEST, SITES, environment, exact, swap
@@ -328,8 +329,6 @@ def test_auto_swap_and_ramp_rules_of_known_slots() -> None:
 
 def test_leases_live_below_their_own_prefix() -> None:
     """Only leases do, and only where they are kept in the bucket."""
-    from rollback.model.environment import FolderStore, Lease, S3Lease
-
     kept = ENVIRONMENT.model_copy(update={"lease": Lease(store=S3Lease(prefix="leases/"))})
     body = BoundedBody(bytes_max=9)
     lease = store(path="/leases/{key}", body=body, purpose=Purpose.LEASE, condition="if-match")
@@ -342,6 +341,35 @@ def test_leases_live_below_their_own_prefix() -> None:
     )
     verdict = judge_effect(store(), PERIMETER, elsewhere)
     assert verdict.rule == "effect.store"
+
+
+def test_a_container_is_written_as_a_bucket_is() -> None:
+    """Chunks created, leases replaced, both below their prefix; queries (blocks, leases) never."""
+    blobs = BlobStore(
+        endpoint="https://trading.blob.core.windows.net", container="evidence", prefix="e/"
+    )
+    kept = ENVIRONMENT.model_copy(
+        update={
+            "evidence": ENVIRONMENT.evidence.model_copy(update={"store": blobs}),
+            "lease": Lease(store=BlobLease(prefix="leases/")),
+        }
+    )
+    host, root = store_place(blobs)
+    assert (host, root) == ("trading.blob.core.windows.net", "/evidence/")
+    body = BoundedBody(bytes_max=9)
+    lease = store(
+        host=host, path="/evidence/leases/{key}", body=body, purpose=Purpose.LEASE, condition="if-match"
+    )
+    chunk = store(host=host, path="/evidence/e/chunks/{sha256}")
+    assert rule_in(kept, lease) == "effect.http"
+    assert rule_in(kept, chunk) == "effect.http"
+    for wrong in (
+        {"path": "/evidence/chunks/{sha256}"},
+        {"path": "/other/e/chunks/{sha256}"},
+        {"query": (("comp", "block"),)},
+    ):
+        assert rule_in(kept, chunk.model_copy(update=wrong)) == "effect.store"
+    assert rule_in(kept, chunk.model_copy(update={"method": "DELETE"})) == "shape.store"
 
 
 def test_a_self_addressed_body_creates_by_itself() -> None:

@@ -462,6 +462,11 @@ def put(path: str, headers: dict[str, str], body: bytes = b"12345678") -> Reques
         ("create-only", {**CREATES, "x-amz-acl": "public-read"}, "permission.header"),
         ("create-only", {**CREATES, "x-amz-checksum-sha256": "c"}, "permission"),
         ("create-only", {**CREATES, "x-amz-object-lock-mode": "COMPLIANCE"}, "permission"),
+        ("create-only", {**CREATES, "x-ms-blob-type": "BlockBlob"}, "permission"),
+        ("create-only", {**CREATES, "x-ms-immutability-policy-mode": "Locked"}, "permission"),
+        ("create-only", {**CREATES, "x-ms-blob-type": "AppendBlob"}, "permission.header"),
+        ("create-only", {**CREATES, "x-ms-copy-source": "https://a/b"}, "permission.header"),
+        ("if-match", {**REPLACES, "x-ms-lease-action": "break"}, "permission.header"),
     ],
 )
 def test_store_conditions(condition: str, headers: dict[str, str], rule: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rollback.guard.rules.perimeter import host_of, perimeter_of
-from rollback.model.environment import Environment, S3Store
+from rollback.guard.rules.perimeter import host_of, perimeter_of, store_place
+from rollback.model.environment import BlobStore, Environment, S3Store
 from rollback.model.scope import HostKind
 from rollback.rehearsal.simulator import names
 from tests.guard.support import environment
@@ -65,6 +65,11 @@ def test_an_endpoint_of_ones_own() -> None:
     found = kinds(changed(evidence=evidence))
     assert found["127.0.0.1:5000"] is HostKind.STORE
     assert "s3.eu.amazonaws.com" not in found
+    account = "http://127.0.0.1:10000/devstoreaccount1"
+    blobs = BlobStore(endpoint=account, container="evidence")
+    evidence = environment().evidence.model_copy(update={"store": blobs})
+    assert kinds(changed(evidence=evidence))["127.0.0.1:10000"] is HostKind.STORE
+    assert store_place(blobs) == ("127.0.0.1:10000", "/devstoreaccount1/evidence/")
     without = environment().evidence.model_copy(update={"store": None})
     assert HostKind.STORE not in kinds(changed(evidence=without)).values()
 

@@ -1,13 +1,8 @@
-"""The guard against a Cosmos server nobody here wrote: a full dump before and after is identical.
-
-Opt-in, because it needs Node: ``npm i @vercel/cosmosdb-server@1.0.1`` in a folder, and
-``COSMOS_PEER=<folder>``. Skipped without it.
-"""
+"""The guard against a Cosmos server nobody here wrote: a full dump before and after is identical."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -22,12 +17,12 @@ from rollback.model.scope import GuardedHost, HostKind, Perimeter
 from rollback.rehearsal.simulator import names
 from tests.guard.support import Bench, bench
 from tests.guard.wire.cosmos_calls import WRITE, calls
+from tests.peers.azurite import MODULES, needs_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PEER = os.environ.get("COSMOS_PEER", "")
-pytestmark = pytest.mark.skipif(not PEER, reason="COSMOS_PEER names no folder with the server")
+pytestmark = needs_node
 
 START = (
     "const {createHttpServer}=require('@vercel/cosmosdb-server');"
@@ -42,7 +37,7 @@ def peer() -> Iterator[str]:
     """The server's address; it ends with its standard input."""
     with subprocess.Popen(
         ["node", "-e", START],
-        cwd=PEER,
+        cwd=MODULES.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

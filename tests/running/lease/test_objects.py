@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rollback.errors import ConnectorError, LeaseHeld
-from rollback.running.lease.s3 import s3_lease
+from rollback.model.ports import StoredObject
+from rollback.running.lease.objects import object_lease
 from rollback.running.lease.scoped import ScopedLease
 
 from ..fakes import MemoryBucket, SeededRandomness, VirtualClock
@@ -14,7 +15,7 @@ from .suite import SCOPES, TTL_S, LeaseSuite
 
 
 def _lease(bucket: MemoryBucket, clock: VirtualClock, who: str) -> ScopedLease:
-    return s3_lease(
+    return object_lease(
         bucket,
         "leases/",
         clock,
@@ -49,6 +50,17 @@ def test_a_wrong_wall_clock_neither_steals_nor_locks_out(skew_s: float) -> None:
     grant = _lease(bucket, taker, "b").acquire(("a",), "r-2@desk", "effect")
     assert taker.passed_s >= TTL_S  # never before it stood still for a whole TTL
     assert grant.took_over
+
+
+@pytest.mark.parametrize(("age_s", "waits"), [(TTL_S + 6, False), (TTL_S, True), (None, True)])
+def test_what_is_old_by_the_stores_own_clock_is_taken_at_once(
+    age_s: int | None, waits: bool
+) -> None:
+    """Nobody has to outwait a laptop that died an hour ago; nor is anybody's wall clock believed."""
+    bucket, holder, taker = MemoryBucket(age_s=age_s), VirtualClock(skew_s=9e4), VirtualClock()
+    _lease(bucket, holder, "a").acquire(("a",), "r-1@laptop", "effect")
+    assert _lease(bucket, taker, "b").acquire(("a",), "r-2@desk", "effect").took_over
+    assert (taker.passed_s >= TTL_S) is waits
 
 
 def test_a_sign_of_life_ends_the_waiting_at_once() -> None:
@@ -108,15 +120,15 @@ def test_a_renewal_that_took_without_anybody_knowing_is_found_later() -> None:
     lease = _lease(bucket, clock, "a")
     grant = lease.acquire(("a",), "r-1@laptop", "effect")
     bucket.lose = ["after"]
-    read = bucket.get
+    read = bucket.stored
 
-    def unreadable(key: str) -> tuple[bytes, str] | None:
+    def unreadable(key: str) -> StoredObject | None:
         raise ConnectorError("s3.lost", f"{key} cannot be read", transient=True)
 
-    bucket.get = unreadable  # type: ignore[method-assign]
+    bucket.stored = unreadable  # type: ignore[method-assign]
     with pytest.raises(ConnectorError):
         lease.renew(grant, "verify")
-    bucket.get = read  # type: ignore[method-assign]
+    bucket.stored = read  # type: ignore[method-assign]
     assert lease.renew(grant, "effect").fence == grant.fence
 
 
