@@ -31,6 +31,8 @@ KEYS_MAX = 100_000
 TRIES = 3
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
+_READ_HERE = frozenset({"env", "shared-credentials-file", "config-file"})
+"""Sources of a credential that are read on this machine, without a request."""
 
 
 def store_failure(error: Exception) -> Failure | None:
@@ -160,6 +162,7 @@ class ObjectStore:
         from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 
         session = boto3.session.Session(
+            botocore_session=_without_search(),
             aws_access_key_id=self._access_key_id,
             aws_secret_access_key=self._secret_access_key,
             region_name=self._store.region,
@@ -182,6 +185,20 @@ class ObjectStore:
         )
         self._guard(client)
         return client
+
+
+def _without_search() -> Any:
+    """A botocore session that asks nobody for credentials.
+
+    botocore's own search puts requests to the metadata address and to STS, by clients of its own
+    that no guard is under (measured: ``PUT /latest/api/token``). Variables and files stay.
+    """
+    from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
+
+    session = Session()
+    resolver = session.get_component("credential_provider")
+    resolver.providers = [one for one in resolver.providers if one.METHOD in _READ_HERE]
+    return session
 
 
 def bucket_of(environment: Environment, wire: Wire, secrets: SecretSource) -> ObjectStore:

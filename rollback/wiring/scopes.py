@@ -114,7 +114,7 @@ class Opener:
     clock: Clock
 
     def wire(self, scope: Scope, latch: RefusalLatch | None = None) -> Wire:
-        """The guard for one scope."""
+        """The guard for one scope. Every client built on it to apply is proved with canaries."""
         return Wire(
             scope=scope,
             perimeter=perimeter_of(self.environment),
@@ -123,6 +123,7 @@ class Opener:
             exchanges=self.exchanges,
             network=self.environment.network,
             clock=self.clock,
+            environment=self.environment,
         )
 
     def __call__(self, scope: Scope) -> Clients:

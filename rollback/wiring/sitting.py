@@ -107,12 +107,13 @@ class Sitting:
         )
 
     def prove_guard(self) -> None:
-        """Forbidden requests through the very transports that will be used (promise fail-closed).
+        """Forbidden requests through a client of each kind, before anything else is done.
 
-        Raises GuardRefusal where one is not caught: then nothing at all is sent.
+        Raises GuardRefusal where one is not caught: then nothing at all is sent (promise
+        fail-closed). Each client that is then built to apply is proved likewise, by its wire.
         """
         scope = Scope(run=self.run, step="canaries", phase=Phase.APPLY)
-        wire = self.opener.wire(scope, MemoryLatch())
+        wire = replace(self.opener.wire(scope, MemoryLatch()), environment=None)
         try:
             results = plant(wire, self.setting.environment, own_carriers(wire))
         except GuardRefusal as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -180,3 +181,21 @@ def test_a_store_that_is_not_there_is_told() -> None:
 def test_an_environment_without_a_bucket_has_no_store() -> None:
     with stand(environment(evidence={})) as here, pytest.raises(ProductDefect):
         here.clients.s3()
+
+
+def test_nobody_is_asked_for_a_credential(
+    store: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Botocore's own search (metadata address, STS) has clients that no guard is under."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    env = bucket(store, access_key_id=None, secret_access_key=None)
+    with stand(env) as here, pytest.raises(ConnectorError) as failed:
+        here.clients.s3().get("evidence/anything")
+    assert failed.value.code == "object-store.denied"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "rehearsal")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "rehearsal-s3-secret")
+    with stand(env) as here:
+        assert here.clients.s3().get("evidence/anything") is None

@@ -23,13 +23,13 @@ from rollback.guard.rules.shape_of import shape_of
 from rollback.guard.rules.verdicts import EXCHANGE, READS, deny
 from rollback.guard.wire.trap import CanaryTrap
 from rollback.model.ports import Exchange
-from rollback.model.scope import GuardVerdict, HostKind, Phase, VerdictKind
+from rollback.model.scope import GuardVerdict, HostKind, Phase, Shape, VerdictKind
 
 if TYPE_CHECKING:
     from rollback.guard.wire.canaries import Carrier
     from rollback.model.environment import Environment, Network
     from rollback.model.ports import Clock, ExchangeLog, PermissionLedger, RefusalLatch
-    from rollback.model.scope import Perimeter, Scope, Shape
+    from rollback.model.scope import Perimeter, Scope
 
 REQUEST_ID: Final = "x-request-id"
 _ECHOING: Final = (READS[HostKind.BACKEND], READS[HostKind.WEB], READS[HostKind.PLATFORM])
@@ -95,11 +95,17 @@ class Wire:
         return f"{self.scope.request_prefix}.{next(self.numbers)}"
 
     def prove(self, carrier: Carrier) -> None:
-        """Put each canary through a client just built. Raises GuardRefusal where one escapes."""
-        if self.environment is not None and self.scope.phase is Phase.APPLY:
-            from rollback.guard.wire.canaries import plant
+        """Put each canary through a client just built. Latches and raises where one escapes."""
+        if self.environment is None or self.scope.phase is not Phase.APPLY:
+            return
+        from rollback.guard.wire.canaries import plant
 
+        try:
             plant(self, self.environment, (carrier,))
+        except GuardRefusal as error:
+            verdict = deny("canary", error.reason, promise=error.promise)
+            self.latch.refuse(verdict, Shape(method="?", host=carrier.name, path="?"))  # G2
+            raise
 
     def check(self, request: Request) -> GuardVerdict:
         """Judge, latch, spend. Raises GuardRefusal; what the ledger raises passes through."""
