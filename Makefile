@@ -57,7 +57,7 @@ lock:
 # Every scenario of the rehearsal, each with its stated ending, promises seen from outside.
 .PHONY: scenarios crashes
 scenarios: $(STAMP)
-	$(BIN)/rollback rehearse --scenario all
+	$(BIN)/rollback rehearse --scenario all --at-once 3
 
 # `kill -9` at random moments, then resume. `make crashes KILLS=200 SEED=7` for more.
 KILLS ?= 6

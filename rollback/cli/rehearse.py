@@ -32,11 +32,21 @@ Examples:
     help="Keep the simulated world, runs and bundles here.",
 )
 @click.option(
+    "--at-once",
+    metavar="N",
+    type=click.IntRange(1, 16),
+    default=1,
+    show_default=True,
+    help="Scenarios of `all` to run side by side.",
+)
+@click.option(
     "--by-hand",
     is_flag=True,
     help="Stage it and wait: you plan, approve and apply, in another terminal.",
 )
-def rehearse(playbook: str | None, scenario: str, keep: Path | None, *, by_hand: bool) -> int:
+def rehearse(
+    playbook: str | None, scenario: str, keep: Path | None, at_once: int, *, by_hand: bool
+) -> int:
     """Practise: a bad release is live on a simulated platform, and is rolled back.
 
     Everything is on loopback and throwaway: keys, tokens, certificates. Exit 0 when it ended as the
@@ -60,4 +70,12 @@ def rehearse(playbook: str | None, scenario: str, keep: Path | None, *, by_hand:
 
         read = load_playbook(find(playbook))
     wait = signal.pause if by_hand else None
-    return play(read, scenario, keep=keep, out=output.result, talk=output.talk_spaced, wait=wait)
+    return play(
+        read,
+        scenario,
+        keep=keep,
+        out=output.result,
+        talk=output.talk_spaced,
+        wait=wait,
+        at_once=at_once,
+    )

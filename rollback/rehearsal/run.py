@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,13 @@ def rehearse(
     out: Callable[[str], None] = print,
     talk: Callable[[str], None] | None = None,
     wait: Callable[[], None] | None = None,
+    at_once: int = 1,
 ) -> int:
     """Rehearse one scenario, or ``all``. Returns 0 when every one ends as stated.
 
     out: takes result lines (standard output); talk: takes progress (standard error). wait: given
-    where people rehearse by hand; it returns when they are done.
+    where people rehearse by hand; it returns when they are done. at_once: scenarios of ``all`` that
+    run side by side, each with a platform of its own.
     """
     talk = talk or _to_stderr
     if playbook is None:
@@ -65,7 +68,7 @@ def rehearse(
     if wait is not None:
         return by_hand(scenario_named(scenario), playbook, root, out=out, wait=wait)
     if scenario == "all":
-        return _all(playbook, root, out, talk)
+        return _all(playbook, root, out, talk, at_once)
     return _one(scenario_named(scenario), playbook, root, out, talk)
 
 
@@ -133,23 +136,31 @@ def _ending(playing: Play, exit_: int, problems: tuple[str, ...]) -> list[str]:
 
 
 def _all(
-    playbook: Playbook, root: Path, out: Callable[[str], None], talk: Callable[[str], None]
+    playbook: Playbook,
+    root: Path,
+    out: Callable[[str], None],
+    talk: Callable[[str], None],
+    at_once: int,
 ) -> int:
-    failed: list[str] = []
-    for scenario in SCENARIOS:
+    def one(scenario: Scenario) -> tuple[Scenario, int, tuple[str, ...], float]:
         started = time.monotonic()
         talk(f"scenario {scenario.name}")
         exit_, problems, _ = play(
             scenario, playbook, root / scenario.name, lambda *_: None, problems_of
         )
-        took = time.monotonic() - started
-        state = "ok    " if not problems else "FAILED"
-        out(f"{state} {scenario.name:<34} exit {exit_:<3} {took:5.1f} s  {scenario.about}")
-        for problem in problems:
-            out(f"         {problem}")
-        if problems:
-            failed.append(scenario.name)
-        else:
-            shutil.rmtree(root / scenario.name, ignore_errors=True)
-    out(f"{len(SCENARIOS) - len(failed)} passed, {len(failed)} failed")
+        return scenario, exit_, problems, time.monotonic() - started
+
+    failed = 0
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        for played in as_completed([pool.submit(one, scenario) for scenario in SCENARIOS]):
+            scenario, exit_, problems, took = played.result()
+            state = "ok    " if not problems else "FAILED"
+            out(f"{state} {scenario.name:<34} exit {exit_:<3} {took:5.1f} s  {scenario.about}")
+            for problem in problems:
+                out(f"         {problem}")
+            if problems:
+                failed += 1
+            else:
+                shutil.rmtree(root / scenario.name, ignore_errors=True)
+    out(f"{len(SCENARIOS) - failed} passed, {failed} failed")
     return 1 if failed else 0
