@@ -13,8 +13,8 @@ from rollback.rendering.view import TAGS, Line, Section
 if TYPE_CHECKING:
     from rollback.model.plan import Plan
 
-_LEFT_OUT = frozenset({"Identity", "Observations"})
-_LABELS_LEFT_OUT = frozenset({"digest", "expires", "planned"})
+_LEFT_OUT = frozenset({"Identity", "Observations", "What is done, in order"})
+_LABELS_LEFT_OUT = frozenset({"digest", "expires", "planned", "if it fails", "then you"})
 
 
 @dataclass(frozen=True, slots=True)

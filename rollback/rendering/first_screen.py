@@ -1,8 +1,9 @@
 """The first screen of a plan: all that a reviewer must not miss. Nothing on it is ever cut.
 
-Order: verdict (and, refused, why and what is still possible); what changes; the environment, its
-owner and identity; trigger and incident; surfaces that are not rolled back; what cannot be undone;
-who stays exposed; what is weak or unknown; halt authority; what is proved; approvals; expiry.
+Order: the environment, its owner and identity, trigger and incident; verdict (and, refused, why and
+what is still possible) and what changes; surfaces that are not rolled back; what cannot be undone;
+who stays exposed; what is weak or unknown; halt authority; what is proved; approvals; expiry. The
+title above it says the verdict too.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from rollback.model.change import Update
 from rollback.model.direction import Direction
-from rollback.rendering.predicates import predicate_words
+from rollback.model.effect import FileWrite, HttpWrite
+from rollback.rendering.predicates import predicate_words, proved
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
 from rollback.rendering.view import Line, Section, Weight, command, line, prose, strong
-from rollback.rendering.words import counted, moment, shown, spoken
+from rollback.rendering.where import where
+from rollback.rendering.words import counted, moment, spoken
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 def first_screen(plan: Plan, digest: str, given: tuple[str, ...] = ()) -> tuple[Section, ...]:
     """The sections of the first screen. given: who has approved already, for a ticket."""
     sections = [
+        Section("Where and why", tuple(where(plan))),
         Section("Verdict", (*_verdict(plan), *_changes(plan))),
-        Section("Where", tuple(_where(plan))),
     ]
     if plan.not_rolled_back:
         sections.append(Section("Not rolled back by this plan", tuple(_not_rolled_back(plan))))
@@ -36,7 +39,7 @@ def first_screen(plan: Plan, digest: str, given: tuple[str, ...] = ()) -> tuple[
         sections.append(Section("Weak, unknown or forbidden", open_questions))
     sections += [
         Section("Authority to halt trading", tuple(authority(plan))),
-        Section("Proof", tuple(_proved(plan))),
+        Section("Promises proved", tuple(proved(plan))),
         Section("Approval", tuple(_approval(plan, digest, given))),
     ]
     return tuple(sections)
@@ -55,7 +58,8 @@ def safe_steps(plan: Plan) -> tuple[PlannedStep, ...]:
 
 def _verdict(plan: Plan) -> list[Line]:
     if plan.verdict == "applicable":
-        return [line("{} as planned, once approved", strong("Applicable"), label="result")]
+        once = ", once approved" if plan.approvals.count else "; it needs no approval"
+        return [line("{} as planned{}", strong("Applicable"), prose(once), label="result")]
     lines = [
         line(
             "{}: this plan does not move users",
@@ -111,8 +115,12 @@ def _verdict(plan: Plan) -> list[Line]:
 
 def _changes(plan: Plan) -> list[Line]:
     updates = plan.updates
+    refused = plan.verdict == "refused"
+    if not updates and refused:
+        return []
     if not updates:
         return [line("nothing: the world is already as the playbook wants it", label="changes")]
+    changes, size = ("would change", "would take") if refused else ("changes", "size")
     lines = [
         line(
             "{}: {} to {} by {}",
@@ -120,43 +128,23 @@ def _changes(plan: Plan) -> list[Line]:
             summary.from_build or "(not known)",
             summary.to_build or "(not known)",
             prose(summary.way),
-            label="changes",
+            label=changes,
         )
         for summary in plan.surfaces
     ]
-    writes = sum(len(change.effects) for _, change in updates)
+    effects = [effect for _, change in updates for effect in change.effects]
+    requests = sum(isinstance(effect, HttpWrite) for effect in effects)
+    folders = len({effect.path for effect in effects if isinstance(effect, FileWrite)})
+    files = f", and evidence files in {counted(folders, 'folder')}" if folders else ""
     moving = sum(1 for _, change in updates if change.moves_users)
     lines.append(
         line(
-            f"{counted(writes, 'permitted write')} in {counted(len(updates), 'change')}, "
-            f"{moving} of them moving users; at most {spoken(plan.duration_s_max)}",
-            label="size",
+            f"{counted(requests, 'permitted request')} to other systems{files}; "
+            f"{counted(moving, 'change moves', 'changes move')} users; "
+            f"at most {spoken(plan.duration_s_max)}",
+            label=size,
         )
     )
-    return lines
-
-
-def _given(label: str, value: str | None) -> Line:
-    return line("none given", label=label) if value is None else line("{}", value, label=label)
-
-
-def _where(plan: Plan) -> list[Line]:
-    lines = [
-        line("{} ({})", plan.environment, plan.environment_kind, label="environment"),
-        line("{}, {}", plan.owner, plan.contact, label="owner"),
-    ]
-    lines += [line("{}: {}", fact.name, shown(fact.value), label="target") for fact in plan.target]
-    lines += [
-        _given("incident", plan.incident),
-        _given("trigger", plan.trigger),
-        line("{}: {}", plan.playbook, prose(plan.summary), label="playbook"),
-    ]
-    if plan.undo_of is not None:
-        lines.append(line("takes back what run {} changed", plan.undo_of, label="undo"))
-    lines += [
-        line("{} = {}", fact.name, shown(fact.value), label="parameter") for fact in plan.parameters
-    ]
-    lines.append(line("by {} at {}", plan.planned_by, moment(plan.created), label="planned"))
     return lines
 
 
@@ -170,35 +158,6 @@ def _not_rolled_back(plan: Plan) -> list[Line]:
         )
         for entry in plan.not_rolled_back
     ]
-
-
-def _proved(plan: Plan) -> list[Line]:
-    proof = plan.proof
-    bounds = ", ".join(f"{fact.name} {shown(fact.value)}" for fact in proof.bounds)
-    within = f", within these bounds: {bounds}" if bounds else ""
-    if not proof.holds:
-        return [
-            line(
-                "{}: this does not hold: {}; {} explored{}",
-                strong("Broken"),
-                prose(predicate_words(proof.broken) or "(not named)"),
-                prose(counted(proof.states, "state")),
-                prose(within),
-                weight=Weight.FORBIDDEN,
-            )
-        ]
-    lines = [
-        line(
-            "holds in {} that the plan can reach, crashes and lost answers included{}",
-            prose(counted(proof.states, "state")),
-            prose(within),
-            weight=Weight.GOOD,
-        )
-    ]
-    lines += [
-        line("{}", prose(predicate_words(predicate)), depth=1) for predicate in proof.predicates
-    ]
-    return lines
 
 
 def _approval(plan: Plan, digest: str, given: tuple[str, ...]) -> list[Line]:

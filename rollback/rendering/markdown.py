@@ -40,8 +40,10 @@ def _section(section: Section) -> Iterator[str]:
     subject = f": {_flat(section.subject)}" if section.subject else ""
     yield f"{'###' if section.under else '##'} {section.title}{subject}"
     yield ""
-    for item in section.items:
+    for index, item in enumerate(section.items):
         if isinstance(item, Table):
+            if index:
+                yield ""  # a table cannot begin in the middle of a list
             yield from _table(item)
         else:
             yield _line(item)

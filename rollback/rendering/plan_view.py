@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, assert_never
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.rendering.effects import effect_lines
+from rollback.rendering.failure import if_it_fails
 from rollback.rendering.first_screen import first_screen
+from rollback.rendering.overview import READS, overview
 from rollback.rendering.view import (
     Cut,
     Line,
@@ -30,21 +32,15 @@ _NUMBER = re.compile(r"^\d+\. ")
 _DIRECTIONS = {
     Direction.TOWARD: "toward safety",
     Direction.AWAY: "away from safety",
-    Direction.NEITHER: "neither toward nor away from safety",
-}
-_FAILURES = {
-    "stop": "nothing further moves away from safety; steps that move toward it still go",
-    "continue": "steps that do not depend on it go on; the run ends as partial",
-    "hand-over": "the run stops and a person is asked",
+    Direction.NEITHER: "nobody: neither toward nor away from safety",
 }
 
 
 def plan_view(plan: Plan, digest: str, given: tuple[str, ...] = ()) -> View:
     """The view of a plan. Pure: the same plan gives the same view."""
     lead = first_screen(plan, digest, given)
-    sections = [*lead, Section("Surfaces", tuple(_surfaces(plan)))]
-    sections.append(Section("Steps, in order", tuple(_reading(plan))))
-    sections += [_step(index, step) for index, step in enumerate(plan.steps, start=1)]
+    sections = [*lead, Section("Surfaces", tuple(_surfaces(plan))), overview(plan)]
+    sections += [_step(plan, index, step) for index, step in enumerate(plan.steps, start=1)]
     if plan.upkeep:
         sections.append(Section("Writes of the run itself", tuple(_upkeep(plan))))
     sections += [
@@ -80,16 +76,7 @@ def _surfaces(plan: Plan) -> list[Line | Table]:
     return [Table(("surface", "from", "to", "way", "identified by"), rows)]
 
 
-def _reading(plan: Plan) -> list[Line]:
-    return [
-        line(
-            f"{counted(len(plan.steps), 'step')}. Only the writes listed here can leave the "
-            "process, each at most as often as it says; the world is read again before every step."
-        )
-    ]
-
-
-def _step(index: int, step: PlannedStep) -> Section:
+def _step(plan: Plan, index: int, step: PlannedStep) -> Section:
     about = [f"moves {_DIRECTIONS[step.direction]}"]
     if step.implied:
         about.append("added by the planner")
@@ -106,7 +93,7 @@ def _step(index: int, step: PlannedStep) -> Section:
                         "{}: {}",
                         change.resource,
                         prose(change.reason),
-                        label="nothing to do",
+                        label="reads" if step.action in READS else "nothing to do",
                         cut=Cut.NO_OPS,
                     )
                 )
@@ -118,10 +105,7 @@ def _step(index: int, step: PlannedStep) -> Section:
                 assert_never(change)
     if not step.changes:
         lines.append(line("reads only, and proves what it reads", label="writes", cut=Cut.NO_OPS))
-    if any(isinstance(change, Update) for change in step.changes):
-        lines.append(
-            line("{}", prose(_FAILURES[step.on_failure]), label="if it fails", cut=Cut.DETAILS)
-        )
+    lines += if_it_fails(plan, index, step)
     subject = spans(
         "{}: {}{}", step.name, step.action, prose(f" of {step.surface}" if step.surface else "")
     )

@@ -5,6 +5,14 @@ A predicate without words here (of a newer proof) is shown by its name alone.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from rollback.rendering.view import Line, Weight, line, prose, strong
+from rollback.rendering.words import counted, shown
+
+if TYPE_CHECKING:
+    from rollback.model.plan import Certificate, Plan
+
 _WORDS = {
     "authority-before-move": (
         "users are moved only to what has proved the authority to halt trading",
@@ -50,3 +58,52 @@ def predicate_words(name: str) -> str:
     """The predicate in words, with its promise and its name."""
     known = _WORDS.get(name)
     return name if known is None else f"{known[0]} [{known[1]}: {name}]"
+
+
+def proved(plan: Plan) -> list[Line]:
+    """The promises that the proof kept, each with what holds, and the bounds of the proof."""
+    proof = plan.proof
+    if not proof.holds:
+        return [
+            line(
+                "{}: this does not hold: {}; {} explored; {}",
+                strong("Broken"),
+                prose(predicate_words(proof.broken) or "(not named)"),
+                prose(counted(proof.states, "state")),
+                prose(_bounds(proof)),
+                weight=Weight.FORBIDDEN,
+            )
+        ]
+    lines = [
+        line(
+            "{} in all {} that this plan can reach, crashes and lost answers included; {}",
+            strong("Holds"),
+            prose(counted(proof.states, "state")),
+            prose(_bounds(proof)),
+            weight=Weight.GOOD,
+        )
+    ]
+    kept: dict[str, list[str]] = {}
+    for name in proof.predicates:
+        meaning, promise = _WORDS.get(name, (name, ""))
+        kept.setdefault(promise, []).append(meaning)
+    lines += [
+        line("{}: {}", promise or "other", prose("; ".join(meanings)), depth=1)
+        for promise, meanings in kept.items()
+    ]
+    return lines
+
+
+def _bounds(proof: Certificate) -> str:
+    """How large a plan the proof could have explored to the end, and how large this one is."""
+    known = {fact.name: fact.value for fact in proof.bounds}
+    steps, parts, limit = (known.pop(name, None) for name in ("nodes", "parts", "states_max"))
+    words = []
+    if isinstance(steps, int):
+        words.append(counted(steps, "step"))
+    if isinstance(parts, int):
+        words.append(f"in {counted(parts, 'independent part')}")
+    if isinstance(limit, int):
+        words.append(f"of at most {limit:,} states each")
+    rest = [f"{name} {shown(value)}" for name, value in known.items()]
+    return "bounds: " + (", ".join([" ".join(words), *rest] if words else rest) or "none given")

@@ -48,7 +48,20 @@ def irreversible(plan: Plan) -> list[Line]:
         for finding in plan.findings
         if finding.weight == "irreversible"
     ]
-    return [*lines.values(), *found] or [line("nothing: every write can be taken back")]
+    moved = sorted({change.surface or "" for _, change in plan.updates if change.moves_users})
+    stays = (
+        [
+            line(
+                "moving users of {} can be taken back, by a new plan; what they do in between, and "
+                "the sockets that the move cuts, cannot",
+                tuple(moved),
+            )
+        ]
+        if moved
+        else []
+    )
+    none = [] if moved or lines or found else [line("nothing: every write can be taken back")]
+    return [*lines.values(), *found, *stays, *none]
 
 
 def exposed(plan: Plan, left: Sequence[Exposure] = ()) -> list[Line]:
@@ -106,8 +119,9 @@ def authority(plan: Plan) -> list[Line]:
         age = max(0, int((plan.created - judged.at).total_seconds()))
         lines.append(
             line(
-                "{}: {}, {} proof, {} old when planned; {} serving {}; scopes {}",
+                "{}{}: {}, {} proof, {} old when planned; {} serving {}; scopes {}",
                 judged.slot,
+                prose(_whose(judged, plan)),
                 strong(judged.verdict.value),
                 prose(judged.strength.value),
                 prose(spoken(age)),
@@ -135,6 +149,14 @@ def authority(plan: Plan) -> list[Line]:
     if any(change.moves_users for _, change in plan.updates):
         return [line("not read: nothing here proves it", weight=Weight.UNKNOWN)]
     return [line("not read: this plan moves no users")]
+
+
+def _whose(judged: AuthorityJudgement, plan: Plan) -> str:
+    """What a slot is to users."""
+    if judged.slot.rpartition("/")[2] == "production":
+        return " (what users are on now)"
+    wanted = {change.to_build for _, change in plan.updates if change.moves_users}
+    return " (what users are moved to)" if wanted & set(judged.builds) else ""
 
 
 def _authority_weight(judged: AuthorityJudgement) -> Weight:

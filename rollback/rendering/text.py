@@ -7,7 +7,6 @@ because every other line begins with a gutter, whatever the width of the charact
 from __future__ import annotations
 
 import unicodedata
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from rollback.rendering.escape import (
@@ -84,13 +83,12 @@ def _line(item: Line, width: int) -> Iterator[Row]:
 
 
 def _table(table: Table, width: int) -> Iterator[Row]:
+    """A line a row, cells between bars; a bar in a cell is written out."""
+    yield from ((row, "bold") for row in wrapped(" | ".join(table.header), width, "   ", "     "))
     for row in table.rows:
-        for index, (name, cell) in enumerate(zip_longest(table.header, row, fillvalue="")):
-            lead = "   " if index == 0 else "     "
-            lead += f"{name!s:<{_LABEL}} "
-            value = flat(cell) if isinstance(cell, tuple) else ""
-            for line in wrapped(value, width, lead, " " * len(lead)):
-                yield line, ""
+        cells_ = " | ".join(flat(cell).replace("|", "\\u{7c}") for cell in row)
+        for shown in wrapped(cells_, width, "   ", "     "):
+            yield shown, ""
 
 
 def flat(spans: tuple[Span, ...]) -> str:

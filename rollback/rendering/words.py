@@ -37,6 +37,25 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def numbered(steps: tuple[int, ...]) -> str:
+    """``step 3``, ``steps 3 and 5``, ``steps 3, 5 to 7 and 9``. At least one, ascending."""
+    runs: list[list[int]] = []
+    for step in steps:
+        if runs and step == runs[-1][-1] + 1:
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    words = [
+        word
+        for run in runs
+        for word in (
+            [f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run)  # noqa: PLR2004 - a range
+        )
+    ]
+    listed = ", ".join(words[:-1]) + (" and " if words[1:] else "") + words[-1]
+    return f"step{'s' if len(steps) > 1 else ''} {listed}"
+
+
 def shown(value: Value) -> str:
     """A fact's value as a person reads it."""
     if isinstance(value, tuple):

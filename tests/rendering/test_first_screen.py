@@ -30,17 +30,18 @@ def first(plan: Plan) -> str:
 
 def test_sections_stand_in_the_order_of_what_matters() -> None:
     titles = [section.title for section in plan_view(make_plan(), "d").sections]
-    assert titles[:10] == [
+    assert titles[:11] == [
+        "Where and why",
         "Verdict",
-        "Where",
         "Not rolled back by this plan",
         "What cannot be undone",
         "Who stays exposed",
         "Weak, unknown or forbidden",
         "Authority to halt trading",
-        "Proof",
+        "Promises proved",
         "Approval",
         "Surfaces",
+        "What is done, in order",
     ]
     assert titles[-4:] == ["Notes", "Observations", "Proof in full", "Identity"]
 
@@ -51,7 +52,7 @@ def test_it_names_who_where_what_and_until_when() -> None:
     for said in (
         "production (production)",
         "release-desk@example.net",
-        "subscription: 0b1f",
+        "subscription 0b1f",
         "INC-4711",
         "tenant-leak",
         "backend: 2026.11.22-2 to 2026.11.20-3 by swap with staging",
@@ -88,7 +89,7 @@ def test_a_broken_proof_is_not_told_as_one_that_holds() -> None:
 
 def test_lost_and_weak_authority_are_told_with_their_reasons() -> None:
     out = first(weak_plan())
-    assert "!! STOP backend/production: LOST" in out
+    assert "!! STOP backend/production (what users are on now): LOST" in out
     assert "scope tenant may not be halted" in out
     assert " ! WEAK backend/staging: RETAINED, weak proof" in out
     assert "a named person must attest" in out
