@@ -82,3 +82,7 @@ start-benchmark: $(STAMP)
 peers: $(STAMP)
 	npm ci --prefix tests/peers --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/pytest --no-cov tests/peers
+
+.PHONY: lease-benchmark
+lease-benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks.lease

@@ -14,7 +14,7 @@ from rollback.running.compare import compare
 from rollback.running.direction import not_toward_any_more
 from rollback.running.hands import MAIN, looks_a_second
 from rollback.running.preflight import Blocked, may_move_away
-from rollback.running.state import DRIFTED, StepStatus
+from rollback.running.state import DRIFTED, LEASE_LOST, StepStatus
 
 if TYPE_CHECKING:
     from rollback.running.hands import Hands, Planned
@@ -115,9 +115,6 @@ def _compared_when_quiet(hands: Hands, planned: Planned) -> tuple[str, tuple[str
 
 def _still_allowed(hands: Hands, planned: Planned) -> bool:
     """Preflight once more, just before the send: reading and waiting took their time."""
-    if problem := hands.lease_problem():
-        hands.end(planned.step, StepStatus.SKIPPED, "lease.lost", problem, ExitStatus.LEASE)
-        return False
     blocked = may_move_away(
         hands.plan, hands.environment, hands.state(), planned.change, hands.clock.now()
     )
@@ -129,5 +126,11 @@ def _still_allowed(hands: Hands, planned: Planned) -> bool:
             blocked.reason,
             blocked.exit or ExitStatus.REFUSED,
         )
-    # Where authority or the lease has to be asked for again, nothing is sent; the loop asks.
-    return blocked is None
+    if blocked is not None:
+        # Where authority or the lease has to be asked for again, nothing is sent; the loop asks.
+        return False
+    doing = f"effect {planned.step.name}#{planned.change.id}"
+    if problem := hands.lease.before_effect(doing):  # last: its time runs from here
+        hands.end(planned.step, StepStatus.SKIPPED, LEASE_LOST, problem, ExitStatus.LEASE)
+        return False
+    return True

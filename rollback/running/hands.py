@@ -42,6 +42,34 @@ class People(Protocol):
         ...
 
 
+class HeldLease(Protocol):
+    """The run's lease as an act needs it."""
+
+    def before_effect(self, doing: str) -> str:
+        """Renew it, saying what is done next. Empty, or why nothing may be sent."""
+        ...
+
+    def after_effect(self) -> str:
+        """Empty where it was held throughout; otherwise what a person must look at."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoLease:
+    """Where nothing that needs a lease is sent. why: what is said to an act that asks for one."""
+
+    why: str
+
+    def before_effect(self, doing: str) -> str:
+        """Never held."""
+        del doing
+        return self.why
+
+    def after_effect(self) -> str:
+        """Nothing was sent under it."""
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One change of one step, with the action that knows how."""
@@ -66,7 +94,7 @@ class Hands:
     clock: Clock
     people: People
     progress: Callable[[str, str, str], None]
-    lease_problem: Callable[[], str]
+    lease: HeldLease
     run: str
     evidence_path: str
 

@@ -13,7 +13,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.errors import EvidenceNotWritten, GuardRefusal, JournalBroken, ProductDefect, Refused
+from rollback.errors import (
+    EvidenceNotWritten,
+    GuardRefusal,
+    JournalBroken,
+    LeaseHeld,
+    ProductDefect,
+    Refused,
+)
 from rollback.model.base import Facts, facts
 from rollback.model.direction import Direction
 from rollback.model.effect import Effect, FileWrite, Purpose
@@ -69,6 +76,7 @@ class Ledger:
         self._journal = journal
         self._emergency = emergency
         self._lock = threading.Lock()
+        self._fence: Callable[[], int] | None = None
         self._degraded = False
         self._accounts: dict[str, _Account] = {}
         for step, change in plan.updates:
@@ -78,6 +86,13 @@ class Ledger:
             self._open(_Account(effect, UPKEEP, ""))
         for record in journal.records():
             self._replay(record)
+
+    def fenced_by(self, fence: Callable[[], int]) -> None:
+        """From now on every move away from safety asks for a fencing number before its intent.
+
+        fence: raises LeaseHeld where the lease is not held, or about to run out.
+        """
+        self._fence = fence
 
     def _open(self, account: _Account) -> None:
         if account.effect.id in self._accounts:
@@ -118,6 +133,12 @@ class Ledger:
             account = self._accounts.get(effect_id)
             return 0 if account is None else account.sent
 
+    def left_process(self, effect_id: str) -> bool:
+        """Whether anything of it may have left: an intent that was not stopped before the send."""
+        with self._lock:
+            account = self._accounts.get(effect_id)
+            return account is not None and account.sent > account.unsent
+
     def spend(self, effect_id: str, shape: Shape) -> int:
         """Spend one; return the attempt number, from 1.
 
@@ -125,7 +146,9 @@ class Ledger:
         but not waited for (they are create-only and named by their content, so a lost count
         repeats nothing). Raises GuardRefusal when none is left, JournalBroken when the intent
         cannot be recorded, except for a move toward safety: its intent then goes to `emergency`.
+        Raises LeaseHeld where a move away from safety is not covered by the lease (any more).
         """
+        fence = self._fencing_number(effect_id)
         with self._lock:
             account = self._take(effect_id, shape)
             attempt = account.sent
@@ -138,6 +161,8 @@ class Ledger:
             purpose=effect.purpose.value,
             direction=effect.direction.value,
         )
+        if fence is not None:
+            body = (*body, *facts(fence=fence))
         body = (*body, *shape_facts(shape))
         toward = effect.direction is Direction.TOWARD
         if self._journal.tight and not toward:
@@ -154,9 +179,30 @@ class Ledger:
             self._emergency(_line(body))
             return attempt
         if self._journal.tight and not toward:  # this very record used the reserve up
-            self._unsend(account)
+            self._unsend(account, "the disk is full")
             raise _tight()
+        if fence is not None:
+            self._still(account, fence)
         return attempt
+
+    def _fencing_number(self, effect_id: str) -> int | None:
+        """The number a move away from safety goes out under; None where none is needed."""
+        account = self._accounts.get(effect_id)
+        if self._fence is None or account is None:
+            return None
+        return self._fence() if account.effect.direction is Direction.AWAY else None
+
+    def _still(self, account: _Account, fence: int) -> None:
+        """Writing the intent took its time: ask once more. Raises LeaseHeld, nothing sent."""
+        try:
+            now = self._fence() if self._fence is not None else fence
+        except LeaseHeld:
+            self._unsend(account, "the lease ran out while the intent was written")
+            raise
+        if now != fence:
+            why = f"the fencing number rose from {fence} to {now} while the intent was written"
+            self._unsend(account, why)
+            raise LeaseHeld("lease.lost", why, hint="`rollback resume` looks and goes on")
 
     def _take(self, effect_id: str, shape: Shape) -> _Account:
         account = self._accounts.get(effect_id)
@@ -179,12 +225,12 @@ class Ledger:
         account.bytes_sent += shape.body_bytes
         return account
 
-    def _unsend(self, account: _Account) -> None:
+    def _unsend(self, account: _Account, why: str) -> None:
         body = facts(
             effect=account.effect.id,
             step=account.step,
             change=account.change,
-            why="stopped before it left: the disk is full",
+            why=f"stopped before it left: {why}",
             sent=False,
         )
         self._journal.append(MAIN, RecordKind.RETURNED, body, durable=True)

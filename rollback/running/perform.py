@@ -10,6 +10,7 @@ from rollback.errors import (
     ExitStatus,
     GuardRefusal,
     JournalBroken,
+    LeaseHeld,
     RollbackError,
 )
 from rollback.model.base import Fact, Facts, facts
@@ -19,7 +20,7 @@ from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.before_send import as_predicted, needs_no_send
 from rollback.running.hands import MAIN, Hands, looks_a_second
-from rollback.running.state import AGAIN, ChangeStatus, StepStatus
+from rollback.running.state import AGAIN, LEASE_LOST, ChangeStatus, StepStatus
 
 if TYPE_CHECKING:
     from rollback.running.hands import Planned
@@ -44,7 +45,19 @@ class Performer(Hands):
             self._confirm(planned)
             return
         self.progress("sent", name, planned.change.summary)
-        performed, problem = self._send(planned)
+        try:
+            performed, problem = self._send(planned)
+        except LeaseHeld as error:
+            left = (self.ledger.left_process(effect.id) for effect in planned.change.effects)
+            if not any(left):
+                step, why = planned.step, error.reason
+                self.end(step, StepStatus.SKIPPED, LEASE_LOST, why, ExitStatus.LEASE)
+                return
+            performed, problem = (), str(error)  # a part of it left before: look what it did
+        if direction is Direction.AWAY and (found := self.lease.after_effect()):
+            body = facts(code="lease.window", step=name, change=change_id, text=found)
+            self.journal.append(MAIN, RecordKind.NOTE, body, durable=False)
+            self.progress("lease", name, found)
         if performed:
             said = facts(code="performed", step=name, change=change_id)
             kind = RecordKind.EVIDENCE if planned.step.action == CAPTURE else RecordKind.NOTE

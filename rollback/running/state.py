@@ -7,10 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from rollback.model.authority import Verdict
+from rollback.model.direction import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from rollback.model.plan import Plan
 
 
 DRIFTED = "plan.drifted"
@@ -39,6 +42,10 @@ class ChangeStatus(StrEnum):
     APPLIED = "applied"
     NOT_APPLIED = "not-applied"
     UNKNOWN = "unknown"
+
+
+LEASE_LOST = "lease.lost"
+"""Code of a step that could not go on because somebody else holds the lease, or may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +115,16 @@ class RunState:
     def last_authority(self, slot: str) -> AuthoritySeen | None:
         """The latest judgement of a slot in this run."""
         return next((seen for seen in reversed(self.authority) if seen.slot == slot), None)
+
+
+def may_still_move(plan: Plan, state: RunState) -> bool:
+    """Whether a move away from safety can still be sent, or nobody knows yet what one did."""
+    return any(
+        state.change(step.name, change.id) is ChangeStatus.IN_DOUBT
+        or (
+            state.step(step.name).status is StepStatus.OPEN
+            and state.change(step.name, change.id) is not ChangeStatus.APPLIED
+        )
+        for step, change in plan.updates
+        if change.direction is Direction.AWAY
+    )

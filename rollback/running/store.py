@@ -6,6 +6,7 @@
       runs/<run>/journal.jsonl   plan.json   approvals/   evidence/
       applied/<plan sha256>      a plan applies once; holds the run that applied it
       leases/                    leases of this machine
+      machine                    this machine's own name, by chance
 
 Folders are made for the owner alone. Files here are created, never rewritten (the journal grows).
 """
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "ROLLBACK_STATE"
 _RUN = re.compile(r"r-\d{8}-\d{4}-[0-9a-f]{4,16}")
+_MACHINE = re.compile(rb"[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,120}")
 
@@ -120,6 +122,21 @@ class StateDirectory:
     def leases_path(self) -> Path:
         """Where leases of this machine are."""
         return self.root / "leases"
+
+    def machine(self, randomness: Randomness) -> str:
+        """A name by chance that this state directory keeps: two machines never share one.
+
+        Where it cannot be kept, a new one: then nobody can be taken for this machine.
+        """
+        path = self.root / "machine"
+        try:
+            create_file(path, randomness.hex(4).encode())
+        except FileExistsError:
+            pass
+        except EvidenceNotWritten:
+            return randomness.hex(4)
+        kept = _bytes_of(path) or b""
+        return kept.decode("ascii", "replace") if _MACHINE.fullmatch(kept) else randomness.hex(4)
 
     def new_run(self, clock: Clock, randomness: Randomness) -> RunDirectory:
         """Make a run's folder, with a name that is free. Raises EvidenceNotWritten."""

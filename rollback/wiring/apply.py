@@ -213,7 +213,8 @@ def _sit(
     if asked.withheld is not None:
         sitting.say("withheld", "run", f"{asked.withheld.code}: {asked.withheld.reason}")
     lease = RunLease(setting, sitting.opener, journal, plan, directory.run)
-    performer = sitting.performer(lease.check)
+    sitting.ledger.fenced_by(lease.fence)
+    performer = sitting.performer(lease)
     moves = any(change.direction is Direction.AWAY for _, change in plan.updates)
     watch = AuthorityWatch(setting, sitting.opener, journal, directory.run, sitting.say)
     try:

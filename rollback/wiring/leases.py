@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,12 @@ from rollback.model.base import facts
 from rollback.model.environment import FolderLease
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
+from rollback.running.fold import fold
+from rollback.running.lease.document import OBSERVING
+from rollback.running.lease.fence import after_send, still_ours
 from rollback.running.lease.folder import folder_lease
 from rollback.running.lease.objects import object_lease
+from rollback.running.state import may_still_move
 from rollback.wiring.upkeep import lease_effects
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from rollback.wiring.scopes import Opener
 
 MAIN = "run"
+WATCHING = f"{OBSERVING}: nothing is left to move"
 
 
 def lease_of(setting: Setting, opener: Opener, run: str) -> Lease:
@@ -48,7 +54,12 @@ def lease_of(setting: Setting, opener: Opener, run: str) -> Lease:
 
 
 class RunLease:
-    """The lease of one run, renewed by a thread of its own, and its records."""
+    """The lease of one run, renewed by a thread of its own, and its records.
+
+    Its holder says what it does: `rolling back`, `effect STEP#CHANGE` from just before the first
+    move away from safety, and `observe` once nothing is left to move. Only the last can be
+    preempted.
+    """
 
     def __init__(
         self, setting: Setting, opener: Opener, journal: Journal, plan: Plan, run: str
@@ -56,18 +67,15 @@ class RunLease:
         """Nothing is taken before `acquire`."""
         self._lease = lease_of(setting, opener, run)
         self._journal = journal
+        self._plan = plan
+        self._ttl_s = setting.environment.lease.ttl_s
         self._renew_s = max(1, setting.environment.lease.renew_s)
-        self._scopes = tuple(
-            sorted(
-                {
-                    f"{plan.environment}/{change.surface}"
-                    for _, change in plan.updates
-                    if change.surface is not None
-                }
-            )
-        )
-        self._holder = f"{run} on {platform.node() or 'this machine'}"
+        self._scopes = scopes_of(plan)
+        node = platform.node() or "this machine"
+        self._holder = f"{run} on {node}/{setting.state.machine(setting.randomness)}"
         self._grant: LeaseGrant | None = None
+        self._doing = "rolling back"
+        self._one = threading.Lock()
         self._monotonic = setting.clock.monotonic
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -75,7 +83,7 @@ class RunLease:
     def acquire(self) -> None:
         """Take it, or record why not; the decision loop reads the record."""
         try:
-            self._grant = self._lease.acquire(self._scopes, self._holder, "rolling back")
+            self._grant = self._lease.acquire(self._scopes, self._holder, self._doing)
         except RollbackError as error:
             self._lost(error)
             return
@@ -91,31 +99,51 @@ class RunLease:
         self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
         self._thread.start()
 
-    def _renew(self) -> None:
-        while not self._stop.wait(self._renew_s):
+    def fence(self) -> int:
+        """The fencing number under which something may be sent now. Raises LeaseHeld."""
+        return still_ours(self._grant, self._monotonic(), self._ttl_s)
+
+    def before_effect(self, doing: str) -> str:
+        """Renew it, saying what is done next. Empty, or why nothing may be sent."""
+        self._doing = doing
+        try:
+            self._beat(doing)
+            self.fence()
+        except LeaseHeld as error:
+            return error.reason
+        return ""
+
+    def after_effect(self) -> str:
+        """Empty where it was held throughout; otherwise what a person must look at."""
+        return after_send(self._grant, self._monotonic())
+
+    def _beat(self, doing: str) -> None:
+        """Renew. A place that cannot be written leaves the grant as it is, to its own deadline."""
+        with self._one:
             if self._grant is None:
                 return
             try:
-                self._grant = self._lease.renew(self._grant, "rolling back")
+                self._grant = self._lease.renew(self._grant, doing)
             except LeaseHeld as error:
                 self._grant = None
                 self._lost(error)
+                raise
+            except RollbackError as error:
+                body = facts(code="lease.not-renewed", text=error.reason)
+                self._journal.append(MAIN, RecordKind.NOTE, body, durable=False)
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self._renew_s):
+            state = fold(self._plan, self._journal.records())
+            doing = self._doing if may_still_move(self._plan, state) else WATCHING
+            with suppress(LeaseHeld):
+                self._beat(doing)
+            if self._grant is None:
                 return
-            except RollbackError:
-                continue  # the grant stands until its own deadline
 
     def _lost(self, error: RollbackError) -> None:
         body = facts(held=False, problem=error.reason, scopes=self._scopes)
         self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
-
-    def check(self) -> str:
-        """Empty while the lease is held and has time left; otherwise why nothing may be sent."""
-        grant = self._grant
-        if grant is None:
-            return "the lease is not held"
-        if self._monotonic() >= grant.deadline:
-            return "the lease ran out before it could be renewed"
-        return ""
 
     def release(self) -> None:
         """Give it up."""
@@ -125,3 +153,9 @@ class RunLease:
         if self._grant is not None:
             self._lease.release(self._grant)
             self._grant = None
+
+
+def scopes_of(plan: Plan) -> tuple[str, ...]:
+    """What a plan changes, as scopes of the lease: one a surface."""
+    surfaces = {change.surface for _, change in plan.updates if change.surface is not None}
+    return tuple(sorted(f"{plan.environment}/{name}" for name in surfaces))

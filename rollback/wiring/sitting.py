@@ -18,8 +18,7 @@ from rollback.running.perform import Performer
 from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Opener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from rollback.running.hands import HeldLease
     from rollback.running.journal import RunJournal
     from rollback.wiring.asked import Asked
     from rollback.wiring.operator import Setting
@@ -88,7 +87,7 @@ class Sitting:
         if self.asked.progress is not None:
             self.asked.progress(kind, step, self.setting.secrets.redact(text))
 
-    def performer(self, lease_problem: Callable[[], str]) -> Performer:
+    def performer(self, lease: HeldLease) -> Performer:
         """What acts for this sitting."""
         return Performer(
             plan=self.document.plan,
@@ -101,7 +100,7 @@ class Sitting:
             clock=self.setting.clock,
             people=self.asked.people or Nobody(),
             progress=self.say,
-            lease_problem=lease_problem,
+            lease=lease,
             run=self.run,
             evidence_path=self.evidence,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rollback.errors import EvidenceNotWritten
 from rollback.model.record import RecordKind
+from rollback.running.hands import NoLease
 from rollback.running.loop import send_what_is_safe
 from rollback.running.pool import ThreadPool
 from rollback.running.store import run_id
@@ -30,7 +31,7 @@ def send_unrecorded(
     journal = UnwrittenJournal(run, setting.clock, problem.reason)
     sitting = Sitting.of(setting, document, journal, asked, run)
     sitting.prove_guard()
-    performer = sitting.performer(lambda: "no run is recorded")
+    performer = sitting.performer(NoLease("no run is recorded"))
     with ThreadPool(setting.environment.policy.steps_at_once_max) as pool:
         send_what_is_safe(document.plan, performer, pool)
     became = tuple(

@@ -27,7 +27,7 @@ from rollback.model.ports import (
 from rollback.model.record import Outcome, RecordKind
 from rollback.model.scope import Shape
 from rollback.model.steps import HaltRollout, StepSpec
-from rollback.running.hands import Hands
+from rollback.running.hands import Hands, NoLease
 from rollback.running.journal import FileJournal
 from rollback.running.ledger import Ledger
 from rollback.running.loop import drive_run
@@ -134,7 +134,7 @@ class Run:
             plan=self.plan, environment=environment(), catalogue=Catalogue((self.action,)),
             clients=lambda scope: cast("Clients", scope), close=lambda _: None, journal=self.journal,
             ledger=self.ledger, clock=self.clock, people=cast("Any", None), progress=lambda *_: None,
-            lease_problem=lambda: "no lease", run="r-20261123-0936-0000", evidence_path="/evidence",
+            lease=NoLease("no lease"), run="r-20261123-0936-0000", evidence_path="/evidence",
         )  # fmt: skip
         performer = Performer(**{name: getattr(hands, name) for name in Hands.__slots__})
         with ThreadPool(2) as pool:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rollback.errors import GuardRefusal, JournalBroken, ProductDefect, Refused
+from rollback.errors import GuardRefusal, JournalBroken, LeaseHeld, ProductDefect, Refused
 from rollback.model.base import facts
 from rollback.model.record import RecordKind
 from rollback.model.scope import Shape
@@ -244,4 +244,61 @@ def test_records_of_other_effects_count_for_nothing(tmp_path: Path) -> None:
     journal.append("run", RecordKind.INTENT, body, durable=True)
     ledger = Ledger(make_plan(), journal, emergency=print)
     assert ledger.left(SWAP.id) == 1
+    journal.close()
+
+
+class Fence:
+    """A fencing number that changes, or is lost, from one question to the next."""
+
+    def __init__(self, *answers: int | None) -> None:
+        self.answers = list(answers)
+
+    def __call__(self) -> int:
+        answer = self.answers.pop(0)
+        if answer is None:
+            raise LeaseHeld("lease.lost", "it ran out", hint="resume")
+        return answer
+
+
+def test_a_move_away_from_safety_goes_out_under_a_fencing_number(tmp_path: Path) -> None:
+    journal, ledger, _ = _open(tmp_path)
+    ledger.fenced_by(Fence(7, 7))
+    ledger.spend(SWAP.id, SHAPE)
+    ledger.spend(HALT.id, SHAPE)  # asks nobody: there is no answer left
+    ledger.spend(CHUNKS.id, SHAPE)
+    swap, halt, chunks = journal.records()
+    assert swap.get("fence") == 7
+    assert (halt.get("fence"), chunks.get("fence")) == (None, None)
+    journal.close()
+
+
+def test_without_the_lease_no_permission_is_spent(tmp_path: Path) -> None:
+    journal, ledger, _ = _open(tmp_path)
+    ledger.fenced_by(Fence(None))
+    with pytest.raises(LeaseHeld):
+        ledger.spend(SWAP.id, SHAPE)
+    assert (ledger.left(SWAP.id), journal.records()) == (1, ())
+    assert not ledger.left_process(SWAP.id)
+    journal.close()
+
+
+@pytest.mark.parametrize("second", [None, 8])
+def test_a_lease_lost_while_the_intent_is_written_stops_the_send(
+    tmp_path: Path, second: int | None
+) -> None:
+    """The disk was slow: the intent stands, is taken back, and the permission is there again."""
+    journal, ledger, _ = _open(tmp_path)
+    ledger.fenced_by(Fence(7, second))
+    with pytest.raises(LeaseHeld):
+        ledger.spend(SWAP.id, SHAPE)
+    assert ledger.left(SWAP.id) == 1
+    assert not ledger.left_process(SWAP.id)
+    intent, back = journal.records()
+    assert (intent.kind, back.kind) == (RecordKind.INTENT, RecordKind.RETURNED)
+    assert back.get("sent") is False
+    journal.close()
+    journal, ledger, _ = _open(tmp_path)
+    assert ledger.left(SWAP.id) == 1
+    ledger.spend(SWAP.id, SHAPE)
+    assert ledger.left_process(SWAP.id)
     journal.close()
