@@ -86,3 +86,7 @@ peers: $(STAMP)
 .PHONY: lease-benchmark
 lease-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.lease
+# Plans and reports as HTML in headless Chromium. Needs Node and Chromium; as root it installs them.
+.PHONY: browser
+browser: $(STAMP)
+	tests/browser/run.sh $(abspath $(BIN))/python

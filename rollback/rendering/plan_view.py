@@ -11,6 +11,7 @@ from rollback.rendering.effects import effect_lines
 from rollback.rendering.failure import if_it_fails
 from rollback.rendering.first_screen import first_screen
 from rollback.rendering.overview import READS, overview
+from rollback.rendering.risks import authority_before
 from rollback.rendering.view import (
     Cut,
     Line,
@@ -50,13 +51,29 @@ def plan_view(plan: Plan, digest: str, given: tuple[str, ...] = ()) -> View:
         Section("Proof in full", tuple(_proof(plan))),
         Section("Identity", tuple(_identity(plan, digest))),
     ]
+    lost = authority_before(plan)
+    verdict = plan.verdict.upper()
+    if lost and plan.verdict == "applicable":
+        verdict = f"{verdict}, BUT HALT AUTHORITY IS {lost[0].upper()} NOW"
     return View(
         kind="Rollback plan",
-        verdict=plan.verdict.upper(),
+        verdict=verdict,
         good=plan.verdict == "applicable",
         title=spans("{} in {}", plan.playbook, plan.environment),
         sections=tuple(sections),
         lead=len(lead),
+        first=lost[1] if lost else (),
+        warned=_warned(lead),
+    )
+
+
+def _warned(lead: tuple[Section, ...]) -> bool:
+    """Whether a line of the first screen speaks against the plan."""
+    against = {Weight.FORBIDDEN, Weight.UNKNOWN, Weight.WEAK}
+    return any(
+        isinstance(item, Line) and item.weight in against
+        for section in lead
+        for item in section.items
     )
 
 

@@ -66,9 +66,7 @@ def irreversible(plan: Plan) -> list[Line]:
 
 def exposed(plan: Plan, left: Sequence[Exposure] = ()) -> list[Line]:
     """Who stays exposed after the plan, with numbers and times. left: users a run did not move."""
-    lines = [
-        line("{}: {}", one.surface, prose(one.who), weight=Weight.FORBIDDEN) for one in left
-    ]
+    lines = [line("{}: {}", one.surface, prose(one.who), weight=Weight.FORBIDDEN) for one in left]
     for exposure in plan.exposures:
         count = "number not known" if exposure.count is None else f"{exposure.count:,}"
         until = (
@@ -151,9 +149,36 @@ def authority(plan: Plan) -> list[Line]:
     return [line("not read: this plan moves no users")]
 
 
+def authority_before(plan: Plan) -> tuple[str, tuple[Line, ...]] | None:
+    """Where users are moved and authority is not retained where they are: the verdict, and a line.
+
+    Said before everything else (promise halt-authority-retained): a bad release may have broken it.
+    """
+    if not any(change.moves_users for _, change in plan.updates):
+        return None
+    now = [one for one in plan.authority if _is_production(one)]
+    if now and all(one.verdict is Verdict.RETAINED for one in now):
+        return None
+    verdict = next((one.verdict.value for one in now if one.verdict is not Verdict.RETAINED), "")
+    verdict = verdict or Verdict.UNKNOWN.value
+    reasons = "; ".join(reason for one in now for reason in one.reasons) or "nobody read it"
+    said = line(
+        "authority to halt trading is {} on what users are on now: {}. Moving them to a release "
+        "that proves it is the way back; until then, halt trading at the venue or broker",
+        strong(verdict),
+        prose(reasons),
+        weight=Weight.FORBIDDEN if verdict == Verdict.LOST.value else Weight.UNKNOWN,
+    )
+    return verdict, (said,)
+
+
+def _is_production(judged: AuthorityJudgement) -> bool:
+    return judged.slot.rpartition("/")[2] == "production"
+
+
 def _whose(judged: AuthorityJudgement, plan: Plan) -> str:
     """What a slot is to users."""
-    if judged.slot.rpartition("/")[2] == "production":
+    if _is_production(judged):
         return " (what users are on now)"
     wanted = {change.to_build for _, change in plan.updates if change.moves_users}
     return " (what users are moved to)" if wanted & set(judged.builds) else ""

@@ -48,8 +48,9 @@ def _rows(view: View, width: int) -> Iterator[Row]:
     for first in view.first:
         yield from _line(first, width)
     title = f"{view.kind.upper()} {view.verdict}: {flat(view.title)}"
+    style = "bold red" if not view.good else "bold yellow" if view.warned else "bold green"
     for row in wrapped(title, width, "", "    "):
-        yield row, "bold green" if view.good else "bold red"
+        yield row, style
     yield "=" * min(width, max(20, len(title))), ""
     for section in view.sections:
         yield "", ""

@@ -128,8 +128,9 @@ class Section:
 class View:
     """A document.
 
-    verdict: our own word; good: whether it is good news. lead: how many of the first sections make
-    the first screen. first: lines that stand above everything (break-glass).
+    verdict: our own word; good: whether it is good news; warned: whether something on the first
+    screen stands against it. lead: how many of the first sections make the first screen. first:
+    lines that stand above everything (break-glass, authority lost).
     """
 
     kind: str
@@ -139,6 +140,7 @@ class View:
     sections: tuple[Section, ...]
     lead: int = 1
     first: tuple[Line, ...] = ()
+    warned: bool = False
     footer: tuple[Line, ...] = field(default=())
 
 

@@ -95,6 +95,22 @@ def test_lost_and_weak_authority_are_told_with_their_reasons() -> None:
     assert "a named person must attest" in out
 
 
+def test_authority_lost_before_stands_above_everything() -> None:
+    out = first(weak_plan())
+    assert out.startswith("!! STOP authority to halt trading is LOST on what users are on now")
+    assert "APPLICABLE, BUT HALT AUTHORITY IS LOST NOW" in out
+    assert first(make_plan()).startswith("ROLLBACK PLAN APPLICABLE: ")
+    unread = first(make_plan(authority=()))
+    assert "APPLICABLE, BUT HALT AUTHORITY IS UNKNOWN NOW" in unread
+
+
+def test_an_applicable_plan_is_green_only_where_nothing_speaks_against_it() -> None:
+    clean = make_plan(findings=())
+    for plan, word in ((clean, "good"), (weak_plan(), "warned"), (make_plan(), "warned")):
+        assert f'<h1 class="{word}">' in render(plan, "d", "html")
+    assert "<h1>" in render(refused_plan(), "d", "html")
+
+
 def test_unread_authority_is_unknown_when_users_move() -> None:
     assert "UNKNOWN not read: nothing here proves it" in first(make_plan(authority=()))
     assert "this plan moves no users" in first(nothing_plan().model_copy(update={"authority": ()}))
