@@ -18,6 +18,7 @@ from rollback.approval.file import ApprovalFile
 from rollback.approval.sshsig import MalformedSignature, Signature, signed_bytes
 from rollback.approval.statement import NAMESPACE, Statement
 from rollback.errors import InputError
+from rollback.loading.files import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ SKEW_S = 60
 """A statement is valid from a minute before it is signed: clocks of two laptops differ."""
 
 _HASH = "sha512"
+KEY_BYTES_MAX = 1 << 20
+"""Largest key file that is read."""
 
 
 _PUBLIC = (b"ssh-", b"ecdsa-", b"sk-")
@@ -85,9 +88,9 @@ def sign_text(message: bytes, key: Path, passphrase: Callable[[], str] | None = 
 def _load(path: Path, passphrase: Callable[[], str] | None) -> PrivateKey | None:
     """The private key; None for one that only OpenSSH's program can use."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unusable(path, error.strerror or "it cannot be read") from error
+        data = bytes_of(path, KEY_BYTES_MAX)
+    except (OSError, ValueError) as error:
+        raise _unusable(path, getattr(error, "strerror", None) or str(error)) from error
     if b"PRIVATE KEY-----" not in data[:200]:
         if not data.lstrip().startswith(_PUBLIC):
             raise _unusable(path, "it holds neither a private nor a public SSH key")

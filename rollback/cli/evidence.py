@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rollback.cli import options, output
-from rollback.errors import ExitStatus
+from rollback.errors import ExitStatus, InputError
 from rollback.rendering.escape import visible
 
 
@@ -22,13 +22,20 @@ Example:
   rollback evidence verify evidence/r-20261123-0936-4f2a
 """
 )
-@click.argument("bundle", type=click.Path(exists=True))
+@click.argument("bundle")
 @options.as_json
 def verify(bundle: str, as_json: bool) -> int:  # noqa: FBT001
     """Verify BUNDLE from its own files: every digest, the journal's chain, the plan, completeness.
 
-    Needs no network and no environment. Exit 0 when it holds, 9 when not.
+    Needs no network and no environment. Exit 0 when it holds, 9 when not, 2 when it is no folder.
     """
+    if not Path(bundle).is_dir():
+        what = "is a file, and a bundle is a folder" if Path(bundle).exists() else "does not exist"
+        raise InputError(
+            "evidence.no-bundle",
+            f"{bundle} {what}",
+            hint="name the folder that `rollback apply` printed as the bundle",
+        )
     from rollback.evidence.verify import verify_bundle  # only now
 
     check = verify_bundle(Path(bundle))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from rollback.running.store import RunDirectory
+    from rollback.running.store import RunDirectory, StateDirectory
     from rollback.wiring import PlanDocument
 
 FORMATS = ("text", "markdown", "html", "json")
@@ -66,6 +66,25 @@ def state_root(state: str | None) -> Path:
     return StateDirectory.locate(state, os.environ).root
 
 
+def runs_of(state: str | None) -> StateDirectory:
+    """The folder of runs, to read from. Raises InputError where a named one is not there.
+
+    Where none is named, the user's own folder need not be there yet.
+    """
+    from rollback.running.store import VARIABLE, StateDirectory
+
+    runs = StateDirectory.locate(state, os.environ)
+    named = f"--state {state}" if state else VARIABLE if os.environ.get(VARIABLE) else ""
+    if named and not runs.root.is_dir():
+        what = "is no folder" if runs.root.exists() else "does not exist"
+        raise InputError(
+            "state.missing",
+            f"there are no runs to read: {runs.root} {what} ({named})",
+            hint="look for a slip in the path; runs are kept where they were applied",
+        )
+    return runs
+
+
 def said_pairs(given: Iterable[str]) -> dict[str, str]:
     """``EFFECT=applied`` and ``EFFECT=not-applied``. Raises InputError."""
     read = pairs(given, "--said", "EFFECT=applied or EFFECT=not-applied")
@@ -81,8 +100,7 @@ def said_pairs(given: Iterable[str]) -> dict[str, str]:
 
 def run_and_plan(state: str | None, run: str) -> tuple[RunDirectory, PlanDocument]:
     """A run's folder and the plan it applies. Raises InputError."""
-    from rollback.running.store import StateDirectory
     from rollback.wiring import PlanDocument
 
-    directory = StateDirectory.locate(state, os.environ).find(run)
+    directory = runs_of(state).find(run)
     return directory, PlanDocument.read(directory.plan())

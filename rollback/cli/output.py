@@ -64,6 +64,24 @@ def ask(question: str, *, hidden: bool = False) -> str:
     return str(click.prompt(question, err=True, hide_input=hidden, default="", show_default=False))
 
 
+def check_place(path: Path) -> None:
+    """Raises InputError where `write_file` could not write; before anything is looked at for it."""
+    folder = path.parent
+    if path.is_dir():
+        why = "it is a folder"
+    elif not folder.is_dir():
+        why = f"there is no folder {folder}"
+    elif not os.access(folder, os.W_OK):
+        why = f"nothing may be written in {folder}"
+    else:
+        return
+    raise InputError(
+        "file.not-written",
+        f"{path} cannot be written: {why}",
+        hint="name a file in a folder that exists and that you may write to",
+    )
+
+
 def write_file(path: Path, data: bytes, *, replace: bool = True) -> None:
     """Write a file whole, or not at all. Raises InputError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

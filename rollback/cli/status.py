@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,9 +46,7 @@ def status(
     max_chars: int | None,
 ) -> int:
     """List runs on this machine, or report RUN. Reads journals; starts and contacts nothing."""
-    from rollback.running.store import StateDirectory
-
-    runs = StateDirectory.locate(state, os.environ)
+    runs = options.runs_of(state)
     if run is not None:
         return _one(runs.find(run), face, max_chars, as_json=as_json)
     listed = [_read(each) for each in runs.runs()]
@@ -61,7 +58,8 @@ def status(
     for each in listed:
         output.result(f"{each['run']}  {visible(str(each['said']))}")
     if not listed:
-        output.talk(f"no runs under {runs.root}")
+        there = "" if runs.root.is_dir() else ", which does not exist yet"
+        output.talk(f"no runs under {runs.root}{there}")
     return 0
 
 

@@ -43,6 +43,7 @@ def undo(
 
     It goes through the same guard, proof and approvals as any plan. Making it changes nothing.
     """
+    output.check_place(Path(out))
     directory, before = options.run_and_plan(state, run)
     found = environments.find(before.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)

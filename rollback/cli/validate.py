@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from rollback.errors import Complaint, ExitStatus, InputError, RollbackError
+
+if TYPE_CHECKING:
+    from rollback.loading.environment import Environment
 
 
 @click.command(
@@ -23,6 +27,8 @@ Examples:
 def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool) -> int:  # noqa: FBT001
     """Check playbooks, shipped by name or your own files, and an environment with them.
 
+    Of an environment, the files it names (signers, certificates) are read too.
+
     Every complaint is told at once, with file, line, what is wrong and what was expected. Nothing
     is contacted, and no secret is needed. Exit 0 when all is well, 2 when not.
     """
@@ -34,6 +40,7 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
 
         try:
             where = load_environment(environment)
+            _files(where)
             lines.append(f"{environment}: environment {where.environment} is well formed")
         except InputError as error:
             problems.append(error)
@@ -50,6 +57,7 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
                     raise InputError(  # noqa: TRY301 - told with the others
                         "input.together",
                         f"{name} does not fit {environment}",
+                        hint="correct the lines named, or name another environment",
                         complaints=complaints,
                     )
             lines.append(
@@ -64,6 +72,19 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
             _echo(text)
         _tell(problems)
     return int(ExitStatus.USAGE if problems else ExitStatus.DONE)
+
+
+def _files(environment: Environment) -> None:
+    """Raises InputError where a file that the environment names is not as it must be."""
+    from rollback.wiring.named_files import check_named_files
+
+    if complaints := check_named_files(environment):
+        raise InputError(
+            "environment.files",
+            "a file that the environment names is not as it must be",
+            hint="correct the files or the lines that name them",
+            complaints=complaints,
+        )
 
 
 def _tell(problems: list[InputError]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from rollback.errors import Complaint
-from rollback.loading.files import decode, refused
+from rollback.loading.files import decode, refused, with_article
 
 DEPTH_MAX: Final = 64
 """Deepest nesting that is read. No file of ours needs ten."""
@@ -109,24 +109,31 @@ def read_document(data: bytes | str, file: str, *, what: str) -> Document:
     try:
         parser = events(text)
     except yaml.YAMLError as problem:
-        raise refused(what, (_syntax(file, problem),)) from problem
+        raise refused(what, (_syntax(file, problem, text),)) from problem
     try:
         return builder.build(parser)
     except yaml.YAMLError as problem:
-        raise refused(what, (*builder.complaints, _syntax(file, problem))) from problem
+        raise refused(what, (*builder.complaints, _syntax(file, problem, text))) from problem
     finally:
         parser.dispose()
 
 
-def _syntax(file: str, problem: yaml.YAMLError) -> Complaint:
+def _syntax(file: str, problem: yaml.YAMLError, text: str) -> Complaint:
     expected = "YAML"
     if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
         mark = problem.problem_mark
         words = problem.problem or problem.context or "not YAML"
         return Complaint(file, mark.line + 1, mark.column + 1, "", words, expected)
     if isinstance(problem, yaml.reader.ReaderError):
-        return Complaint(file, None, None, "", "holds a character YAML does not allow", expected)
+        before = text.encode()[: problem.position]
+        words = f"holds a character YAML does not allow (U+{_ordinal(problem.character):04X})"
+        return Complaint(file, before.count(b"\n") + 1, None, "", words, expected)
     return Complaint(file, None, None, "", "not YAML", expected)
+
+
+def _ordinal(character: int | str | bytes) -> int:
+    """Libyaml gives a number, the other reader the character itself."""
+    return character if isinstance(character, int) else ord(character)
 
 
 class _Frame:
@@ -166,7 +173,7 @@ class _Builder:
             raise refused(self.what, tuple(self.complaints))
         if found is None:
             raise refused(
-                self.what, (Complaint(self.file, 1, None, "", "is empty", f"a {self.what}"),)
+                self.what, (Complaint(self.file, 1, None, "", "is empty", with_article(self.what)),)
             )
         return Document(found[0], found[1], self.file)
 

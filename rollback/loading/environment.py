@@ -17,7 +17,7 @@ from rollback.loading.document import read_document
 from rollback.loading.files import BYTES_MAX, read_bytes, refused
 from rollback.loading.rules import broken_rules
 from rollback.loading.shape import shape_of
-from rollback.loading.variables import Substitution
+from rollback.loading.variables import Substitution, as_written
 from rollback.model import environment as model
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class Environment(model.Environment):
         pass_ = Substitution(document, os.environ if variables is None else variables)
         tree = pass_.apply(shape)
         complaints = list(pass_.complaints)
-        complaints += [document.complaint(*broken) for broken in broken_rules(document.value)]
+        complaints += [
+            document.complaint(*broken) for broken in broken_rules(as_written(tree, shape))
+        ]
         try:
             value = cls.model_validate_json(json.dumps(tree), strict=True)
         except ValidationError as problem:

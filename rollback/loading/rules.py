@@ -1,12 +1,12 @@
 """What the parts of an environment file must be to each other, said at the line that breaks it.
 
-These rules read the tree, not the model, so that they are checked even where other fields are
-wrong: a person gets all complaints at once.
+These rules read the tree with its variables replaced, not the model, so that they are checked even
+where other fields are wrong: a person gets all complaints at once.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rollback.loading.complaints import meant
 
@@ -21,6 +21,15 @@ Broken = tuple[Path, str, str]
 
 _SHARED = ("s3", "azure-blob")
 """Kinds of store that machines share."""
+
+
+ADDRESSES: Final = (
+    ("platform", "api_url"),
+    ("platform", "jwt", "jwks_url"),
+    ("cosmos", "endpoint"),
+    ("evidence", "store", "endpoint"),
+)
+"""What production reaches over https only. A proxy may be plain: TLS goes through it."""
 
 
 def broken_rules(tree: Tree) -> Iterator[Broken]:
@@ -211,6 +220,6 @@ def _production(tree: Tree) -> Iterator[Broken]:
             "production without a mirror of the journal",
             "journal_mirror: true",
         )
-    for path in (("platform", "api_url"), ("cosmos", "endpoint")):
+    for path in ADDRESSES:
         if str(_at(tree, *path)).lower().startswith("http://"):
             yield path, "production over plain http", "an https:// address"

@@ -122,6 +122,20 @@ class Substitution:
         self.complaints.append(self.document.complaint(path, problem, expected))
 
 
+def as_written(tree: Tree, shape: Shape) -> Tree:
+    """The tree after `Substitution.apply`, with its lists of pairs as the mappings they were.
+
+    What the rules of an environment are held against: a variable hides nothing from them.
+    """
+    if shape.kind == "pairs" and isinstance(tree, list):
+        return {key: as_written(one, shape.inside(key)) for key, one in tree}
+    if isinstance(tree, dict):
+        return {key: as_written(one, shape.inside(key)) for key, one in tree.items()}
+    if isinstance(tree, list):
+        return [as_written(one, shape.inside(at)) for at, one in enumerate(tree)]
+    return tree
+
+
 def _stand_in(shape: Shape) -> Tree:
     """Something in the place of a value that could not be had; its place is complained of."""
     return {"boolean": False, "integer": 1, "duration": 1}.get(shape.kind, _PLACEHOLDER)

@@ -72,10 +72,15 @@ def _with_parameters(step: Step, parameters: Facts) -> StepSpec:
         return type(step.spec).model_validate(raw)
     except ValidationError as problem:
         first = problem.errors(include_input=False)[0]
+        field = str(first["loc"][0])
+        name = dict(step.references).get(field, field)
+        said = str(first["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+        if first["type"].startswith("int_"):
+            said = "a whole number, or a duration like 90s, 5m or 24h"
         raise InputError(
             "input.parameter-value",
-            f"step {step.name}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}",
-            hint="correct the --set values",
+            f"parameter {name} cannot be {values.get(name)!r}: it is {field} of step {step.name}",
+            hint=f"write {said}",
         ) from None
 
 

@@ -13,9 +13,10 @@ from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.wire import Wire
 from rollback.model.base import facts
 from rollback.model.record import RecordKind
+from rollback.wiring.named_files import named_path
 
 if TYPE_CHECKING:
-    from rollback.model.environment import Environment
+    from rollback.model.environment import Environment, Network
     from rollback.model.ports import (
         Clients,
         Clock,
@@ -102,6 +103,15 @@ class JournalledExchanges:
             )
 
 
+def _network(environment: Environment) -> Network:
+    """How hosts are reached; a relative file of certificates is beside the environment file."""
+    named = environment.network.ca_file
+    if named is None:
+        return environment.network
+    path = str(named_path(environment, named))
+    return environment.network.model_copy(update={"ca_file": path})
+
+
 @dataclass(frozen=True, slots=True)
 class Opener:
     """Opens guarded clients for one scope; knows how to close them."""
@@ -121,7 +131,7 @@ class Opener:
             ledger=self.ledger,
             latch=latch or self.latch,
             exchanges=self.exchanges,
-            network=self.environment.network,
+            network=_network(self.environment),
             clock=self.clock,
             environment=self.environment,
         )

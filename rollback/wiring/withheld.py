@@ -7,7 +7,6 @@ nobody can tell. Moves toward safety wait for nothing but the guard, so they go 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback.approval.verify import check_approvals
@@ -22,19 +21,26 @@ from rollback.errors import (
 from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
+from rollback.loading.files import bytes_of
 from rollback.model.direction import Direction
 from rollback.model.scope import VerdictKind
 from rollback.planning.canonical import digest
 from rollback.planning.proof.prove import prove
+from rollback.wiring import named_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from rollback.approval.verify import ApprovalCheck
     from rollback.model.plan import Plan
     from rollback.wiring.operator import Setting
     from rollback.wiring.plan_document import PlanDocument
+
+
+APPROVAL_BYTES_MAX = 1 << 20
+"""Largest approval file that is read."""
 
 
 def refuse_forbidden(setting: Setting, document: PlanDocument) -> None:
@@ -103,12 +109,9 @@ def read_approvals(given: Sequence[str | Path | bytes]) -> tuple[list[bytes], In
             read.append(one)
             continue
         try:
-            if not Path(one).is_file():
-                problem = problem or _unreadable(one, "it is no file")
-                continue
-            read.append(Path(one).read_bytes())
-        except OSError as error:
-            problem = problem or _unreadable(one, error.strerror or "it cannot be opened")
+            read.append(bytes_of(one, APPROVAL_BYTES_MAX))
+        except (OSError, ValueError) as error:
+            problem = problem or _unreadable(one, getattr(error, "strerror", None) or str(error))
     return read, problem
 
 
@@ -122,12 +125,9 @@ def _unreadable(one: str | Path, why: str) -> InputError:
 
 def signers_text(setting: Setting) -> str:
     """The allowed-signers file; empty where none is named or it cannot be read: nobody counts."""
-    named = setting.environment.approvals.allowed_signers
-    if named is None:
-        return ""
     try:
-        return (Path(setting.environment.base) / named).read_text()
-    except (OSError, UnicodeDecodeError):
+        return named_files.signers_text(setting.environment)
+    except (OSError, ValueError):
         return ""
 
 

@@ -80,5 +80,5 @@ def test_an_edited_journal_is_told_and_does_not_hide_the_others(
 
 
 def test_no_runs_is_no_error(rollback: Rollback, tmp_path: Path) -> None:
-    ran = rollback("--state", tmp_path / "none", "status")
+    ran = rollback("--state", tmp_path, "status")
     assert (ran.status, ran.out) == (0, "")

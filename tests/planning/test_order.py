@@ -350,7 +350,8 @@ def test_a_parameter_is_read_like_the_field_it_fills() -> None:
     with pytest.raises(InputError) as raised:
         _with({"bake": "soon"}, one, bake)
     assert raised.value.code == "input.parameter-value"
-    assert "step verify: bake" in raised.value.reason
+    assert raised.value.reason == "parameter bake cannot be 'soon': it is bake of step verify"
+    assert raised.value.hint == "write a whole number, or a duration like 90s, 5m or 24h"
 
 
 # --- properties ----------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rollback.errors import InputError
+
 if TYPE_CHECKING:
     from rollback.model.environment import Network
 
@@ -14,13 +16,22 @@ if TYPE_CHECKING:
 def tls_context(ca_file: str | None, client: str) -> ssl.SSLContext:
     """The TLS context for a CA file; the public authorities where None. Built once a client kind.
 
+    Raises InputError where the file cannot be read.
+
     client: never shared between kinds. urllib3 switches `check_hostname` off on the context it is
     given where it matches names itself (measured); httpx would then check no name at all.
     """
     import certifi
 
     del client
-    context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    try:
+        context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    except OSError as error:  # ssl.SSLError is one
+        raise InputError(
+            "network.ca-file",
+            f"no certificates can be read from {ca_file}: {error.strerror or error}",
+            hint="correct network.ca_file in the environment file",
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
