@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from rollback.cli import environments, options, people
 from rollback.cli.endings import print_ending
 from rollback.cli.progress import progress
+from rollback.errors import InputError
 
 
 @click.command(
@@ -17,9 +19,11 @@ Examples:
   rollback resume latest
   rollback resume r-20261123-0936-4f2a
   rollback resume latest --said 'revert-backend#swap=applied'
+  rollback resume r-20261123-0936-4f2a --environment production.yaml
 \b
 What was sent is looked for first, and never sent again blindly. Where looking cannot tell, look
-yourself (at the builds each instance serves), then say what you saw with --said.
+yourself (at the builds each instance serves), then say what you saw with --said. A run of another
+machine is taken from the environment's journal mirror, by its whole name.
 """
 )
 @click.argument("run", metavar="RUN")
@@ -49,7 +53,14 @@ def resume(
     """Go on with RUN: its name, the start or end of it, or `latest`."""
     words = options.said_pairs(said)
     attested = people.read_attestations(attestations)
-    directory, document = options.run_and_plan(state, run)
+    try:
+        directory, document = options.run_and_plan(state, run)
+    except InputError:
+        elsewhere = environment or os.environ.get(environments.VARIABLE)
+        if not elsewhere:
+            raise
+        environments.operator(environments.load(elsewhere), state).take_up(run)
+        directory, document = options.run_and_plan(state, run)
     found = environments.find(document.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
     hears = progress()

@@ -41,6 +41,7 @@ def broken_rules(tree: Tree) -> Iterator[Broken]:
     yield from _authority(tree)
     yield from _surfaces(tree)
     yield from _stores(tree)
+    yield from _mirror(tree)
     if tree.get("kind", "production") == "production":
         yield from _production(tree)
 
@@ -188,6 +189,15 @@ def _stores(tree: Tree) -> Iterator[Broken]:
             ("lease", "store"),
             f"a lease of kind {lease} without an evidence store of that kind, whose place it uses",
             f"evidence.store: {{kind: {lease}, ...}}",
+        )
+
+
+def _mirror(tree: Tree) -> Iterator[Broken]:
+    if tree.get("journal_mirror") is True and not _at(tree, "evidence", "store"):
+        yield (
+            ("journal_mirror",),
+            "a mirror of the journal without an evidence store, which keeps it",
+            "evidence: {store: {kind: s3, ...}}, azure-blob or a folder",
         )
 
 

@@ -89,7 +89,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "Environment.forbidden_pairs": "versions that must not be live together",
     "Environment.legacy_dependencies": "must stay empty: Cosmos and platform-service only",
     "Environment.network": "how hosts are reached",
-    "Environment.journal_mirror": "true: the journal's head is kept outside this machine too",
+    "Environment.journal_mirror": "true: journals are copied to the evidence store as they grow",
     "Environment.measured_at": "when the figures of this file were last measured",
     "Owner.name": "the person or team that owns a rollback here",
     "Owner.contact": "how to reach the owner at two in the morning",

@@ -140,6 +140,35 @@ def second_laptop(play: Play) -> int:
     return play.apply(again, "state-second").exit_status
 
 
+def resumed_from_the_mirror(play: Play) -> int:
+    """The first laptop is gone with its journal; a second one goes on with the very run.
+
+    Nothing of the first is read but what it mirrored. Its lease has to run out first, which the
+    second waits for by itself.
+    """
+    plan = play.plan()
+    _kill_midway(play, plan, "state")
+    run = play.operator().status()[0].run
+    _until_quiet(play)
+    second = play.operator("state-second")
+    if not _expect(play, holds=not second.status(), otherwise="the second laptop knew a run"):
+        return ExitStatus.DEFECT
+    result = second.resume(run, progress=play.progress)
+    play.results.append(result)
+    return result.exit_status
+
+
+def mirror_fails(play: Play) -> int:
+    """The halt goes out, nobody is moved, and it ends with 9."""
+    store = play.directory / "evidence-store"
+    plan = play.plan()
+    store.write_bytes(b"")  # where the folder would be, a file is
+    ended = play.apply(plan).exit_status
+    if not _expect(play, holds=_halts(play) == 1, otherwise="the halt did not go out once"):
+        return ExitStatus.DEFECT
+    return ended
+
+
 def two_together(play: Play) -> int:
     """Same plan's worth of work from two laptops sharing one lease."""
     plans = [play.plan(state) for state in ("state", "state-second")]

@@ -24,6 +24,10 @@ def _surface(content: dict[str, Any], name: str, **over: Any) -> dict[str, Any]:
     return {**content, "surfaces": {**surfaces, name: {**surfaces[name], **over}}}
 
 
+def _mirrored(content: dict[str, Any]) -> dict[str, Any]:
+    return {**content, "journal_mirror": True}
+
+
 def _on_hold(content: dict[str, Any]) -> dict[str, Any]:
     backend = content["surfaces"]["backend"]
     releases = [
@@ -325,6 +329,24 @@ SCENARIOS: tuple[Scenario, ...] = (
         (0,),
         play=acts.second_laptop,
         swaps=1,
+    ),
+    Scenario(
+        "second-laptop-resumes-the-run",
+        "a laptop dies in the middle of a swap; a second one resumes from the mirrored journal",
+        (0,),
+        settings=_mirrored,
+        bucket=True,
+        play=acts.resumed_from_the_mirror,
+        swaps=1,
+    ),
+    Scenario(
+        "mirror-fails",
+        "the journal cannot be mirrored: the halt goes out, nobody is moved",
+        (9,),
+        world=_auto_swap_on,
+        settings=_mirrored,
+        play=acts.mirror_fails,
+        swaps=0,
     ),
     Scenario(
         "two-runs-together",

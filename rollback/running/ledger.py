@@ -20,6 +20,7 @@ from rollback.errors import (
     LeaseHeld,
     ProductDefect,
     Refused,
+    RollbackError,
 )
 from rollback.model.base import Facts, facts
 from rollback.model.direction import Direction
@@ -77,6 +78,7 @@ class Ledger:
         self._emergency = emergency
         self._lock = threading.Lock()
         self._fence: Callable[[], int] | None = None
+        self._outside: Callable[[], None] | None = None
         self._degraded = False
         self._accounts: dict[str, _Account] = {}
         for step, change in plan.updates:
@@ -93,6 +95,13 @@ class Ledger:
         fence: raises LeaseHeld where the lease is not held, or about to run out.
         """
         self._fence = fence
+
+    def kept_outside_by(self, flush: Callable[[], None]) -> None:
+        """From now on the intent of a move away from safety is mirrored before it leaves.
+
+        flush: returns when it is; raises where it cannot be, and then nothing leaves.
+        """
+        self._outside = flush
 
     def _open(self, account: _Account) -> None:
         if account.effect.id in self._accounts:
@@ -146,7 +155,8 @@ class Ledger:
         but not waited for (they are create-only and named by their content, so a lost count
         repeats nothing). Raises GuardRefusal when none is left, JournalBroken when the intent
         cannot be recorded, except for a move toward safety: its intent then goes to `emergency`.
-        Raises LeaseHeld where a move away from safety is not covered by the lease (any more).
+        Raises LeaseHeld where a move away from safety is not covered by the lease (any more), and
+        what the mirror raises where its intent cannot be kept outside.
         """
         fence = self._fencing_number(effect_id)
         with self._lock:
@@ -181,6 +191,12 @@ class Ledger:
         if self._journal.tight and not toward:  # this very record used the reserve up
             self._unsend(account, "the disk is full")
             raise _tight()
+        if self._outside is not None and effect.direction is Direction.AWAY:
+            try:
+                self._outside()
+            except RollbackError as error:
+                self._unsend(account, error.reason)
+                raise
         if fence is not None:
             self._still(account, fence)
         return attempt

@@ -11,6 +11,7 @@ from rollback.errors import (
     GuardRefusal,
     JournalBroken,
     LeaseHeld,
+    PlanStale,
     RollbackError,
 )
 from rollback.model.base import Fact, Facts, facts
@@ -20,7 +21,7 @@ from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.before_send import as_predicted, needs_no_send
 from rollback.running.hands import MAIN, Hands, looks_a_second
-from rollback.running.state import AGAIN, LEASE_LOST, ChangeStatus, StepStatus
+from rollback.running.state import AGAIN, ChangeStatus, StepStatus
 
 if TYPE_CHECKING:
     from rollback.running.hands import Planned
@@ -47,13 +48,14 @@ class Performer(Hands):
         self.progress("sent", name, planned.change.summary)
         try:
             performed, problem = self._send(planned)
-        except LeaseHeld as error:
-            left = (self.ledger.left_process(effect.id) for effect in planned.change.effects)
-            if not any(left):
+        except (LeaseHeld, PlanStale, EvidenceNotWritten) as error:
+            if isinstance(error, JournalBroken):
+                raise
+            if direction is Direction.AWAY and not self._left(planned):
                 step, why = planned.step, error.reason
-                self.end(step, StepStatus.SKIPPED, LEASE_LOST, why, ExitStatus.LEASE)
+                self.end(step, StepStatus.SKIPPED, error.code, why, error.exit_status)
                 return
-            performed, problem = (), str(error)  # a part of it left before: look what it did
+            performed, problem = (), str(error)  # a part of it may have left: look what it did
         if direction is Direction.AWAY and (found := self.lease.after_effect()):
             body = facts(code="lease.window", step=name, change=change_id, text=found)
             self.journal.append(MAIN, RecordKind.NOTE, body, durable=False)
@@ -147,10 +149,14 @@ class Performer(Hands):
             return planned.action.perform(planned.context, planned.change, clients).facts, ""
         except JournalBroken:
             raise
-        except (GuardRefusal, ConnectorError, EvidenceNotWritten) as error:
+        except (GuardRefusal, ConnectorError) as error:
             return (), str(error)
         finally:
             self.close(clients)
+
+    def _left(self, planned: Planned) -> bool:
+        """Whether anything of a change may have left the process."""
+        return any(self.ledger.left_process(effect.id) for effect in planned.change.effects)
 
     def _look(self, planned: Planned, performed: Facts, problem: str) -> None:
         """Look until it is told, bounded by the change's own limit. Never resends."""

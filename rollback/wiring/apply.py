@@ -15,6 +15,7 @@ from rollback.wiring.asked import Asked
 from rollback.wiring.authority import AuthorityWatch, prove_authority
 from rollback.wiring.closing import result_of, sealed
 from rollback.wiring.leases import RunLease
+from rollback.wiring.mirrors import mirror_of, taken_up
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.sitting import Sitting
 from rollback.wiring.unrecorded import send_unrecorded
@@ -76,7 +77,7 @@ def resume_run(
 ) -> RunResult:
     """Replay the journal, look at the world, and go on. Raises like `apply_plan`."""
     check_said(asked.said or {})
-    directory = setting.state.find(name)
+    directory = taken_up(setting, name)
     document = PlanDocument.read(directory.plan())
     refuse_forbidden(setting, document)
     journal = directory.open_journal(setting.clock)
@@ -214,6 +215,10 @@ def _sit(
         sitting.say("withheld", "run", f"{asked.withheld.code}: {asked.withheld.reason}")
     lease = RunLease(setting, sitting.opener, journal, plan, directory.run)
     sitting.ledger.fenced_by(lease.fence)
+    mirror = mirror_of(sitting, directory)
+    if mirror is not None:
+        sitting.ledger.kept_outside_by(mirror.flush)
+        mirror.start()
     performer = sitting.performer(lease)
     moves = any(change.direction is Direction.AWAY for _, change in plan.updates)
     watch = AuthorityWatch(setting, sitting.opener, journal, directory.run, sitting.say)
@@ -234,8 +239,10 @@ def _sit(
             )
     finally:
         lease.release()
+        if mirror is not None:
+            mirror.stop()
     status = _with_reason(document, status, asked)
-    result = result_of(plan, directory, journal, status)
+    result = result_of(plan, directory, journal, status, mirror.problem if mirror else "")
     return replace(result, bundle_path=sealed(sitting, directory, journal, result))
 
 

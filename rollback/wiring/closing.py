@@ -19,19 +19,30 @@ if TYPE_CHECKING:
     from rollback.wiring.sitting import Sitting
 
 
-def result_of(plan: Plan, directory: RunDirectory, journal: FileJournal, status: int) -> RunResult:
-    """What the records amount to."""
+def result_of(
+    plan: Plan,
+    directory: RunDirectory,
+    journal: FileJournal,
+    status: int,
+    not_mirrored: str = "",
+) -> RunResult:
+    """What the records amount to. not_mirrored: why the journal is on this machine only."""
     state = fold(plan, journal.records())
     steps = tuple(
         (step.name, state.step(step.name).status.value, state.step(step.name).reason)
         for step in plan.steps
+    )
+    alone = (
+        (f"keep {directory.journal_path}: it is not mirrored ({not_mirrored})",)
+        if not_mirrored
+        else ()
     )
     return RunResult(
         run=directory.run,
         exit_status=status,
         steps=steps,
         exposures=(*left_on(plan, journal.records()), *plan.exposures),
-        next_moves=tuple(_next_moves(plan, directory.run, steps, status)),
+        next_moves=(*_next_moves(plan, directory.run, steps, status), *alone),
         bundle_path="",
         journal_path=str(directory.journal_path),
     )

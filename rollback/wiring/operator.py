@@ -182,6 +182,12 @@ class Operator:
         )
         return resume_run(self.setting, run, asked, approvals)
 
+    def take_up(self, run: str) -> str:
+        """Bring a run of another machine here, from the environment's mirror; its name."""
+        from rollback.wiring.mirrors import taken_up
+
+        return taken_up(self.setting, run).run
+
     def status(self, run: str | None = None) -> tuple[RunStatus, ...]:
         """What runs there are, from their journals alone; starts nothing."""
         from rollback.wiring.run_result import read_status

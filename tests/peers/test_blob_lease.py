@@ -1,4 +1,4 @@
-"""Leases in a container: the public suite against Azurite, through the guard."""
+"""Leases and mirrors in a container: the public suites against Azurite, through the guard."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rollback.model.effect import HttpWrite
 from rollback.running.lease.objects import object_lease
-from rollback.wiring.upkeep import lease_effects
+from rollback.running.mirror_places import ObjectMirror
+from rollback.wiring.upkeep import lease_effects, mirror_effects, mirror_prefix
 from tests.connectors.stand import VARIABLES, stand
 from tests.peers.azurite import KEY, Azurite, needs_node
 from tests.peers.test_blob_store import container
 from tests.running.fakes import SeededRandomness, VirtualClock
 from tests.running.lease.suite import SCOPES, TTL_S, LeaseSuite
+from tests.running.mirror.suite import MirrorPlaceSuite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +62,20 @@ class TestBlobs(LeaseSuite):
         assert found is not None
         assert found.age_s is not None
         assert 0 <= found.age_s < TTL_S
+
+
+class TestMirrorInBlobs(MirrorPlaceSuite):
+    """The suite of mirrors, in a container."""
+
+    @pytest.fixture(autouse=True)
+    def _container(self, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setitem(VARIABLES, "BLOB_KEY", KEY)
+        asking = container(azurite).model_copy(update={"journal_mirror": True})
+        (effect,) = mirror_effects(asking)
+        assert isinstance(effect, HttpWrite)
+        with stand(asking, effect) as here:
+            self.kept = ObjectMirror(here.clients.objects(), mirror_prefix(asking), effect)
+            yield
+
+    def make(self) -> ObjectMirror:
+        return self.kept

@@ -19,6 +19,7 @@ from rollback.model.ports.keeping import (
     Journal,
     Lease,
     LeaseGrant,
+    MirrorPlace,
     PermissionLedger,
     RefusalLatch,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "Lease",
     "LeaseGrant",
     "Look",
+    "MirrorPlace",
     "ObjectPort",
     "Page",
     "Performed",

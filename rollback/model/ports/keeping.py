@@ -22,6 +22,22 @@ class Journal(Protocol):
         ...
 
 
+class MirrorPlace(Protocol):
+    """Where the journal's copy is kept: small objects by name, created only."""
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names that start so, in order. Raises ConnectorError."""
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """An object's bytes, None where there is none. Raises ConnectorError."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create; False where it is there, whatever it holds. Raises ConnectorError."""
+        ...
+
+
 class PermissionLedger(Protocol):
     """Permissions of the plan being applied. Spending writes the intent, durably, first."""
 
