@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Catalogue
     from rollback.wiring.operator import Operator
     from rollback.wiring.plan_document import PlanDocument
+    from rollback.wiring.process_watch import ProcessWatch
     from rollback.wiring.run_result import RunResult
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Operator",
     "PlanDocument",
     "Playbook",
+    "ProcessWatch",
     "RollbackError",
     "RunResult",
     "load_playbook",
@@ -39,6 +41,7 @@ _HOME = {
     "Operator": "rollback.wiring.operator",
     "PlanDocument": "rollback.wiring.plan_document",
     "Playbook": "rollback.model.playbook",
+    "ProcessWatch": "rollback.wiring.process_watch",
     "RollbackError": "rollback.errors",
     "RunResult": "rollback.wiring.run_result",
     "load_playbook": "rollback.loading.playbook",

@@ -31,11 +31,15 @@ def load(path: str) -> Environment:
 
 
 def operator(environment: Environment, state: str | None) -> Operator:
-    """The operator of an environment."""
+    """The operator of an environment, with the net cast over this process."""
+    from rollback.cli import output
+    from rollback.model.scope import HostKind
     from rollback.wiring import Operator
+    from rollback.wiring.process_watch import ProcessWatch
 
     quiet.vendors()
-    return Operator(environment, state=state)
+    watch = ProcessWatch(refuse=frozenset({HostKind.COSMOS}), tell=output.talk)
+    return Operator(environment, state=state, watch=watch)
 
 
 def remember(plan: Plan, path: str, state: Path) -> None:

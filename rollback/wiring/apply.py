@@ -67,7 +67,8 @@ def apply_plan(
     except EvidenceNotWritten as error:
         send_unrecorded(setting, document, asked, error)
     try:
-        return _sit(setting, document, directory, journal, asked)
+        with setting.watching(journal):
+            return _sit(setting, document, directory, journal, asked)
     finally:
         journal.close()
 
@@ -105,7 +106,8 @@ def resume_run(
         journal.reserve(RESERVE_BYTES)
         _open(setting, document, journal, asked, mode="resumed")
         _mark(setting, document, directory, asked)
-        return _sit(setting, document, directory, journal, asked)
+        with setting.watching(journal):
+            return _sit(setting, document, directory, journal, asked)
     finally:
         journal.close()
 

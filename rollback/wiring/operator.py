@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.ports import StepContext
 from rollback.model.scope import Phase, Scope
 from rollback.model.steps import RetainTradeHalt
@@ -22,13 +24,22 @@ from rollback.wiring.scopes import MemoryLatch, NoPermissions, Opener, Unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from rollback.model.environment import Environment
     from rollback.model.observation import Observation
     from rollback.model.playbook import Playbook
-    from rollback.model.ports import Catalogue, Check, Clock, Randomness, SecretSource
+    from rollback.model.ports import (
+        Catalogue,
+        Check,
+        Clock,
+        Journal,
+        Randomness,
+        SecretSource,
+    )
     from rollback.running.hands import People
+    from rollback.wiring.process_watch import ProcessWatch
     from rollback.wiring.run_result import RunResult, RunStatus
 
 AUTHORITY_STEP = "authority-observation"
@@ -53,6 +64,13 @@ class Setting:
     randomness: Randomness
     catalogue: Catalogue
     user: str
+    watch: ProcessWatch | None = None
+
+    def watching(self, journal: Journal | None = None) -> AbstractContextManager[None]:
+        """Around what is planned or applied: the net over the process, where it was opted for."""
+        if self.watch is None:
+            return nullcontext()
+        return self.watch.over(perimeter_of(self.environment), journal)
 
 
 class Operator:
@@ -68,8 +86,12 @@ class Operator:
         randomness: Randomness | None = None,
         catalogue: Catalogue | None = None,
         user: str | None = None,
+        watch: ProcessWatch | None = None,
     ) -> None:
-        """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions."""
+        """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions.
+
+        watch: the net over this process, for applications that want it.
+        """
         if secrets is None:
             from rollback.connectors.secrets import VariableSecrets
 
@@ -86,6 +108,7 @@ class Operator:
             randomness=randomness or SystemRandomness(),
             catalogue=catalogue,
             user=user or getpass.getuser(),
+            watch=watch,
         )
 
     @property
@@ -213,7 +236,8 @@ class Operator:
         opener = planning_opener(self.setting)
         clients = opener(doctor.scope())
         try:
-            return doctor.examine(self.setting, clients)
+            with self.setting.watching():
+                return doctor.examine(self.setting, clients)
         finally:
             opener.close(clients)
 
@@ -245,7 +269,8 @@ class Operator:
             finally:
                 opener.close(clients)
 
-        with ThreadPool(setting.environment.policy.steps_at_once_max) as pool:
+        pool_size = setting.environment.policy.steps_at_once_max
+        with setting.watching(), ThreadPool(pool_size) as pool:
             futures = [pool.submit(partial(look, step)) for step in asked]
             return tuple(future.result() for future in futures)
 

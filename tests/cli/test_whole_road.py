@@ -50,6 +50,8 @@ def test_plan_approve_apply_report_verify(rollback: Rollback, stage: Stage, tmp_
     ended = json.loads(applied.out)
     assert ended["exit_status"] == 0
     assert {step["status"] for step in ended["steps"]} <= {"done", "no-op"}
+    assert "guard.net" not in Path(ended["journal"]).read_text()  # nothing of ours goes round
+    assert "guarded client" not in planned.err + applied.err
     assert "revert/backend: " in applied.err
 
     report = rollback(*state, "status", "latest", "--format", "markdown")

@@ -71,6 +71,13 @@ def operator() -> AbstractContextManager[None]:
     return _within(_OPERATOR)
 
 
+def may_refuse(kinds: frozenset[HostKind]) -> None:
+    """Raises ValueError where refusing these kinds of host could block a halt (N2)."""
+    if kinds & _NEVER_REFUSED:
+        msg = "a surface or the platform-service is never refused: a halt may go there"
+        raise ValueError(msg)
+
+
 class Net:
     """The net: cast once for the process, drawn in and cast again at will."""
 
@@ -82,9 +89,7 @@ class Net:
         refuse: frozenset[HostKind] = frozenset(),
     ) -> None:
         """Prepare a net. Raises ValueError where `refuse` could block a halt."""
-        if refuse & _NEVER_REFUSED:
-            msg = "a surface or the platform-service is never refused: a halt may go there"
-            raise ValueError(msg)
+        may_refuse(refuse)
         self._perimeter = perimeter
         self._report = report
         self._refuse = refuse
