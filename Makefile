@@ -59,11 +59,13 @@ lock:
 scenarios: $(STAMP)
 	$(BIN)/rollback rehearse --scenario all --at-once 3
 
-# `kill -9` at random moments, then resume. `make crashes KILLS=200 SEED=7` for more.
-KILLS ?= 6
+# Killed, interrupted, terminated or out of disk at random moments, then resumed.
+# `make crashes KILLS=200 SEED=7` for more; AT_ONCE rounds are played side by side.
+KILLS ?= 12
 SEED ?= 1
+AT_ONCE ?= 2
 crashes: $(STAMP)
-	$(BIN)/python -m rollback.rehearsal.kills $(KILLS) $(SEED)
+	$(BIN)/python -m rollback.rehearsal.kills $(KILLS) $(SEED) $(AT_ONCE)
 
 .PHONY: guard-million guard-benchmark
 guard-million: $(STAMP)

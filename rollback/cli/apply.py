@@ -67,7 +67,9 @@ def apply(  # noqa: PLR0913 - options of a command line
     operator = environments.operator(environments.load(found), state)
     hears = progress()
     try:
-        with people.interruptible() as stopping:
+        with people.interruptible(
+            lambda: people.in_doubt(operator.setting.state, document.digest)
+        ) as stopping:
             result = operator.apply(
                 document,
                 approvals=[Path(each) for each in approvals],

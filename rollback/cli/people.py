@@ -1,19 +1,26 @@
-"""People at the terminal: attestations given as options or asked for, and Ctrl-C."""
+"""People at the terminal: attestations given as options or asked for, and interrupts."""
 
 from __future__ import annotations
 
+import os
 import signal
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.cli import output
-from rollback.errors import InputError
+from rollback.errors import ExitStatus, InputError
+from rollback.rendering.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from rollback.cli.progress import Progress
+    from rollback.running.store import StateDirectory
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and what a supervisor sends."""
 
 HALT_OUTSIDE = "halt-outside"
 """What an attestation without ABOUT is about: trading is halted at the venue or broker."""
@@ -61,18 +68,51 @@ class AtTerminal:
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """First Ctrl-C: nothing new moves away from safety, what was sent is looked at. Second: out."""
+def interruptible(unknown: Callable[[], str]) -> Iterator[Callable[[], bool]]:
+    """First interrupt: what was sent is looked for, nothing else is begun. Second: out at once.
+
+    unknown: says what nobody knows at that moment, and what to do. The second interrupt waits for
+    no thread and closes nothing: the journal holds what `resume` needs, as after a power cut.
+    """
     asked: list[int] = []
 
     def hear(number: int, _: object) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        output.talk("stopping: what was sent is looked for first; Ctrl-C again leaves at once")
+        if not asked:
+            asked.append(number)
+            _say("stopping: what was sent is looked for first; interrupt again to leave at once")
+            return
+        try:
+            said = unknown()
+        except Exception as error:  # noqa: BLE001 - leaving must not fail
+            said = f"what was sent stands in the journal ({type(error).__name__})"
+        _say(f"error: interrupted: left at once; {said}")
+        os._exit(ExitStatus.INTERRUPTED)
 
-    before = signal.signal(signal.SIGINT, hear)
+    before = [(number, signal.signal(number, hear)) for number in INTERRUPTS]
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """One line to standard error, past its buffer: a signal may interrupt a write to that."""
+    with suppress(OSError, ValueError):
+        os.write(sys.stderr.fileno(), f"{visible(text)}\n".encode())
+
+
+def in_doubt(runs: StateDirectory, digest: str) -> str:
+    """What nobody knows of the run of a plan, from its journal, and the next safe move."""
+    from rollback.wiring.run_result import read_status
+
+    name = runs.applied_by(digest) or runs.applied_by(digest, part="only-safe")
+    if name is None:
+        return "nothing was sent; apply the plan again"
+    known = read_status(runs.find(name))
+    unknown = (
+        f"unknown: {', '.join(known.in_doubt)} (sent, and not looked for yet)"
+        if known.in_doubt
+        else "nothing that was sent is unknown"
+    )
+    return f"{unknown}; `rollback resume {name}` looks first and sends nothing twice"

@@ -65,7 +65,9 @@ def resume(
     operator = environments.operator(environments.load(found), state)
     hears = progress()
     try:
-        with people.interruptible() as stopping:
+        with people.interruptible(
+            lambda: people.in_doubt(operator.setting.state, document.digest)
+        ) as stopping:
             result = operator.resume(
                 directory.run,
                 said=words,

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.errors import ProductDefect
+from rollback.errors import Interrupted, ProductDefect
 from rollback.model.environment import BlobStore
 from rollback.model.scope import HostKind
 
@@ -38,10 +38,17 @@ if TYPE_CHECKING:
 ECHOING = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
 """Hosts that are to return our x-request-id (row T1)."""
 
+STOP_HEARD_S = 0.25
+"""How soon a pause notices that a stop was asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What clients of every scope of a run share. digest_key: keys the digests of settings."""
+    """What clients of every scope of a run share.
+
+    digest_key: keys the digests of settings. stopping: whether a stop was asked for; a pause ends
+    with it.
+    """
 
     environment: Environment
     secrets: SecretSource
@@ -49,6 +56,7 @@ class Parts:
     randomness: Randomness
     digest_key: bytes
     sink: Callable[[Wire], EvidenceSink] | None = None
+    stopping: Callable[[], bool] | None = None
 
 
 class GuardedClients:
@@ -150,9 +158,7 @@ class GuardedClients:
         if self._container is None:
             from rollback.connectors.blob_store import container_of
 
-            self._container = container_of(
-                self._parts.environment, self._wire, self._parts.secrets
-            )
+            self._container = container_of(self._parts.environment, self._wire, self._parts.secrets)
         return self._container
 
     def objects(self) -> ObjectPort:
@@ -179,8 +185,16 @@ class GuardedClients:
         return self._parts.randomness.hex(16)
 
     def pause(self, seconds: float) -> None:
-        """Wait on the run's clock."""
-        self._parts.clock.sleep(seconds)
+        """Wait on the run's clock. Raises Interrupted soon after a stop was asked for."""
+        clock, stopping = self._parts.clock, self._parts.stopping
+        if stopping is None:
+            clock.sleep(seconds)
+            return
+        until = clock.monotonic() + seconds
+        while (left := until - clock.monotonic()) > 0:
+            if stopping():
+                raise Interrupted("run.stopping", "a stop was asked for", hint="resume the run")
+            clock.sleep(min(left, STOP_HEARD_S))
 
     def close(self) -> None:
         """Close every connection; never raises."""

@@ -1,7 +1,8 @@
-"""`kill -9` at random moments of a real apply, then resume: a documented command, seeded.
+"""A real apply struck at random moments, then resumed: a documented command, seeded.
 
-``python -m rollback.rehearsal.kills COUNT SEED``. After each: at most one swap a site took effect,
-the journal verifies whole, no write to Cosmos was ours. A seed replays the same moments.
+``python -m rollback.rehearsal.kills COUNT SEED [AT_ONCE]``. It is killed, interrupted once or
+twice, terminated, or finds its disk full; `rollback.rehearsal.crash` says what must hold after. A
+seed gives the same strikes; no machine is twice equally fast, so where they fall may differ.
 """
 
 from __future__ import annotations
@@ -10,76 +11,72 @@ import random
 import shutil
 import sys
 import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rollback.errors import RollbackError
-from rollback.rehearsal.acts import apply_and_kill
 from rollback.rehearsal.checks import problems_of
-from rollback.rehearsal.scenario import Scenario, play
-from rollback.running.journal import check_file
+from rollback.rehearsal.crash import struck
+from rollback.rehearsal.scenario import play
+from rollback.rehearsal.strike import ROOM_MAX, WAYS, Strike
 
-if TYPE_CHECKING:
-    from rollback.rehearsal.scenario import Play
+LINES = 60
+"""About how many lines a clean run of the shipped playbook says."""
 
-EVENTS = 60
-"""About how many events a clean run of the shipped playbook says."""
+DELAY_S_MAX = 0.4
+AGAIN = 0.3
+"""How often the first resume is struck too."""
 
-SITTINGS_MAX = 3
+
+def strikes_of(seed: int, number: int) -> tuple[Strike, ...]:
+    """The strikes of one round: the first on `apply`, a second, if any, on its first resume."""
+    chance = random.Random(f"{seed}/{number}")  # noqa: S311 - the same seed gives the same moments
+    count = 2 if chance.random() < AGAIN else 1
+    return tuple(
+        Strike(
+            WAYS[number % len(WAYS)] if first else chance.choice(WAYS),
+            chance.randrange(LINES),
+            chance.random() * DELAY_S_MAX,
+            chance.randrange(ROOM_MAX),
+        )
+        for first in [True, False][:count]
+    )
 
 
-def killed_at(number: int) -> Scenario:
-    """Kill at the event of that number, then resume until the run is done."""
+def round_of(seed: int, number: int) -> tuple[str, tuple[str, ...]]:
+    """Play one round; return its line and every broken promise."""
+    from playbooks import full_rollback
 
-    def act(playing: Play) -> int:
-        plan = playing.plan()
-        apply_and_kill(playing, plan, "state", lambda _, seen: seen >= number)
-        operator = playing.operator()
-        runs = operator.status()
-        if not runs:
-            return playing.apply(plan).exit_status
-        exit_ = 1
-        for _ in range(SITTINGS_MAX):
-            result = operator.resume(
-                runs[0].run, approvals=playing.approvals(plan), progress=playing.progress
-            )
-            playing.results.append(result)
-            exit_ = result.exit_status
-            if exit_ == 0:
-                break
-        if problem := check_file(Path(playing.results[-1].journal_path)).problem:
-            playing.said.append(problem)
-            return 9
-        return exit_
-
-    return Scenario(f"killed-at-{number}", f"killed at event {number}", (0,), play=act, swaps=1)
+    scenario = struck(strikes_of(seed, number))
+    folder = Path(tempfile.mkdtemp(prefix="rollback-crash-"))
+    try:
+        exit_, problems, playing = play(
+            scenario, full_rollback, folder, lambda *_: None, problems_of
+        )
+        problems += tuple(playing.said if playing else ())
+    except RollbackError as error:
+        exit_, problems = error.exit_status.value, (str(error),)
+    if problems:
+        problems += (f"see {folder}",)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    state = "FAILED" if problems else "ok    "
+    return f"{state} {number:>4} {scenario.about} exit {exit_} {'; '.join(problems)}", problems
 
 
 def main() -> int:
-    """``COUNT SEED``; the exit status is 1 when one ended otherwise."""
+    """``COUNT SEED [AT_ONCE]``; the exit status is 1 when one ended otherwise."""
     count, seed = int(sys.argv[1]), int(sys.argv[2])
-    from playbooks import full_rollback
-
-    chance = random.Random(seed)  # noqa: S311 - the same seed gives the same moments
-    failed = 0
-    for _ in range(count):
-        number = chance.randrange(EVENTS)
-        folder = Path(tempfile.mkdtemp(prefix="rollback-kill-"))
-        try:
-            exit_, problems, _playing = play(
-                killed_at(number), full_rollback, folder, lambda *_: None, problems_of
-            )
-        except RollbackError as error:
-            exit_, problems = error.exit_status.value, (str(error),)
-        state = "FAILED" if problems else "ok    "
-        sys.stdout.write(
-            f"{state} killed at event {number:<3} exit {exit_} {'; '.join(problems)}\n"
-        )
-        sys.stdout.flush()
-        failed += bool(problems)
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.stdout.write(f"{count - failed} passed, {failed} failed\n")
-    return 1 if failed else 0
+    at_once = int(sys.argv[3]) if len(sys.argv) > 3 else 1  # noqa: PLR2004 - the third argument
+    failed: Counter[bool] = Counter()
+    with ThreadPoolExecutor(at_once) as pool:
+        for line, problems in pool.map(lambda number: round_of(seed, number), range(count)):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            failed[bool(problems)] += 1
+    sys.stdout.write(f"{failed[False]} passed, {failed[True]} failed\n")
+    return 1 if failed[True] else 0
 
 
 if __name__ == "__main__":

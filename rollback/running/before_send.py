@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollback.errors import ConnectorError, ExitStatus, JournalBroken, RollbackError
+from rollback.errors import ConnectorError, ExitStatus, Interrupted, JournalBroken, RollbackError
 from rollback.model.base import facts
 from rollback.model.observation import World
 from rollback.model.ports import Look
@@ -57,18 +57,24 @@ def _of_its_surface(planned: Planned) -> Planned:
 
 
 def as_predicted(hands: Hands, planned: Planned) -> bool:
-    """Whether a move away from safety may be sent now; anything else is recorded and ends it."""
+    """Whether a move away from safety may be sent now; anything else is recorded and ends it.
+
+    After a stop was asked for it may not, and nothing ends: `resume` goes on from here (T12).
+    """
     step = planned.step
-    verdict, differences = _compared_when_quiet(hands, planned)
+    try:
+        verdict, differences = _compared_when_quiet(hands, planned)
+    except Interrupted:
+        return False
     hands.journal.append(
         MAIN,
         RecordKind.OBSERVED,
-        facts(
-            step=step.name, change=planned.change.id, verdict=verdict, differences=differences
-        ),
+        facts(step=step.name, change=planned.change.id, verdict=verdict, differences=differences),
         durable=False,
     )
     why = "; ".join(differences)
+    if hands.stopping() and verdict != "satisfied":
+        return False
     if verdict == "as-predicted":
         return _still_allowed(hands, planned)
     if verdict == "satisfied":
@@ -102,12 +108,12 @@ def _compared_when_quiet(hands: Hands, planned: Planned) -> tuple[str, tuple[str
             found = compare(planned.step, planned.change, hands.settled(planned.step), seen)
             verdict: str = found.verdict
             differences = tuple(str(one) for one in found.differences)
-        except JournalBroken:
+        except (Interrupted, JournalBroken):
             raise
         except RollbackError as error:
             passing = isinstance(error, ConnectorError) and error.transient
             verdict, differences = "busy" if passing else "drifted", (str(error),)
-        if verdict != "busy" or hands.clock.monotonic() >= deadline:
+        if verdict != "busy" or hands.stopping() or hands.clock.monotonic() >= deadline:
             return verdict, differences
         hands.progress("waiting", planned.step.name, "; ".join(differences))
         hands.clock.sleep(max(1, policy.poll_s) / looks_a_second(hands.environment))

@@ -70,6 +70,11 @@ class NoLease:
         return ""
 
 
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One change of one step, with the action that knows how."""
@@ -97,6 +102,7 @@ class Hands:
     lease: HeldLease
     run: str
     evidence_path: str
+    stopping: Callable[[], bool] = never
 
     # --- what is planned ---------------------------------------------------------------------
 

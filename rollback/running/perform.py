@@ -9,6 +9,7 @@ from rollback.errors import (
     EvidenceNotWritten,
     ExitStatus,
     GuardRefusal,
+    Interrupted,
     JournalBroken,
     LeaseHeld,
     PlanStale,
@@ -96,6 +97,8 @@ class Performer(Hands):
         clients = self.reading(step)
         try:
             seen = action.verify(context, step, clients)
+        except Interrupted:
+            return  # T12: nothing was seen, so nothing is recorded
         except RollbackError as error:
             self.verified(name, holds=False, checks=(f"failed: {error}",))
             return
@@ -126,9 +129,7 @@ class Performer(Hands):
             return
         step, state = self.plan.step(name), self.state()
         updates = [one for one in step.changes if isinstance(one, Update)]
-        doubts = [
-            one for one in updates if state.change(name, one.id) is ChangeStatus.IN_DOUBT
-        ]
+        doubts = [one for one in updates if state.change(name, one.id) is ChangeStatus.IN_DOUBT]
         broken = next((one for one in updates if one.id == change_id), None)
         if broken is not None and broken.direction is Direction.TOWARD:
             outcome = Outcome.UNKNOWN if broken in doubts else Outcome.NOT_APPLIED

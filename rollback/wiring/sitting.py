@@ -12,6 +12,7 @@ from rollback.guard.wire.canaries import own_carriers, plant
 from rollback.model.base import facts
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
+from rollback.running.hands import never
 from rollback.running.latch import JournalLatch
 from rollback.running.ledger import Ledger
 from rollback.running.perform import Performer
@@ -68,6 +69,7 @@ class Sitting:
             clock=setting.clock,
             randomness=setting.randomness,
             digest_key=setting.randomness.hex(32).encode(),
+            stopping=asked.stopping,
         )
         sink = sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).objects())
         parts = replace(parts, sink=sink)
@@ -103,6 +105,7 @@ class Sitting:
             lease=lease,
             run=self.run,
             evidence_path=self.evidence,
+            stopping=self.asked.stopping or never,
         )
 
     def prove_guard(self) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from rollback.cli.people import AtTerminal, interruptible, read_attestations
+from rollback.cli.people import AtTerminal, read_attestations
 from rollback.cli.progress import PlainProgress
 from rollback.errors import InputError
 
@@ -41,14 +38,3 @@ def test_progress_is_one_line_whatever_the_world_says(capsys: pytest.CaptureFixt
     assert seen.err.count("\n") == 1
     assert "\x1b" not in seen.err
     assert " outcome      revert: done\\u{a}" in seen.err
-
-
-def test_the_first_ctrl_c_stops_and_the_second_leaves(capsys: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), interruptible() as stopping:  # noqa: PT012 - two signals
-        assert not stopping()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stopping()
-        os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
-    assert "stopping" in capsys.readouterr().err
