@@ -74,6 +74,10 @@ guard-million: $(STAMP)
 guard-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.guard
 
+.PHONY: proof-benchmark
+proof-benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks.proof
+
 .PHONY: start-benchmark
 start-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.start

@@ -7,7 +7,7 @@ steps run as `after` says, side by side where it says nothing. The semantics her
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -72,21 +72,14 @@ def system_of(
     ends: dict[str, tuple[int, ...]] = {}
     nodes: list[Node] = []
     for step in steps:
-        own = tuple(
-            dict.fromkeys(index for name in step.after for index in ends.get(name, ()))
-        )
+        own = tuple(dict.fromkeys(index for name in step.after for index in ends.get(name, ())))
         after, first = own, len(nodes)
         captures = step.action == "snapshot_audit_logs" and any(
-            fact.name == "sources" and fact.value in ("all", "volatile")
-            for fact in step.spec
+            fact.name == "sources" and fact.value in ("all", "volatile") for fact in step.spec
         )
         updates = [change for change in step.changes if isinstance(change, Update)]
         if not updates:
-            nodes.append(
-                Node(
-                    step.name, after, Direction.NEITHER, step.surface, captures=captures
-                )
-            )
+            nodes.append(Node(step.name, after, Direction.NEITHER, step.surface, captures=captures))
         for update in updates:
             nodes.append(
                 Node(
@@ -150,12 +143,15 @@ def _judged_builds(judgement: AuthorityJudgement) -> tuple[str, ...]:
     return judgement.builds or (f"unnamed on {judgement.slot}",)
 
 
-def independent_parts(nodes: tuple[Node, ...]) -> tuple[tuple[int, ...], ...]:
-    """Groups of nodes that share neither order nor surface, in index order.
+def independent_parts(system: System) -> tuple[tuple[int, ...], ...]:
+    """Groups of nodes that have nothing to do with each other, in index order.
 
-    A compatibility pair or the authority of one surface over another would join them; surfaces of
-    one environment always are, so parts arise where targets have nothing to do with each other.
+    Order joins; so do two moves of one surface, of the authority's surface and any other (what
+    users are moved to depends on it), and of two surfaces that a compatibility pair names. What a
+    part alone can reach is what it reaches in the whole plan: the others may not have begun, and
+    that an executor stops after a failure elsewhere takes states away, never adds one.
     """
+    nodes = system.nodes
     parent = list(range(len(nodes)))
 
     def find(index: int) -> int:
@@ -164,14 +160,54 @@ def independent_parts(nodes: tuple[Node, ...]) -> tuple[tuple[int, ...], ...]:
             index = parent[index]
         return index
 
-    by_surface: dict[str, int] = {}
+    def join(index: int, other: int) -> None:
+        parent[find(index)] = find(other)
+
+    moved: dict[str | None, int] = {}
     for index, node in enumerate(nodes):
         for other in node.after:
-            parent[find(index)] = find(other)
+            join(index, other)
         if node.moves_users:
-            known = by_surface.setdefault("moves", index)
-            parent[find(index)] = find(known)
+            join(index, moved.setdefault(node.surface, index))
+    if (authority := moved.get(system.authority_surface)) is not None:
+        for other in moved.values():
+            join(other, authority)
+    for surface, _, other_surface, _ in system.pairs:
+        if surface in moved and other_surface in moved:
+            join(moved[surface], moved[other_surface])
     groups: dict[int, list[int]] = {}
     for index in range(len(nodes)):
         groups.setdefault(find(index), []).append(index)
     return tuple(tuple(group) for group in sorted(groups.values()))
+
+
+def parts_of(system: System) -> tuple[System, ...]:
+    """Each independent part as a system of its own, with the facts of the world that it needs."""
+    live: dict[str, list[tuple[str, str]]] = {}
+    for one in system.live:
+        live.setdefault(one[0], []).append(one)
+    pairs: dict[str, list[int]] = {}
+    for number, (surface, _, other_surface, _) in enumerate(system.pairs):
+        for name in {surface, other_surface}:
+            pairs.setdefault(name, []).append(number)
+    parts = []
+    for part in independent_parts(system):
+        place = {index: at for at, index in enumerate(part)}
+        nodes = tuple(
+            replace(node, after=tuple(place[other] for other in node.after))
+            for node in (system.nodes[index] for index in part)
+        )
+        moved = {node.surface for node in nodes if node.moves_users and node.surface is not None}
+        # A pair of surfaces that stay as they are cannot come about.
+        numbers = sorted({number for surface in moved for number in pairs.get(surface, ())})
+        own = tuple(system.pairs[number] for number in numbers)
+        known = {*moved, system.authority_surface, *(name for pair in own for name in pair[::2])}
+        parts.append(
+            replace(
+                system,
+                nodes=nodes,
+                live=tuple(one for surface in sorted(known) for one in live.get(surface, ())),
+                pairs=own,
+            )
+        )
+    return tuple(parts)

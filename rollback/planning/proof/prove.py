@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.plan import Certificate
-from rollback.planning.proof.model import Status, System, independent_parts, system_of
+from rollback.planning.proof.model import Status, System, parts_of, system_of
 from rollback.planning.proof.predicates import (
     PREDICATES,
     State,
@@ -59,10 +59,10 @@ def prove_system(system: System) -> Certificate:
     trace: tuple[str, ...] = (
         (f"1. {where} has to wait for another step",) if broken else ()
     )
-    parts = independent_parts(system.nodes)
+    parts = parts_of(system)
     if not broken:
         for part in parts:
-            seen, moved, broken, trace = _explore(_restrict(system, part))
+            seen, moved, broken, trace = _explore(part)
             states += seen
             transitions += moved
             if broken:
@@ -76,33 +76,6 @@ def prove_system(system: System) -> Certificate:
         holds=not broken,
         counterexample=trace,
         broken=broken,
-    )
-
-
-def _restrict(system: System, part: tuple[int, ...]) -> System:
-    place = {index: at for at, index in enumerate(part)}
-    nodes = []
-    for index in part:
-        node = system.nodes[index]
-        nodes.append(
-            type(node)(
-                name=node.name,
-                after=tuple(place[other] for other in node.after),
-                direction=node.direction,
-                surface=node.surface,
-                moves_users=node.moves_users,
-                to_build=node.to_build,
-                volatile=node.volatile,
-                captures=node.captures,
-                goes_on=node.goes_on,
-            )
-        )
-    return System(
-        tuple(nodes),
-        system.live,
-        system.retained,
-        system.authority_surface,
-        system.pairs,
     )
 
 

@@ -165,15 +165,28 @@ def _bad_move(system: System, walk: Walk, node: Node) -> str:
 
 
 def components(system: System) -> list[set[int]]:
-    """Nodes that have to do with each other: by order, or because both move users."""
+    """Nodes that have to do with each other.
+
+    By order, or because both move users: of one surface, of the backend and another, or of two
+    surfaces that may not be paired.
+    """
     groups = [{index} for index in range(len(system.nodes))]
+    paired = [{surface, other} for surface, _, other, _ in system.pairs]
 
     def related(one: int, other: int) -> bool:
         first, second = system.nodes[one], system.nodes[other]
         return (
             one in second.after
             or other in first.after
-            or (first.moves_users and second.moves_users)
+            or (
+                first.moves_users
+                and second.moves_users
+                and (
+                    first.surface == second.surface
+                    or "backend" in (first.surface, second.surface)
+                    or {first.surface, second.surface} in paired
+                )
+            )
         )
 
     for _ in system.nodes:

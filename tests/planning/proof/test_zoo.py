@@ -5,7 +5,7 @@ The counterexample is written out in full: it is what a reviewer reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -339,6 +339,28 @@ def test_too_many_states_are_refused_not_waved_through(monkeypatch: pytest.Monke
     found = prove_system(many)
     assert (found.holds, found.broken) == (False, "bounds")
     assert found.counterexample == ("more than 100 states",)
+
+
+def test_targets_that_do_not_meet_are_proved_apart() -> None:
+    def stamps(count: int) -> System:
+        nodes = [
+            node
+            for at in range(count)
+            for node in (
+                capture(f"capture-{at}"),
+                move(f"revert-{at}", f"stamp-{at}", STABLE, 2 * at, volatile=True),
+            )
+        ]
+        live = tuple((f"stamp-{at}", BAD) for at in range(count))
+        return system(*nodes, live=(("backend", BAD), *live))
+
+    one, many = prove_system(stamps(1)), prove_system(stamps(40))
+    assert many.holds
+    assert (many.states, many.transitions) == (40 * one.states, 40 * one.transitions)
+    last = stamps(40)
+    bad = replace(last, nodes=(*last.nodes[:-1], replace(last.nodes[-1], after=())))
+    assert prove_system(bad).broken == "evidence-before-change"
+    assert prove_system(bad).counterexample == ("1. revert-39 starts",)
 
 
 BOTH_PROVE = (
