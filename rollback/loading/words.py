@@ -49,7 +49,8 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "Step.after": "names of the steps that come first",
     "Step.on_failure": (
         "stop: nothing further moves away from safety; continue: independent steps go on; "
-        "hand-over: stop and ask a person"
+        "hand-over: the step ends as handed over (exit 6), nothing further moves away from safety, "
+        "captures and halts still go, and a person takes over"
     ),
     "HaltRollout.surfaces": "the surfaces whose rollout stops",
     "RevertDeployment.surfaces": "the surfaces to revert; one planned step each",

@@ -26,6 +26,8 @@ class Update(Frozen):
 
     moves_users: users end up on another release. to_build: the build they are moved to.
     starts_build: instances of a build start (it may read, write and trade on its own).
+    authority_on: the slot on which `to_build` has to prove halt authority while the plan is
+    applied, because it did not run there when the plan was made; None where it was proved then.
     volatile: evidence sources this endangers; they are captured before it.
     absolute: the effect states a value; sending it twice is the same as once. A swap is not.
     settle_s_max: how long the result may take; poll_s: how often it is looked at.
@@ -44,6 +46,7 @@ class Update(Frozen):
     moves_users: bool = False
     to_build: str | None = None
     starts_build: str | None = None
+    authority_on: str | None = None
     volatile: tuple[str, ...] = ()
     absolute: bool = True
     settle_s_max: Seconds = 60

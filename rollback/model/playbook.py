@@ -23,8 +23,9 @@ class Step(Frozen):
     """One declared unit. after: names of steps that come first.
 
     on_failure: ``stop`` (nothing further moves away from safety), ``continue`` (independent steps
-    go on), ``hand-over`` (stop and ask a person). references: ``field=parameter`` pairs for the
-    fields that were written as ``$parameter``; the planner puts the values in.
+    go on), ``hand-over`` (nothing further moves away from safety, and a person takes over).
+    references: ``field=parameter`` pairs for the fields that were written as ``$parameter``; the
+    planner puts the values in.
     """
 
     name: Name

@@ -16,6 +16,7 @@ from rollback.model.plan import PlannedStep
 from rollback.model.ports import StepContext
 from rollback.model.scope import VerdictKind
 from rollback.planning.authority import from_observation
+from rollback.planning.moves import PRODUCTION, judge_move
 from rollback.planning.order import OrderedStep, ancestors
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.plan import Exposure, Summary
     from rollback.model.ports import Action, ActionPlan, Catalogue
-
-AUTHORITY = "halt-authority-retained"
 
 
 class StepPlanner:
@@ -141,20 +140,28 @@ class StepPlanner:
         ]
         return (*step.after, *extra)
 
-    def _world_before(self, name: str) -> World:
+    def _before(self, name: str) -> tuple[Update, ...]:
+        """The updates that are surely applied when the named step begins."""
         before = ancestors(self._after, name)
+        return tuple(
+            change
+            for planned in self._planned
+            if planned.name in before
+            for change in planned.changes
+            if isinstance(change, Update)
+        )
+
+    def _world_before(self, name: str) -> World:
         world = self._seen
-        for planned in self._planned:
-            if planned.name in before:
-                for change in planned.changes:
-                    if isinstance(change, Update):
-                        world = fold_change(world, change, self._environment)
+        for change in self._before(name):
+            world = fold_change(world, change, self._environment)
         return world
 
     def _judged(
         self, context: StepContext, action: Action, made: ActionPlan, world: World
     ) -> tuple[Change, ...]:
         out: list[Change] = []
+        earlier = self._before(context.name)
         ids: set[str] = set()
         for change in made.changes:
             if change.id in ids:
@@ -167,11 +174,12 @@ class StepPlanner:
             if isinstance(change, Update):
                 predicts = action.predict(context, change)
                 judged = self._judge(
-                    change.model_copy(update={"predicts": predicts}), world
+                    change.model_copy(update={"predicts": predicts}), world, earlier
                 )
                 out.append(judged)
                 if isinstance(judged, Update):
                     world = fold_change(world, judged, self._environment)
+                    earlier = (*earlier, judged)
             else:
                 out.append(change)
         if any(isinstance(change, RefusedChange) for change in out):
@@ -180,7 +188,7 @@ class StepPlanner:
             out = [NoOp(id="none", resource=context.name, reason="nothing to change")]
         return tuple(out)
 
-    def _judge(self, change: Update, world: World) -> Change:
+    def _judge(self, change: Update, world: World, earlier: tuple[Update, ...]) -> Change:
         for effect in change.effects:
             verdict = judge_effect(effect, self._perimeter, self._environment)
             if verdict.kind is not VerdictKind.ALLOW:
@@ -194,54 +202,12 @@ class StepPlanner:
                 )
         if (denial := judge_direction(change, self._perimeter)) is not None:
             raise ProductDefect("action.direction", f"{denial.reason}; this is a bug in the action")
-        if change.moves_users and (refusal := self._authority_missing(change, world)):
-            return refusal
-        return change
-
-    def _authority_missing(self, change: Update, world: World) -> RefusedChange | None:
-        """Promise halt-authority-retained: users go only where authority is proved."""
-        surface = self._environment.halt_authority.surface
-        if down := world.get("platform/health", "reachable", ""):
-            return RefusedChange(
-                id=change.id,
-                resource=change.resource,
-                code="authority.sign-in-unreachable",
-                reason=f"platform-service does not answer ({down}): nobody could sign in to halt "
-                "trading on what users are moved to",
-                next_move="halt trading at the venue or broker; plan again when people can sign in",
-                promise=AUTHORITY,
-            )
-        judged = [
-            found
-            for seen in world.under(f"authority/{surface}/")
-            if (found := from_observation(seen)) is not None
-        ]
-        if change.surface == surface:
-            proved = any(
-                one.verdict is Verdict.RETAINED and one.builds == (change.to_build,)
-                for one in judged
-            )
-            what = f"release {change.to_build} has not proved halt authority on a slot of its own"
-        else:
-            proved = any(
-                one.slot == "production" and one.verdict is Verdict.RETAINED
-                for one in judged
-            )
-            what = (
-                "halt authority is not proved on the backend that users will be using"
-            )
-        if proved:
-            return None
-        reasons = [f"{one.slot}: {reason}" for one in judged for reason in one.reasons]
-        return RefusedChange(
-            id=change.id,
-            resource=change.resource,
-            code="authority.not-proved",
-            reason="; ".join([what, *reasons]),
-            next_move="halt trading at the venue or broker, then find out why the proof fails; "
-            "the halts and captures of this plan can be applied with --only-safe",
-            promise=AUTHORITY,
-        )
+        if not change.moves_users:
+            return change
+        made, finding = judge_move(change, world, self._environment, earlier)
+        if finding is not None:
+            self._findings.append(finding)
+        return made
 
 
 def _away(change: Change) -> bool:
@@ -258,28 +224,31 @@ def _expectations(resources: tuple[str, ...], world: World) -> tuple[Observation
 
 
 def fold_change(world: World, change: Update, environment: Environment) -> World:
-    """The world after a change; authority comes with the release that users are moved to."""
+    """The world after a change; authority goes with the releases that the change moves.
+
+    A swap exchanges two releases, so the slot is left with the judgement of what production served.
+    """
     folded = world.fold(change.predicts)
     surface = environment.halt_authority.surface
     if not (change.moves_users and change.surface == surface):
         return folded
-    proved = next(
-        (
-            seen
-            for seen in folded.under(f"authority/{surface}/")
-            if (found := from_observation(seen)) is not None
-            and found.builds == (change.to_build,)
-            and found.verdict is Verdict.RETAINED
-        ),
-        None,
-    )
-    if proved is None:
-        return folded
-    production = f"authority/{surface}/production"
+    judged = {
+        seen.resource: (seen, found)
+        for seen in folded.under(f"authority/{surface}/")
+        if (found := from_observation(seen)) is not None
+    }
+    production = f"authority/{surface}/{PRODUCTION}"
+    given: dict[str, Observation] = {}
+    for resource, (seen, found) in judged.items():
+        if found.builds == (change.to_build,) and found.verdict is Verdict.RETAINED:
+            given[production] = seen
+            if resource != production and not change.absolute and production in judged:
+                given[resource] = judged[production][0]
+            break
     return World(
         observations=tuple(
-            proved.model_copy(update={"resource": production})
-            if seen.resource == production
+            given[seen.resource].model_copy(update={"resource": seen.resource})
+            if seen.resource in given
             else seen
             for seen in folded.observations
         )

@@ -62,6 +62,20 @@ def refused_naming_the_artifact(play: Play) -> int:
     return plan.exit_status.value
 
 
+def proved_while_applying(play: Play) -> int:
+    """The plan says first that the proof is made while it is applied, and ties the swap to it."""
+    plan = play.plan()
+    told = [one for one in plan.plan.findings if one.code == "authority.while-applying"]
+    tied = [change for _, change in plan.plan.updates if change.authority_on == names.STAGING]
+    if not _expect(
+        play,
+        holds=len(told) == len(tied) == 1 and told[0].weight == "weak",
+        otherwise="the plan does not say that the proof is made while it is applied",
+    ):
+        return ExitStatus.DEFECT
+    return play.apply(plan).exit_status
+
+
 def exposure_is_reported(play: Play) -> int:
     """0, and who stays exposed is in the plan, with how long."""
     plan = play.plan()

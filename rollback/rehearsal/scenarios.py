@@ -49,6 +49,11 @@ def _canary(world: World) -> World:
     return stories.ramped(world, names.WEB, 10.0, pinned=17)
 
 
+def _artifact_denies(world: World) -> World:
+    other = stories.holding(world, names.BACKEND, names.STAGING, names.THIRD_BUILD)
+    return stories.with_authority(other, names.STABLE_BUILD, "denies")
+
+
 def _auto_swap_on(world: World) -> World:
     return stories.auto_swapping(world, names.BACKEND)
 
@@ -165,6 +170,33 @@ SCENARIOS: tuple[Scenario, ...] = (
         (0,),
         world=_stop_both,
         swaps=1,
+    ),
+    Scenario(
+        "backend-slot-stopped",
+        "the backend's stable slot is stopped: it proves halt authority once started, then it goes",
+        (0,),
+        world=lambda world: stories.stopped(world, names.BACKEND),
+        play=acts.proved_while_applying,
+        swaps=1,
+    ),
+    Scenario(
+        "backend-artifact-chosen",
+        "the backend's slot is filled by digest: it proves halt authority there, then it goes",
+        (0,),
+        world=lambda world: stories.holding(world, names.BACKEND, names.STAGING, names.THIRD_BUILD),
+        parameters={"way": "artifact"},
+        play=acts.proved_while_applying,
+        swaps=1,
+    ),
+    Scenario(
+        "backend-artifact-denies",
+        "the artifact starts on the backend's slot and denies the halt: nobody is moved to it",
+        (7,),
+        world=_artifact_denies,
+        parameters={"way": "artifact"},
+        trigger="halt-not-applying",
+        play=acts.proved_while_applying,
+        swaps=0,
     ),
     Scenario(
         "canary-pinned-by-cookie",

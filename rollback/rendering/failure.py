@@ -39,7 +39,8 @@ def does_not_run(plan: Plan, failed: PlannedStep) -> tuple[int, ...]:
     if failed.action == _NOTIFY:
         return ()
     gone = {failed.name}
-    stops = failed.direction is Direction.AWAY and failed.on_failure != "continue"
+    hands_over = failed.on_failure == "hand-over"
+    stops = hands_over or (failed.direction is Direction.AWAY and failed.on_failure != "continue")
     reached = False
     for step in plan.steps:  # steps come after what they wait for
         reached = reached or step.name == failed.name
@@ -70,6 +71,8 @@ def if_it_fails(plan: Plan, number: int, step: PlannedStep) -> list[Line]:
     if going:
         parts.append(f"{numbered(going)} {'runs' if len(going) == 1 else 'run'} all the same")
     status = _EXITS.get(step.action, ExitStatus.PERSON)
+    if step.on_failure == "hand-over" and status is not ExitStatus.AUTHORITY:
+        status = ExitStatus.PERSON
     said = "; ".join(parts) or "no step comes after it"
     return [
         line(

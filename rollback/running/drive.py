@@ -9,7 +9,8 @@ T3  a step begins when all it comes after is done; one that can no longer begin 
 T4  a capture begins when all it comes after has ended, however it ended
 T5  a move away from safety begins when preflight allows it; blocked, its step ends as skipped
 T6  no move away from safety begins after one failed or is unknown, unless that step says `continue`
-    and nothing is unknown
+    and nothing is unknown; nor after any step that says `hand-over` failed: that one ends as
+    handed-over, with 6 where nothing worse is to be reported, and a person takes over
 T7  a write found not applied gives its permission back when it is absolute, or a person said so;
     otherwise its step ends as failed and a person decides
 T8  an unknown outcome ends its step as unknown
@@ -21,14 +22,14 @@ T12 after a stop was asked for, only T1, T2 and T11 go on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.running.preflight import AskLease, Blocked, Prove, may_move_away, refused_exit
-from rollback.running.state import DRIFTED, ChangeStatus, RunState, StepStatus
+from rollback.running.state import DRIFTED, ChangeStatus, RunState, StepStatus, ended_as
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -130,10 +131,19 @@ def decide(
     for step in plan.steps:
         if state.step(step.name).status is StepStatus.OPEN:
             out.extend(_step(plan, environment, state, step, now, stopping=stopping))
+    out = [_by_policy(plan, one) for one in out]
     if not out:
         return (Close(exit_of(plan, state, stopping=stopping)),)
     safe = toward_acts(plan)
     return tuple(sorted(dict.fromkeys(out), key=lambda intent: intent not in safe))  # T1
+
+
+def _by_policy(plan: Plan, intent: Intent) -> Intent:
+    """T6: what fails in a step that says so is handed over."""
+    if not isinstance(intent, End):
+        return intent
+    status, exit_ = ended_as(plan.step(intent.step), intent.status, intent.exit)
+    return replace(intent, status=status, exit=exit_)
 
 
 def toward_acts(plan: Plan) -> frozenset[Act]:
@@ -194,8 +204,10 @@ def _step(
     ended = _cannot_begin(state, step)
     if ended is not None:
         return ended
-    if step.direction is Direction.AWAY and _left_open(plan, state):
-        return []  # T2
+    if step.direction is Direction.AWAY and (
+        _left_open(plan, state) or _handed_over_before(plan, state, step)
+    ):
+        return []  # T2, T6
     for one in updates:
         intent = _change(plan, environment, state, step, one, now)
         if intent is not None:
@@ -230,6 +242,20 @@ def _left_open(plan: Plan, state: RunState) -> bool:
         change.direction is Direction.AWAY and (step.name, change.id) in state.left_open
         for step, change in plan.updates
     )
+
+
+def _handed_over_before(plan: Plan, state: RunState, step: PlannedStep) -> bool:
+    """Whether an earlier step was handed over in another sitting, and is not settled yet."""
+    for other in plan.steps:
+        if other.name == step.name:
+            return False
+        if (
+            other.name in state.handed_over
+            and other.on_failure == "hand-over"
+            and state.step(other.name).status is StepStatus.OPEN
+        ):
+            return True
+    return False
 
 
 def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
@@ -327,9 +353,13 @@ def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
 
 def _stopped_by(plan: Plan, state: RunState, step: PlannedStep) -> str | None:
     for other in plan.steps:
-        if other.name == step.name or other.direction is not Direction.AWAY:
+        if other.name == step.name:
             continue
         seen = state.step(other.name)
+        if seen.status is StepStatus.HANDED_OVER and other.on_failure == "hand-over":
+            return f"{other.name} was handed over to a person"
+        if other.direction is not Direction.AWAY:
+            continue
         if seen.status is StepStatus.UNKNOWN:
             return f"{other.name} is unknown"
         if seen.status in (StepStatus.FAILED, StepStatus.HANDED_OVER) and (

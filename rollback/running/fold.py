@@ -47,6 +47,7 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
     returned: dict[str, int] = {}
     left_open: set[tuple[str, str]] = set()
     drifted: set[tuple[str, str]] = set()
+    handed_over: set[str] = set()
     captures = {
         (step.name, change.id)
         for step, change in plan.updates
@@ -123,6 +124,10 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
                     reason=record.text("reason"),
                     exit=exit_ if isinstance(exit_, int) else None,
                 )
+                if steps[name].status is StepStatus.HANDED_OVER:
+                    handed_over.add(name)
+                elif steps[name].status is StepStatus.DONE:
+                    handed_over.discard(name)
             case RecordKind.NOTE if record.text("code") == AGAIN:
                 key = (record.text("step"), record.text("change"))
                 changes[key] = ChangeStatus.NONE
@@ -141,6 +146,7 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
         said=said,
         returned=returned,
         drifted=frozenset(drifted),
+        handed_over=frozenset(handed_over),
         left_open=frozenset(key for key in left_open if changes.get(key) is ChangeStatus.IN_DOUBT),
     )
 

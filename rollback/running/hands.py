@@ -12,7 +12,7 @@ from rollback.model.ports import Look, StepContext
 from rollback.model.record import Outcome, RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.running.fold import fold
-from rollback.running.state import ChangeStatus, RunState, StepStatus
+from rollback.running.state import ChangeStatus, RunState, StepStatus, ended_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,9 +202,10 @@ class Hands:
     def end(
         self, step: PlannedStep, status: StepStatus, code: str, reason: str, exit_: ExitStatus
     ) -> None:
-        """Record how a step ended, and say it."""
-        end_step(self.journal, step.name, status, code, reason, exit_.value)
-        self.progress(status.value, step.name, reason)
+        """Record how a step ended, by its failure policy, and say it."""
+        ended, reported = ended_as(step, status, exit_.value)
+        end_step(self.journal, step.name, ended, code, reason, reported)
+        self.progress(ended.value, step.name, reason)
 
 
 def end_step(

@@ -153,6 +153,8 @@ def _authority(
             )
     if change.moves_users and change.surface == halt.surface:
         slots = {seen.slot for seen in state.authority if seen.slot != "production"}
+        if change.authority_on is not None:  # nobody else can have proved what was just started
+            slots = {change.authority_on}
         seen = [found for slot in slots if (found := state.last_authority(slot)) is not None]
         if not seen or not any(fresh(one) for one in seen):
             return Prove()
@@ -161,7 +163,7 @@ def _authority(
             and one is not None
             and one.verdict is Verdict.RETAINED
             and one.builds == (change.to_build,)
-            for one in (*seen, production)
+            for one in (*seen, *(() if change.authority_on else (production,)))
         )
         if not proved:
             asked = [one for one in state.authority if one.slot in slots][-halt.probes_lost :]

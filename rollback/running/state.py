@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rollback.errors import ExitStatus
 from rollback.model.authority import Verdict
 from rollback.model.direction import Direction
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from rollback.model.plan import Plan
+    from rollback.model.plan import Plan, PlannedStep
 
 
 DRIFTED = "plan.drifted"
@@ -59,6 +60,19 @@ class StepState:
     verified: bool | None = None
 
 
+_WORSE = frozenset({ExitStatus.DEFECT, ExitStatus.REFUSED, ExitStatus.AUTHORITY})
+"""What a run reports rather than that a person is needed."""
+
+
+def ended_as(
+    step: PlannedStep, status: StepStatus, exit_: int | None
+) -> tuple[StepStatus, int | None]:
+    """How a step ends by its failure policy: one that says so does not fail, it is handed over."""
+    if step.on_failure != "hand-over" or status is not StepStatus.FAILED:
+        return status, exit_
+    return StepStatus.HANDED_OVER, exit_ if exit_ in _WORSE else ExitStatus.PERSON.value
+
+
 @dataclass(frozen=True, slots=True)
 class AuthoritySeen:
     """One authority record: what was judged for one slot, and when."""
@@ -76,6 +90,7 @@ class RunState:
 
     left_open: changes that an earlier sitting left without a settled outcome, not looked at since.
     drifted: changes that were not sent, as the world is not the one they were planned for.
+    handed_over: steps that were handed over to a person at some time, and not done since.
     withheld: (code, reason, exit status) of what keeps every move away from safety back in this
     sitting; empty code for nothing. lease_asked: whether the lease was asked for in this sitting.
     """
@@ -102,6 +117,7 @@ class RunState:
     returned: Mapping[str, int] = field(default_factory=dict)
     left_open: frozenset[tuple[str, str]] = frozenset()
     drifted: frozenset[tuple[str, str]] = frozenset()
+    handed_over: frozenset[str] = frozenset()
     closed: bool = False
 
     def step(self, name: str) -> StepState:

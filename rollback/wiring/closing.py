@@ -56,12 +56,18 @@ def _next_moves(
         f"{surface.surface} is not rolled back: {surface.human_step}"
         for surface in plan.not_rolled_back
     )
+    moves.extend(
+        f"take over {name}: {why}; then `rollback resume {run}` goes on"
+        for name, ended, why in steps
+        if ended == "handed-over"
+    )
     if status == ExitStatus.PERSON:
-        open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed", "handed-over")]
-        moves.append(
-            f"look at {', '.join(open_)}; then `rollback resume {run}`, or say what you saw with "
-            "--said EFFECT=applied|not-applied"
-        )
+        open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed")]
+        if open_:
+            moves.append(
+                f"look at {', '.join(open_)}; then `rollback resume {run}`, or say what you saw "
+                "with --said EFFECT=applied|not-applied"
+            )
     elif status == ExitStatus.INTERRUPTED:
         moves.append(f"`rollback resume {run}` goes on")
     elif status == ExitStatus.APPROVAL:

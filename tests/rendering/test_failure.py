@@ -23,15 +23,20 @@ def plans(draw: st.DrawFn) -> Plan:
         name = f"s{index}"
         earlier = [one.name for one in made]
         after = tuple(draw(st.lists(st.sampled_from(earlier), unique=True))) if earlier else ()
-        kind = draw(st.sampled_from(["halt", "capture", "swap", "goes-on", "verify"]))
+        kinds = ["halt", "capture", "swap", "goes-on", "hands-over", "verify", "check"]
+        kind = draw(st.sampled_from(kinds))
         if kind == "halt":
             made.append(halt(name, after))
         elif kind == "capture":
             made.append(capture(name, after))
         elif kind == "verify":
             made.append(step(name, after=after, action="verify_release"))
+        elif kind == "check":
+            made.append(step(name, after=after, action="verify_release", on_failure="hand-over"))
+        elif kind == "goes-on":
+            made.append(swap(name, after, "continue"))
         else:
-            made.append(swap(name, after, "continue" if kind == "goes-on" else "stop"))
+            made.append(swap(name, after, "hand-over" if kind == "hands-over" else "stop"))
     return plan(*made)
 
 

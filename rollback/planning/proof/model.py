@@ -34,7 +34,11 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One thing that can happen. after: indices that must be applied first."""
+    """One thing that can happen. after: indices that must be applied first.
+
+    proves: the build whose halt authority is proved when this takes effect; empty for all that is
+    no proof. hands_over: where it does not take effect, nothing further moves away from safety.
+    """
 
     name: str
     after: tuple[int, ...]
@@ -45,6 +49,8 @@ class Node:
     volatile: bool = False
     captures: bool = False
     goes_on: bool = False
+    proves: str = ""
+    hands_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,29 @@ def system_of(
         )
         updates = [change for change in step.changes if isinstance(change, Update)]
         if not updates:
-            nodes.append(Node(step.name, after, Direction.NEITHER, step.surface, captures=captures))
+            nodes.append(
+                Node(
+                    step.name,
+                    after,
+                    Direction.NEITHER,
+                    step.surface,
+                    captures=captures,
+                    hands_over=step.on_failure == "hand-over",
+                )
+            )
+        hands_over = step.on_failure == "hand-over"
         for update in updates:
+            if update.authority_on is not None:
+                # The run asks before the change; without a yes the change cannot start.
+                proof = Node(
+                    name=f"{step.name}#{update.id}/authority",
+                    after=after,
+                    direction=Direction.NEITHER,
+                    surface=update.surface,
+                    proves=update.to_build or "",
+                )
+                nodes.append(proof)
+                after = (len(nodes) - 1,)
             nodes.append(
                 Node(
                     name=f"{step.name}#{update.id}",
@@ -92,6 +119,7 @@ def system_of(
                     volatile=bool(update.volatile),
                     captures=captures,
                     goes_on=step.on_failure == "continue",
+                    hands_over=hands_over,
                 )
             )
             # Moves toward safety wait for nothing, not even for their neighbours in a step.

@@ -44,6 +44,15 @@ def live_builds(system: System, state: State, surface: str) -> frozenset[str]:
     return frozenset(live)
 
 
+def proved_builds(system: System, state: State) -> frozenset[str]:
+    """Builds that hold authority: proved when the plan was made, or by the run up to this state."""
+    return system.retained | {
+        node.proves
+        for place, node in enumerate(system.nodes)
+        if node.proves and state[place] is Status.APPLIED
+    }
+
+
 def broken_by_start(system: System, state: State, index: int) -> str:
     """The predicate that starting a node in this state breaks; empty for none."""
     node = system.nodes[index]
@@ -70,18 +79,13 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
             and state[place] in _IN_FLIGHT
         ):
             return "one-move-per-surface"
+    proved = proved_builds(system, state)
+    live = live_builds(system, state, system.authority_surface)
     if node.surface == system.authority_surface:
-        if node.to_build not in system.retained:
-            live = live_builds(system, state, system.authority_surface)
-            return (
-                "no-step-reduces-authority"
-                if live & system.retained
-                else "authority-before-move"
-            )
-    else:
-        live = live_builds(system, state, system.authority_surface)
-        if not live or not live <= system.retained:  # nobody knows what is live: not proved
-            return "authority-before-move"
+        if node.to_build not in proved:
+            return "no-step-reduces-authority" if live & proved else "authority-before-move"
+    elif not live or not live <= proved:  # nobody knows what is live: not proved
+        return "authority-before-move"
     left = any(
         other.moves_users
         and other.surface == node.surface

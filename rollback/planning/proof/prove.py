@@ -1,8 +1,10 @@
 """Explore every state a plan can reach, breadth first, so that a counterexample is the shortest.
 
 Transitions: a node starts; it takes effect, does not, or its answer is lost; the process dies (what
-ran is unknown); looking or a person resolves an unknown. An operator may halt or release at any
-moment: that bit is in no guard of any transition, so it doubles the states and is counted as such.
+ran is unknown); looking or a person resolves an unknown. A proof that only the run can make (of a
+release that did not run when the plan was made) is a node too: asked for, given, or not. An
+operator may halt or release at any moment: that bit is in no guard of any transition, so it doubles
+the states and is counted as such.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.plan import Certificate
-from rollback.planning.proof.model import Status, System, parts_of, system_of
+from rollback.planning.proof.model import Node, Status, System, parts_of, system_of
 from rollback.planning.proof.predicates import (
     PREDICATES,
     State,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation
     from rollback.model.plan import PlannedStep
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 STATES_MAX = 200_000
 """Beyond this the plan is refused as not provable, never waved through."""
 
@@ -39,6 +41,13 @@ _WORDS = {
     Status.APPLIED: "takes effect",
     Status.NOT_APPLIED: "does not take effect",
     Status.UNKNOWN: "is lost: nobody knows whether it took effect",
+}
+
+_WORDS_OF_A_PROOF = {
+    Status.RUNNING: "is asked for",
+    Status.APPLIED: "is proved",
+    Status.NOT_APPLIED: "is not proved",
+    Status.UNKNOWN: "is asked for, and nobody answers",
 }
 
 
@@ -108,19 +117,18 @@ def _moves(system: System, state: State) -> Iterator[tuple[str, int, State]]:
     for index, node in enumerate(system.nodes):
         status = state[index]
         if status is Status.BEFORE and startable(system, state, index):
-            yield _step(state, index, Status.RUNNING, node.name)
+            yield _step(state, index, Status.RUNNING, node)
         elif status in (Status.RUNNING, Status.UNKNOWN):
-            yield _step(state, index, Status.APPLIED, node.name)
-            yield _step(state, index, Status.NOT_APPLIED, node.name)
+            yield _step(state, index, Status.APPLIED, node)
+            yield _step(state, index, Status.NOT_APPLIED, node)
             if status is Status.RUNNING:
-                yield _step(state, index, Status.UNKNOWN, node.name)
+                yield _step(state, index, Status.UNKNOWN, node)
 
 
-def _step(
-    state: State, index: int, status: Status, name: str
-) -> tuple[str, int, State]:
+def _step(state: State, index: int, status: Status, node: Node) -> tuple[str, int, State]:
     then = (*state[:index], status, *state[index + 1 :])
-    return f"{name} {_WORDS[status]}", index, then
+    words = _WORDS_OF_A_PROOF if node.proves else _WORDS
+    return f"{node.name} {words[status]}", index, then
 
 
 def startable(system: System, state: State, index: int) -> bool:
@@ -132,14 +140,16 @@ def startable(system: System, state: State, index: int) -> bool:
         return False
     if node.direction is not Direction.AWAY:
         return True
-    return not any(
-        other.direction is Direction.AWAY
-        and (
-            state[place] is Status.UNKNOWN
-            or (state[place] is Status.NOT_APPLIED and not other.goes_on)
-        )
-        for place, other in enumerate(system.nodes)
-    )
+    return not any(_stops(other, state[place]) for place, other in enumerate(system.nodes))
+
+
+def _stops(node: Node, status: Status) -> bool:
+    """Whether what became of a node keeps every later move away from safety from starting."""
+    if status is Status.NOT_APPLIED and node.hands_over:
+        return True
+    if node.direction is not Direction.AWAY:
+        return False
+    return status is Status.UNKNOWN or (status is Status.NOT_APPLIED and not node.goes_on)
 
 
 def _trace(came: dict[State, tuple[State, str] | None], state: State) -> list[str]:

@@ -17,6 +17,10 @@ EVENTS = {
     "takes effect": "applied",
     "does not take effect": "not-applied",
     "is lost: nobody knows whether it took effect": "unknown",
+    "is asked for": "running",
+    "is proved": "applied",
+    "is not proved": "not-applied",
+    "is asked for, and nobody answers": "unknown",
 }
 
 
@@ -92,6 +96,8 @@ def may_start(system: System, walk: Walk, node: Node) -> bool:
     if node.direction is Direction.NEITHER:
         return True
     for other, word in zip(system.nodes, walk.words, strict=True):
+        if word == "not-applied" and other.hands_over:
+            return False
         if other.direction is Direction.AWAY:
             if word == "unknown":
                 return False
@@ -153,11 +159,14 @@ def _bad_move(system: System, walk: Walk, node: Node) -> str:
     if node.surface in flying:
         return "one-move-per-surface"
     behind = {build for surface, build in maybe_on(system, walk) if surface == "backend"}
+    proved = set(system.retained)
+    for other, word in zip(system.nodes, walk.words, strict=True):
+        if other.proves and word == "applied":
+            proved.add(other.proves)
     if node.surface == "backend":
-        if node.to_build not in system.retained:
-            proved_now = bool(behind & system.retained)
-            return "no-step-reduces-authority" if proved_now else "authority-before-move"
-    elif not behind or behind - system.retained:
+        if node.to_build not in proved:
+            return "no-step-reduces-authority" if behind & proved else "authority-before-move"
+    elif not behind or behind - proved:
         return "authority-before-move"
     if node.surface in walk.left and (node.surface, node.to_build) in system.live:
         return "exposure-only-shrinks"

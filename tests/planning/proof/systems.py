@@ -38,6 +38,11 @@ def start(name: str, *after: int, surface: str = "backend") -> Node:
     return Node(name, after, Direction.AWAY, surface)
 
 
+def ask(name: str, build: str, *after: int) -> Node:
+    """A proof that only the run can make: a build that was started is asked for its authority."""
+    return Node(name, after, Direction.NEITHER, "backend", proves=build)
+
+
 def move(
     name: str,
     surface: str,
@@ -87,6 +92,7 @@ def update(
     surface: str | None = None,
     to: str | None = None,
     volatile: tuple[str, ...] = (),
+    authority_on: str | None = None,
 ) -> Update:
     """An update without effects; it moves users where `to` says so."""
     return Update(
@@ -100,6 +106,7 @@ def update(
         surface=surface,
         moves_users=to is not None,
         to_build=to,
+        authority_on=authority_on,
         volatile=volatile,
     )
 

@@ -12,7 +12,7 @@ from rollback.planning.proof.model import Node, System
 from rollback.planning.proof.prove import prove_system
 
 from . import oracle
-from .systems import BAD, OLDER, STABLE, capture, halt, look, move, start, system
+from .systems import BAD, OLDER, STABLE, ask, capture, halt, look, move, start, system
 
 SURFACES = ("backend", "web", "mobile")
 BUILDS = (BAD, STABLE, OLDER)
@@ -22,7 +22,8 @@ BUILDS = (BAD, STABLE, OLDER)
 def nodes(draw: st.DrawFn, index: int) -> Node:
     """One node that comes after some of those before it."""
     after = draw(st.sets(st.integers(0, index - 1), max_size=3) if index else st.just(set()))
-    kind = draw(st.sampled_from(("halt", "capture", "look", "start", "move", "move", "move")))
+    kinds = ("halt", "capture", "look", "start", "ask", "move", "move", "move")
+    kind = draw(st.sampled_from(kinds))
     moves = kind == "move"
     directions = {"halt": Direction.TOWARD, "start": Direction.AWAY, "move": Direction.AWAY}
     return Node(
@@ -35,6 +36,8 @@ def nodes(draw: st.DrawFn, index: int) -> Node:
         volatile=moves and draw(st.integers(0, 3)) == 0,
         captures=kind == "capture",
         goes_on=draw(st.booleans()),
+        proves=draw(st.sampled_from(BUILDS)) if kind == "ask" else "",
+        hands_over=draw(st.integers(0, 5)) == 0,
     )
 
 
@@ -67,6 +70,8 @@ def chained_or_not(draw: st.DrawFn) -> System:
 @given(chained_or_not())
 @example(system())
 @example(system(halt(), capture("capture"), look("look"), start("start"), move("m", "web", STABLE)))
+@example(system(start("start"), ask("ask", STABLE, 0), move("m", "backend", STABLE, 1), retained=()))
+@example(system(ask("ask", STABLE), move("m", "backend", STABLE), retained=(BAD,)))
 @example(system(start("start"), move("one", "backend", STABLE), move("two", "web", STABLE, 1)))
 def test_it_agrees_with_the_enumerator(one: System) -> None:
     found, told = prove_system(one), oracle.walk_all(one)

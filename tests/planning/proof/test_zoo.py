@@ -21,6 +21,7 @@ from .systems import (
     BAD,
     OLDER,
     STABLE,
+    ask,
     capture,
     environment,
     halt,
@@ -254,6 +255,39 @@ ZOO = (
         ("second has to wait for another step",),
     ),
     Beast(
+        "a swap beside the proof of what was started, not after it",
+        system(
+            start("start-slot"),
+            ask("ask", STABLE, 0),
+            move("revert-backend", "backend", STABLE, 0),
+            retained=(BAD,),
+        ),
+        "no-step-reduces-authority",
+        ("start-slot starts", "start-slot takes effect", "revert-backend starts"),
+    ),
+    Beast(
+        "a swap after the proof of another build",
+        system(
+            ask("ask", OLDER),
+            move("revert-backend", "backend", STABLE, 0),
+            retained=(),
+        ),
+        "authority-before-move",
+        ("ask is asked for", "ask is proved", "revert-backend starts"),
+    ),
+    Beast(
+        "web once the backend was moved to what its start proved, beside that move",
+        system(
+            ask("ask", STABLE),
+            move("revert-backend", "backend", STABLE, 0),
+            move("revert-web", "web", STABLE),
+            live=(("backend", OLDER), ("web", BAD)),
+            retained=(),
+        ),
+        "authority-before-move",
+        ("revert-web starts",),
+    ),
+    Beast(
         "a harmless target first does not hide the bad one",
         system(look("elsewhere"), capture("capture"), move("revert-web", "web", None), retained=()),
         "authority-before-move",
@@ -302,6 +336,17 @@ GOOD = {
         move("revert-web", "web", STABLE, goes_on=True),
         move("revert-backend", "backend", STABLE),
         start("start-slot"),
+    ),
+    "a stopped slot started, its authority proved, then swapped; web after it": system(
+        start("start-slot"),
+        ask("ask", STABLE, 0),
+        move("revert-backend", "backend", STABLE, 1),
+        move("revert-web", "web", STABLE, 2),
+        retained=(BAD,),
+    ),
+    "a check that hands over, beside a revert": system(
+        replace(look("check"), hands_over=True),
+        move("revert-backend", "backend", STABLE),
     ),
     "nothing at all": system(),
 }
@@ -429,6 +474,23 @@ def test_a_step_is_over_only_when_all_its_changes_are() -> None:
     web = planned("web", WEB_SWAP, after=("revert",))
     lost = (judged("staging", Verdict.RETAINED, STABLE),)
     assert prove((mixed, web), ALL_BAD, environment(), lost).holds
+
+
+def test_a_move_to_what_the_plan_starts_is_tied_to_a_proof_by_the_run() -> None:
+    start_slot = update("start", surface="backend").model_copy(update={"starts_build": STABLE})
+    tied = SWAP.model_copy(update={"volatile": (), "authority_on": "staging"})
+    web = planned("web", WEB_SWAP, after=("revert",))
+    only_bad = (judged("production", Verdict.RETAINED, BAD),)
+    found = prove((planned("revert", start_slot, tied), web), ALL_BAD, environment(), only_bad)
+    assert (found.holds, found.broken) == (True, "")
+    untied = tied.model_copy(update={"authority_on": None})
+    found = prove((planned("revert", start_slot, untied), web), ALL_BAD, environment(), only_bad)
+    assert found.broken == "no-step-reduces-authority"
+    # And web may not go before the backend's proof, where only that one is left.
+    lost = (judged("production", Verdict.LOST, BAD),)
+    first = (planned("revert", start_slot, tied), planned("web", WEB_SWAP))
+    found = prove(first, ALL_BAD, environment(), lost)
+    assert (found.broken, found.counterexample) == ("authority-before-move", ("1. web#swap starts",))
 
 
 def test_a_halt_waits_for_no_neighbour_but_may_not_be_made_to_wait() -> None:

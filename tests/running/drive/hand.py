@@ -65,6 +65,7 @@ def update(
     to: str | None = None,
     absolute: bool = True,
     returns_max: int = 1,
+    authority_on: str | None = None,
 ) -> Update:
     """One update with one effect, ``step#id``."""
     return Update(
@@ -79,6 +80,7 @@ def update(
         moves_users=to is not None,
         to_build=to,
         absolute=absolute,
+        authority_on=authority_on,
     )
 
 

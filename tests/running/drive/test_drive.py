@@ -229,6 +229,60 @@ def test_one_failure_stops_what_moves_away_unless_it_says_continue(status: str) 
         assert (SWAP in one.next()) is wanted
 
 
+@pytest.mark.parametrize("failed", ["check", "web"])
+def test_a_step_that_hands_over_keeps_every_later_move_back_and_no_capture_or_halt(
+    failed: str,
+) -> None:
+    web = swap("web", on_failure="hand-over")
+    check = step("check", action="verify_release", on_failure="hand-over")
+    steps = {"check": check, "web": web}
+    later = (swap(), capture("seal"), halt("late", after=("backend",)))
+    one = Story(plan(steps[failed], *later)).ready()
+    if failed == "web":
+        one.intent("web").outcome("web", "applied")
+    one.say(RecordKind.VERIFIED, step=failed, holds=False)
+    end = _only_end(one, failed)
+    assert (end.status, end.code, end.exit) == (
+        StepStatus.HANDED_OVER,
+        "verify.failed",
+        ExitStatus.PERSON,
+    )
+    one.ended(failed, "handed-over", end.exit)
+    assert {Act("seal", "capture"), Act("late", "rules")} <= set(one.next())
+    end = _only_end(one)
+    assert (end.status, end.code, end.exit) == (StepStatus.SKIPPED, "stopped", None)
+    assert end.reason == f"{failed} was handed over to a person"
+    one.done("seal", "capture").done("late", "rules").ended("backend", "skipped")
+    assert one.next() == (Close(ExitStatus.PERSON),)
+    # Once a person has seen to it, the run goes on with what waited.
+    one.ready()
+    assert SWAP not in one.next()
+    one.outcome("web", "applied") if failed == "web" else None
+    one.say(RecordKind.VERIFIED, step=failed, holds=True).ended(failed, "done")
+    one.proved("production", STABLE).proved("staging")
+    assert SWAP in one.next()
+
+
+def test_a_check_that_fails_without_handing_over_keeps_nothing_else_back() -> None:
+    one = Story(plan(step("check", action="verify_release"), swap())).ready()
+    one.say(RecordKind.VERIFIED, step="check", holds=False)
+    assert _only_end(one, "check").status is StepStatus.FAILED
+    assert SWAP in one.ended("check", "failed", ExitStatus.VERIFICATION).next()
+
+
+def test_what_is_worse_than_a_person_needed_is_reported_although_it_was_handed_over() -> None:
+    proof = step("proof", action="retain_trade_halt", on_failure="hand-over")
+    one = Story(plan(proof)).ready().say(RecordKind.VERIFIED, step="proof", holds=False)
+    end = _only_end(one, "proof")
+    assert (end.status, end.exit) == (StepStatus.HANDED_OVER, ExitStatus.AUTHORITY)
+
+
+def test_unknown_stays_unknown_although_the_step_hands_over() -> None:
+    one = Story(plan(swap(on_failure="hand-over"))).ready().intent("backend")
+    end = _only_end(one.outcome("backend", "unknown"))
+    assert (end.status, end.exit) == (StepStatus.UNKNOWN, ExitStatus.PERSON)
+
+
 def test_halts_of_a_step_that_comes_after_a_failure_do_not_carry_its_moves_with_them() -> None:
     mixed = step(
         "traffic",

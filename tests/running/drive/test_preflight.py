@@ -180,6 +180,54 @@ def test_the_slot_must_prove_exactly_the_build_that_users_are_moved_to() -> None
         assert one.proved("staging").next() == (SWAP,)
 
 
+def _started_then_swapped() -> Story:
+    """A slot was started by the step that swaps it next; its authority has to be proved by the run."""
+    start = update("backend", "start", Direction.AWAY, surface="backend")
+    move = update(
+        "backend",
+        "swap",
+        Direction.AWAY,
+        surface="backend",
+        to=STABLE,
+        absolute=False,
+        authority_on="staging",
+    )
+    one = Story(plan(step("backend", start, move))).opened().approved().leased().proved()
+    assert one.next() == (Act("backend", "start"),)
+    return one.intent("backend", "start").outcome("backend", "applied", "start")
+
+
+def test_what_was_started_is_swapped_once_it_proves_authority_there() -> None:
+    one = _started_then_swapped()
+    assert one.next() == (ProveAuthority(),)  # what was proved before the start says nothing
+    assert one.proved().next() == (ProveAuthority(),)
+    assert one.proved("staging").next() == (SWAP,)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "builds"),
+    [
+        (Verdict.LOST, (STABLE,)),
+        (Verdict.UNKNOWN, (STABLE,)),
+        (Verdict.RETAINED, (BAD,)),
+        (Verdict.RETAINED, (BAD, STABLE)),
+        (Verdict.RETAINED, ()),
+    ],
+)
+def test_what_was_started_and_does_not_prove_authority_takes_no_traffic(
+    verdict: Verdict, builds: tuple[str, ...]
+) -> None:
+    one = _started_then_swapped()
+    # Production proves it for the same build, and another slot too: neither is the slot itself.
+    one.proved("production", STABLE).proved("canary", STABLE)
+    for _ in range(3):
+        assert one.next() == (ProveAuthority(),)
+        one.say(
+            RecordKind.AUTHORITY, slot="staging", verdict=verdict.value, builds=builds, reasons=()
+        )
+    assert _skipped(one) == ("authority.not-proved-on-slot", ExitStatus.AUTHORITY)
+
+
 def test_web_needs_production_alone() -> None:
     one = Story(plan(swap("web"))).opened().approved().leased().proved()
     assert one.next() == (Act("web", "swap"),)
