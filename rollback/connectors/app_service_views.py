@@ -10,6 +10,7 @@ from typing import Any
 
 from rollback.connectors.crossing import Failure, by_status
 from rollback.connectors.values import at, flag, listed, mapping, moment, parsed, text
+from rollback.model.ports import Grant
 from rollback.model.views import (
     ActivityView,
     ConfigurationView,
@@ -164,21 +165,13 @@ def activity_view(item: dict[str, Any]) -> ActivityView | None:
     )
 
 
-def permission_pairs(items: list[Any]) -> tuple[tuple[str, str], ...]:
-    """Effective permissions as (kind, pattern) pairs."""
-    kinds = (
-        ("action", "actions"),
-        ("not-action", "notActions"),
-        ("data-action", "dataActions"),
-        ("not-data-action", "notDataActions"),
-    )
-    return tuple(
-        (kind, pattern)
-        for item in items
-        for kind, name in kinds
-        for pattern in listed(item, name)
-        if isinstance(pattern, str)
-    )
+def grants(items: list[Any]) -> tuple[Grant, ...]:
+    """Effective permissions, role by role: what one role excludes another may grant."""
+
+    def texts(item: Any, name: str) -> tuple[str, ...]:
+        return tuple(one for one in listed(item, name) if isinstance(one, str))
+
+    return tuple(Grant(texts(item, "actions"), texts(item, "notActions")) for item in items)
 
 
 def refused_by_arm(status: int, body: bytes) -> Failure:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from azure.mgmt.web import WebSiteManagementClient
 
     from rollback.model.base import Facts
-    from rollback.model.ports import Clock, RefusalLatch
+    from rollback.model.ports import Clock, Grant, RefusalLatch
 
 T = TypeVar("T")
 
@@ -94,11 +94,11 @@ class ResourceManager:
             raise self._border.error(failure, doing)
         return OperationView(state=OperationState.FAILED, message=failure.what)
 
-    def permissions(self, scope: str) -> tuple[tuple[str, str], ...]:
+    def permissions(self, scope: str) -> tuple[Grant, ...]:
         """Effective permissions of our identity over a scope (a Resource Manager path)."""
         path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
         items = self._pages(f"reading permissions over {scope.rpartition('/')[2]}", path)
-        return views.permission_pairs(items)
+        return views.grants(items)
 
     def resource(self, path: str, api_version: str) -> Facts:
         """Any resource as flat facts."""

@@ -3,47 +3,57 @@
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatchcase
+import shutil
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rollback.actions.revert_findings import STRICT_STATUSES
+from rollback.actions.surfaces import reference
+from rollback.approval.sign import SKEW_S
 from rollback.errors import RollbackError
-from rollback.model.environment import Secret
+from rollback.guard.wire.canaries import own_carriers, plant
+from rollback.model.environment import FolderLease, FolderStore, Secret
 from rollback.model.ports import Check
 from rollback.model.scope import Phase, Scope
 from rollback.wiring.authority import judged_now
+from rollback.wiring.doctor_credential import credential_checks
+from rollback.wiring.named_files import check_named_files
+from rollback.wiring.scopes import MemoryLatch
+from rollback.wiring.upkeep import mirror_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pydantic import BaseModel
 
     from rollback.model.ports import Clients
     from rollback.wiring.operator import Setting
+    from rollback.wiring.scopes import Opener
 
-ACCOUNT_WRITES = (
-    "Microsoft.DocumentDB/databaseAccounts/write",
-    "Microsoft.DocumentDB/databaseAccounts/delete",
-    "Microsoft.DocumentDB/databaseAccounts/listKeys/action",
-    "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/write",
-)
-"""What the identity of this product must not be able to do (its effective permissions are read)."""
+DISK_BYTES_MIN: Final = 64 * 2**20
+"""Less than this where runs are kept, and a journal or a capture may not fit."""
 
 
-def examine(setting: Setting, clients: Clients) -> tuple[Check, ...]:
-    """Every check; one that cannot be made fails and says why."""
-    checks = [_variables(setting), _state(setting), _signers(setting)]
-    checks.append(_guarded("Resource Manager answers", lambda: _arm(setting, clients)))
-    checks.append(
-        _guarded(
-            "the identity cannot write under Microsoft.DocumentDB",
-            lambda: _identity(setting, clients),
-        )
+def examine(setting: Setting, opener: Opener, clients: Clients) -> tuple[Check, ...]:
+    """Every check; one that cannot be made does not hold, and says why."""
+    environment = setting.environment
+    makers: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
+        ("variables of the environment file", lambda: [_variables(setting)]),
+        ("files the environment names", lambda: [_files(setting)]),
+        ("state folder", lambda: [_state(setting)]),
+        ("the guard refuses what is forbidden", lambda: [_canaries(setting, opener)]),
+        ("clock", lambda: [_clock(setting, clients)]),
+        ("Resource Manager", lambda: _arm(setting, clients)),
+        ("what the credentials could do", lambda: credential_checks(environment, clients)),
+        ("Cosmos answers", lambda: [_cosmos(clients)]),
+        ("evidence store", lambda: [_evidence(setting, clients)]),
+        ("lease", lambda: [_lease(setting, clients)]),
+        ("journal mirror", lambda: [_mirror(setting, clients)]),
+        ("halt authority is proved", lambda: [_authority(setting, clients)]),
     )
-    checks.append(_credential(setting))
-    checks.append(_guarded("Cosmos answers", lambda: _cosmos(clients)))
-    checks.append(_guarded("halt authority is proved", lambda: _authority(setting, clients)))
-    return tuple(checks)
+    return tuple(check for name, make in makers for check in _made(name, make))
 
 
 def scope() -> Scope:
@@ -51,11 +61,13 @@ def scope() -> Scope:
     return Scope(run="doctor", step="doctor", phase=Phase.OBSERVE)
 
 
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
+def _made(name: str, make: Callable[[], Iterable[Check]]) -> list[Check]:
+    made: list[Check] = []
     try:
-        return check()
+        made.extend(make())
     except RollbackError as error:
-        return Check(name, holds=False, seen=str(error))
+        made.append(Check(name, holds=False, seen=f"could not be checked: {error}"))
+    return made
 
 
 def _secrets(model: BaseModel) -> set[str]:
@@ -85,77 +97,130 @@ def _variables(setting: Setting) -> Check:
     return Check("variables of the environment file", not missing, seen)
 
 
-def _state(setting: Setting) -> Check:
-    root = setting.state.root
-    try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        writable = os.access(root, os.W_OK)
-    except OSError as error:
-        return Check("state directory", holds=False, seen=f"{root}: {error.strerror}")
-    return Check("state directory", writable, str(root))
-
-
-def _signers(setting: Setting) -> Check:
+def _files(setting: Setting) -> Check:
+    name = "files the environment names"
+    complaints = check_named_files(setting.environment)
+    if complaints:
+        return Check(name, holds=False, seen="; ".join(map(str, complaints)))
     named = setting.environment.approvals.allowed_signers
     if named is None:
-        return Check("allowed signers", holds=False, seen="the environment names no file")
-    path = Path(setting.environment.base) / named
-    from rollback.approval.allowed_signers import read_allowed_signers
+        why = "no allowed-signers file is named: no approval counts"
+        needed = setting.environment.approvals.required != 0
+        return Check(name, holds=not needed, seen=why)
+    return Check(name, holds=True, seen=f"signers in {named} can be read")
 
+
+def _writable(folder: Path) -> str:
+    """Empty where files can be made there, now or once it is made; otherwise why not."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"nothing may be written in {there}"
+    free = shutil.disk_usage(there).free
+    return "" if free >= DISK_BYTES_MIN else f"{free} bytes are free in {there}"
+
+
+def _state(setting: Setting) -> Check:
+    why = _writable(setting.state.root)
+    return Check("state folder", not why, why or str(setting.state.root))
+
+
+def _canaries(setting: Setting, opener: Opener) -> Check:
+    wire = opener.wire(Scope(run="doctor", step="canaries", phase=Phase.APPLY), MemoryLatch())
+    wire = replace(wire, environment=None)
+    caught = len(plant(wire, setting.environment, own_carriers(wire)))
+    seen = f"{caught} forbidden requests were planted and caught"
+    return Check("the guard refuses what is forbidden", holds=True, seen=seen)
+
+
+def _clock(setting: Setting, clients: Clients) -> Check:
+    name = "clock"
+    platform = setting.environment.platform
+    from rollback.connectors.platform_service import host_and_path
+
+    host, path = host_and_path(platform.api_url, platform.health_path)
+    answer = clients.http(host).get(path, fresh=True)
     try:
-        count = len(read_allowed_signers(path.read_text()))
-    except (OSError, UnicodeDecodeError, RollbackError) as error:
-        return Check("allowed signers", holds=False, seen=f"{path}: {error}")
-    return Check("allowed signers", count > 0, f"{count} lines in {path}")
+        there = parsedate_to_datetime(answer.header("date"))
+    except ValueError:
+        return Check(name, holds=False, seen=f"{host} says no time to compare with", weight="weak")
+    apart = abs((there - answer.at).total_seconds())
+    seen = f"{apart:.0f} s from {host}; approvals allow {SKEW_S} s between machines"
+    return Check(name, apart <= SKEW_S, seen)
 
 
-def _arm(setting: Setting, clients: Clients) -> Check:
-    from rollback.actions.surfaces import reference
-
-    seen = []
+def _arm(setting: Setting, clients: Clients) -> Iterable[Check]:
+    seen, lax = [], []
     for name, surface in setting.environment.surfaces:
-        if surface.provider == "app-service":
-            view = clients.arm().slot(reference(setting.environment, surface))
-            seen.append(f"{name}: {view.ref.site} is {view.state}")
-    return Check("Resource Manager answers", holds=True, seen="; ".join(seen))
-
-
-def _identity(setting: Setting, clients: Clients) -> Check:
-    azure = setting.environment.azure
-    group = setting.environment.cosmos.resource_group or azure.resource_group
-    scope_path = f"/subscriptions/{azure.subscription}/resourceGroups/{group}"
-    pairs = clients.arm().permissions(scope_path)
-    allowed = [pattern.lower() for kind, pattern in pairs if kind == "action"]
-    denied = [pattern.lower() for kind, pattern in pairs if kind == "not-action"]
-
-    def may(action: str) -> bool:
-        lowered = action.lower()
-        return any(fnmatchcase(lowered, one) for one in allowed) and not any(
-            fnmatchcase(lowered, one) for one in denied
-        )
-
-    able = [action for action in ACCOUNT_WRITES if may(action)]
-    seen = f"it may: {', '.join(able)}" if able else "none of its permissions reaches the account"
-    name = "the identity cannot write under Microsoft.DocumentDB"
-    return Check(name, not able, seen, weight="weak")
-
-
-def _credential(setting: Setting) -> Check:
-    """The type and the wire protect this process; only the credential protects the account."""
-    cosmos = setting.environment.cosmos
-    if cosmos.entra:
-        seen = "Entra: give it the built-in data reader role and no other"
-        return Check("Cosmos credential", holds=True, seen=seen, weight="weak")
-    seen = (
-        "an account key: it can be a read-write one, which can change databases and throughput; "
-        "use a read-only key, or entra: true with the built-in data reader role"
+        if surface.provider != "app-service":
+            continue
+        view = clients.arm().slot(reference(setting.environment, surface))
+        seen.append(f"{name}: {view.ref.site} is {view.state}")
+        slot = reference(setting.environment, surface, surface.stable_slot)
+        settings = clients.arm().configuration(slot)
+        strict = {one.strip() for one in settings.warmup_statuses.split(",") if one.strip()}
+        if not settings.warmup_path or not strict or not strict <= STRICT_STATUSES:
+            lax.append(f"{slot.label} ({settings.warmup_statuses or 'any status'})")
+    yield Check("Resource Manager answers", bool(seen), "; ".join(seen) or "no surface lives there")
+    words = (
+        f"a swap takes a slot that answers errors: {', '.join(lax)}; set "
+        "WEBSITE_SWAP_WARMUP_PING_PATH and WEBSITE_SWAP_WARMUP_PING_STATUSES=200 on it"
+        if lax
+        else "each stable slot is asked on its own path and must answer 200"
     )
-    return Check("Cosmos credential", holds=False, seen=seen, weight="weak")
+    yield Check("warm-up before a swap is strict", not lax, words, weight="weak")
 
 
 def _cosmos(clients: Clients) -> Check:
     why = clients.cosmos().reachable()
     return Check("Cosmos answers", not why, why or "the database was read", weight="weak")
+
+
+def _shared(setting: Setting, clients: Clients) -> str:
+    """Looks for a key that nobody writes in the store that machines share."""
+    prefix = getattr(setting.environment.evidence.store, "prefix", "")
+    clients.objects().get(f"{prefix}doctor-looked-for-this")
+    return "the store answers, and may be read"
+
+
+def _evidence(setting: Setting, clients: Clients) -> Check:
+    name = "evidence store"
+    store = setting.environment.evidence.store
+    if store is None:
+        return Check(name, holds=False, seen="none: evidence stays on this machine", weight="weak")
+    if isinstance(store, FolderStore):
+        folder = Path(setting.environment.base) / store.path
+        why = _writable(folder)
+        return Check(name, not why, why or f"{folder}, on this machine")
+    return Check(name, holds=True, seen=_shared(setting, clients))
+
+
+def _lease(setting: Setting, clients: Clients) -> Check:
+    name = "lease"
+    store = setting.environment.lease.store
+    if isinstance(store, FolderLease):
+        named = store.path
+        folder = setting.state.leases_path
+        if named is not None:
+            folder = Path(setting.environment.base) / named
+        if why := _writable(folder):
+            return Check(name, holds=False, seen=why)
+        seen = f"{folder}: does not protect against a second machine"
+        return Check(name, holds=False, seen=seen, weight="weak")
+    return Check(name, holds=True, seen=f"shared between machines; {_shared(setting, clients)}")
+
+
+def _mirror(setting: Setting, clients: Clients) -> Check:
+    name = "journal mirror"
+    environment = setting.environment
+    if not environment.journal_mirror or environment.evidence.store is None:
+        seen = "none: another machine cannot take a run over, and a cut journal is not noticed"
+        return Check(name, holds=False, seen=seen, weight="weak")
+    if folder := mirror_folder(environment):
+        why = _writable(Path(folder))
+        return Check(name, not why, why or folder)
+    return Check(name, holds=True, seen=f"beside the evidence; {_shared(setting, clients)}")
 
 
 def _authority(setting: Setting, clients: Clients) -> Check:

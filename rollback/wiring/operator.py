@@ -237,7 +237,7 @@ class Operator:
         clients = opener(doctor.scope())
         try:
             with self.setting.watching():
-                return doctor.examine(self.setting, clients)
+                return doctor.examine(self.setting, opener, clients)
         finally:
             opener.close(clients)
 

@@ -148,7 +148,7 @@ def test_instances_deployments_activity_logs_and_permissions(sim: Simulator) -> 
     assert all(f"/sites/{names.BACKEND}" in entry.resource for entry in activity)
     assert early == ()
     assert logs
-    assert ("action", "Microsoft.Web/sites/*") in permissions
+    assert "Microsoft.Web/sites/*" in permissions[0].actions
     facts = {fact.name: fact.value for fact in account}
     assert facts["properties.disableKeyBasedMetadataWriteAccess"] is True
 

@@ -85,6 +85,14 @@ class HttpPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one role permits at Resource Manager: patterns, and what it takes out of them itself."""
+
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+
 class ArmPort(Protocol):
     """App Service through Resource Manager. Mutations are sent with retries off."""
 
@@ -104,8 +112,8 @@ class ArmPort(Protocol):
     ) -> tuple[ActivityView, ...]: ...
     def worker_logs(self, ref: SlotRef) -> bytes: ...
     def operation(self, location: str) -> OperationView: ...
-    def permissions(self, scope: str) -> tuple[tuple[str, str], ...]:
-        """Effective permissions: (``action`` or ``not-action``, pattern) pairs."""
+    def permissions(self, scope: str) -> tuple[Grant, ...]:
+        """Effective permissions of our identity over a scope, role by role."""
         ...
 
     def resource(self, path: str, api_version: str) -> Facts:

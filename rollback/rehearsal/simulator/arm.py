@@ -109,6 +109,17 @@ ROUTES = (
         _GROUP + "/providers/Microsoft.DocumentDB/databaseAccounts/{account}",
         arm_other.account,
     ),
+    *(
+        route(
+            "GET",
+            _GROUP + "/providers/Microsoft.DocumentDB/databaseAccounts/{account}" + rest,
+            handler,
+        )
+        for rest, handler in (
+            ("/sqlRoleAssignments", arm_other.cosmos_role_assignments),
+            ("/sqlRoleDefinitions", arm_other.cosmos_role_definitions),
+        )
+    ),
     route(
         "GET",
         "/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values",

@@ -20,7 +20,7 @@ PAGE = 50
 
 def account(simulation: Simulation, call: Call, account: str) -> Reply:
     """Answer the Cosmos account resource."""
-    del simulation, call
+    del call
     if account.lower() != names.COSMOS_ACCOUNT:
         text = f"The Resource 'Microsoft.DocumentDB/databaseAccounts/{account}' was not found."
         return json_reply({"error": {"code": "ResourceNotFound", "message": text}}, 404)
@@ -49,7 +49,7 @@ def account(simulation: Simulation, call: Call, account: str) -> Reply:
                 "publicNetworkAccess": "Enabled",
                 "enableAutomaticFailover": True,
                 "enableMultipleWriteLocations": False,
-                "disableKeyBasedMetadataWriteAccess": True,
+                "disableKeyBasedMetadataWriteAccess": not simulation.world.keys_may_change_metadata,
                 "disableLocalAuth": False,
                 "databaseAccountOfferType": "Standard",
                 "consistencyPolicy": {"defaultConsistencyLevel": "Session"},
@@ -134,11 +134,75 @@ def permissions(simulation: Simulation, call: Call, scope: str) -> Reply:
         {
             "value": [
                 {
-                    "actions": list(simulation.world.permissions),
-                    "notActions": [],
+                    "actions": list(actions),
+                    "notActions": list(not_actions),
                     "dataActions": [],
                     "notDataActions": [],
                 }
+                for actions, not_actions in (
+                    (simulation.world.permissions, []),
+                    *simulation.world.more_roles,
+                )
+            ]
+        }
+    )
+
+
+_ROLE = "00000000-0000-0000-0000-00000000000"
+
+
+def cosmos_role_assignments(simulation: Simulation, call: Call, account: str) -> Reply:
+    """Answer who has which data-plane role of the account."""
+    base = call.path.rpartition("/")[0]
+    return json_reply(
+        {
+            "value": [
+                {
+                    "id": f"{call.path}/{number}",
+                    "name": str(number),
+                    "type": "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments",
+                    "properties": {
+                        "principalId": principal,
+                        "roleDefinitionId": f"{base}/sqlRoleDefinitions/{_ROLE}{role}",
+                        "scope": base.removesuffix(f"/{account}") + f"/{account}",
+                    },
+                }
+                for number, (principal, role) in enumerate(simulation.world.cosmos_roles.items())
+            ]
+        }
+    )
+
+
+def cosmos_role_definitions(simulation: Simulation, call: Call, account: str) -> Reply:
+    """Answer the two built-in data-plane roles."""
+    del simulation, account
+    items = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers"
+    reads = [
+        "Microsoft.DocumentDB/databaseAccounts/readMetadata",
+        f"{items}/executeQuery",
+        f"{items}/readChangeFeed",
+        f"{items}/items/read",
+    ]
+    writes = [
+        "Microsoft.DocumentDB/databaseAccounts/readMetadata",
+        f"{items}/*",
+        f"{items}/items/*",
+    ]
+    roles = (("1", "Data Reader", reads), ("2", "Data Contributor", writes))
+    return json_reply(
+        {
+            "value": [
+                {
+                    "id": f"{call.path}/{_ROLE}{number}",
+                    "name": f"{_ROLE}{number}",
+                    "type": "Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions",
+                    "properties": {
+                        "roleName": f"Cosmos DB Built-in {name}",
+                        "type": "BuiltInRole",
+                        "permissions": [{"dataActions": actions, "notDataActions": []}],
+                    },
+                }
+                for number, name, actions in roles
             ]
         }
     )

@@ -252,6 +252,11 @@ class World(_Part):
     clients: dict[str, str] = Field(default_factory=dict)
     """Entra client id -> secret."""
     permissions: list[str] = Field(default_factory=list)
+    more_roles: list[tuple[list[str], list[str]]] = Field(default_factory=list)
+    """Further roles of the product's principal: (actions, notActions)."""
+    keys_may_change_metadata: bool = False
+    cosmos_roles: dict[str, str] = Field(default_factory=dict)
+    """Principal -> number of the built-in Cosmos role it has: 1 reads, 2 writes."""
     pipelines: dict[str, str] = Field(default_factory=dict)
     """Pipeline file -> ``active`` or ``disabled_manually``."""
     runs: list[PipelineRun] = Field(default_factory=list)
