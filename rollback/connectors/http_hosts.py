@@ -110,11 +110,19 @@ class HttpHost:
         """Ask for a token. Sent once; the answer's body is a secret."""
         return self._once("POST", path, body, headers)
 
-    def send(self, effect: HttpWrite, body: bytes, headers: Headers) -> Answer:
-        """Send exactly one permitted write, once, whatever comes back."""
+    def send(
+        self, effect: HttpWrite, body: bytes, headers: Headers, *, secret_target: str = ""
+    ) -> Answer:
+        """Send exactly one permitted write, once, whatever comes back.
+
+        secret_target: path and query that only the wire may know. The transport is used directly
+        then: httpx writes every address that its client asks to the log of the process.
+        """
         if effect.host != self.host:
             msg = f"effect {effect.id} is for {effect.host}, not for {self.host}"
             raise ProductDefect("http.wrong-host", msg, promise="plan-is-permission")
+        if secret_target:
+            return self._once_in_secret(effect, secret_target, body, headers)
         query = f"?{urlencode(effect.query)}" if effect.query else ""
         return self._once(effect.method, f"{effect.path}{query}", body, headers, fresh=True)
 
@@ -153,6 +161,19 @@ class HttpHost:
                 if fresh:
                     client.close()
 
+    def _once_in_secret(
+        self, effect: HttpWrite, target: str, body: bytes, headers: Headers
+    ) -> Answer:
+        doing = f"{effect.method} {self.host}{effect.path}"
+        with self._border.crossing(doing), self._client() as client:
+            request = client.build_request(
+                effect.method, f"{self._base}{target}", content=body, headers=list(headers)
+            )
+            with self._transport() as transport:
+                response = transport.handle_request(request)
+                response.request = request
+                return self._read(response, doing)
+
     def _ask(
         self,
         client: httpx.Client,
@@ -165,7 +186,9 @@ class HttpHost:
         request = client.build_request(
             method, f"{self._base}{target}", content=body, headers=list(headers)
         )
-        response = client.send(request, stream=True)
+        return self._read(client.send(request, stream=True), doing)
+
+    def _read(self, response: httpx.Response, doing: str) -> Answer:
         try:
             content = bytearray()
             for piece in response.iter_bytes():

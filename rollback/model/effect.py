@@ -30,6 +30,10 @@ _HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:\d{1,5})?$")
 _PATH = re.compile(r"^/[A-Za-z0-9/._~!$&'()*+,;=:@{}-]*$")
 
 
+SECRET_VALUE = "{secret}"  # noqa: S105 - the place of a secret, not one
+"""In the query of a message to a channel: a value that its secret address holds."""
+
+
 class Purpose(StrEnum):
     """What an effect is for. Bounded bodies exist only for the last four."""
 

@@ -50,7 +50,8 @@ class HostKind(StrEnum):
 class GuardedHost(Frozen):
     """One host of the environment. host: lower case, with ``:port`` where it is not 443.
 
-    reads: POST paths that the environment file declares as reads. control_paths: path prefixes of
+    reads: POST paths that the environment file declares as reads; at a channel, the paths that list
+    what was posted. control_paths: path prefixes of
     the control API; a write there is a control-plane rewrite and gets that reason.
     """
 

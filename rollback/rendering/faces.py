@@ -101,3 +101,29 @@ def render_report(  # noqa: PLR0913 - each is a question a caller may ask
 
     view = report_view(plan, digest, records, next_moves=next_moves, bundle=bundle)
     return show(view, format, max_chars=max_chars, colour=colour, width=width)
+
+
+def for_channel(
+    plan: Plan,
+    digest: str,
+    records: Sequence[Record] | None,
+    format: Literal["text", "markdown"],
+    chars_max: int,
+) -> str:
+    """The plan, or (records) what came of it so far, for a message that takes so many characters.
+
+    Where the lines that are never cut are too many, only their weights are told, and where to look.
+    """
+    from rollback.rendering.brief import brief
+    from rollback.rendering.report import report_view
+
+    view = (
+        plan_view(plan, digest)
+        if records is None
+        else report_view(plan, digest, records, running=True)
+    )
+    for sections in (view.sections, view.sections[: view.lead]):
+        shown = show(replace(view, sections=sections), format, max_chars=chars_max, width=100)
+        if len(shown) <= chars_max:
+            return shown
+    return show(brief(view, digest), format, max_chars=None, width=100)

@@ -67,8 +67,12 @@ def report_view(
     *,
     next_moves: Sequence[str] = (),
     bundle: str = "",
+    running: bool = False,
 ) -> View:
-    """The view of a run's report. records: all of the run's, in the order of its journal."""
+    """The view of a run's report. records: all of the run's, in the order of its journal.
+
+    running: it is made by the run itself, which goes on.
+    """
     opened = [record for record in records if record.kind is RecordKind.OPENED]
     closed = _closing(records)
     status = _status(closed)
@@ -82,12 +86,15 @@ def report_view(
     lead = (
         Section("What happened", tuple(_summary(plan, digest, records, status, left, bundle))),
         Section("Who stays exposed", tuple(exposed(plan, left))),
-        Section("What a person does next", tuple(_next(plan, next_moves, status))),
+        Section(
+            "What a person does next",
+            tuple(_next(plan, next_moves, None if running else status, running=running)),
+        ),
         Section("Steps", tuple(_steps(plan, records))),
     )
     return View(
         kind="Rollback report",
-        verdict=ending(status, left).upper(),
+        verdict="SO FAR" if running else ending(status, left).upper(),
         good=status == ExitStatus.DONE and not left,
         title=spans("{} in {}", plan.playbook, plan.environment),
         sections=(
@@ -178,14 +185,16 @@ def _reasons(record: Record) -> str:
     return record.text("reasons") or record.text("rule")
 
 
-def _next(plan: Plan, moves: Sequence[str], status: int | None) -> list[Line]:
+def _next(plan: Plan, moves: Sequence[str], status: int | None, *, running: bool) -> list[Line]:
     lines = [line("{}", prose(move)) for move in moves]
     if not moves:
         lines = [
             line("{}: {}", entry.surface, prose(entry.human_step), weight=Weight.EXPOSURE)
             for entry in plan.not_rolled_back
         ]
-    if status is None:
+    if running:
+        lines.append(line("the run goes on; its report tells how it ended"))
+    elif status is None:
         lines.append(line("see whether the run is still running; if not, resume it"))
     return lines or [line("nothing is left to do")]
 

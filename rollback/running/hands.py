@@ -132,6 +132,8 @@ class Hands:
             incident=self.plan.incident,
             created=self.plan.created,
             evidence_path=self.evidence_path,
+            plan=self.plan,
+            records=self.journal.records,
         )
 
     def reading(self, step: PlannedStep) -> Clients:

@@ -6,15 +6,19 @@ import gzip
 
 import pytest
 
-from rollback.connectors.webhook import notify_effect, post
+from rollback.connectors.webhook import notify_effect
 from rollback.errors import ConnectorError, GuardRefusal, ProductDefect
+from rollback.model.effect import HttpWrite
 from rollback.model.environment import Channel, Secret
 from rollback.model.scope import HostKind
 from tests.connectors.loopback import answer, host_at, serving
 
 
-def channel(host: str) -> Channel:
-    return Channel(name="incidents", address=Secret(variable="WEBHOOK"), host=host, path="/hook")
+def message(host: str) -> HttpWrite:
+    """A message to a channel, which might be sent five times."""
+    channel = Channel(name="n", address=Secret(variable="WEBHOOK"), host=host, path="/hook")
+    effect = notify_effect(channel, "/hook", id="n#post")
+    return effect.model_copy(update={"times_max": 5})
 
 
 def test_an_answer_is_an_answer_whatever_its_status() -> None:
@@ -47,31 +51,28 @@ def test_in_the_end_it_is_told_that_nobody_answered() -> None:
 @pytest.mark.parametrize("status", ["429 Slow", "500 No", "503 No", "504 No"])
 def test_a_write_is_sent_once(status: str) -> None:
     with serving(lambda _: answer(status, b"", "Retry-After: 0")) as little:
-        effect = notify_effect(channel(little.host), id="n#post", times_max=5)
-        with (
-            host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_),
-            pytest.raises(ConnectorError) as caught,
-        ):
-            post(http, effect, {"text": "x"})
-    assert caught.value.status == int(status[:3])
+        effect = message(little.host)
+        with host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_):
+            assert http.send(effect, b"{}", ()).status == int(status[:3])
     assert len(little.asked) == 1
 
 
-def test_a_write_whose_answer_is_lost_is_sent_once() -> None:
+@pytest.mark.parametrize("target", ["", "/hook"])
+def test_a_write_whose_answer_is_lost_is_sent_once(target: str) -> None:
     with serving(lambda _: None) as little:
-        effect = notify_effect(channel(little.host), id="n#post", times_max=5)
+        effect = message(little.host)
         with (
             host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_),
             pytest.raises(ConnectorError) as caught,
         ):
-            post(http, effect, {"text": "x"})
+            http.send(effect, b"{}", (), secret_target=target)
     assert caught.value.transient
     assert len(little.asked) == 1
 
 
 def test_an_effect_for_another_host_is_a_defect() -> None:
     with serving(lambda _: answer("200 OK")) as little:
-        effect = notify_effect(channel("elsewhere.example"), id="n#post")
+        effect = message("elsewhere.example")
         with (
             host_at(little, effect, kind=HostKind.CHANNEL) as (http, *_),
             pytest.raises(ProductDefect),

@@ -9,10 +9,17 @@ from rollback.guard.rules.json_body import NotOneReadingError, digest, parse
 from rollback.guard.rules.judge import locate
 from rollback.guard.rules.perimeter import store_place
 from rollback.guard.rules.request import NO_REWRITE, PLAN_IS_PERMISSION, Denial
-from rollback.guard.rules.shapes import ARM_SITE, IMAGE, settings_denial, write_without_shape
+from rollback.guard.rules.shapes import (
+    ARM_SITE,
+    IMAGE,
+    names_path,
+    settings_denial,
+    write_without_shape,
+)
 from rollback.guard.rules.verdicts import denied, deny
 from rollback.model.effect import (
     COSMOS_HOST,
+    SECRET_VALUE,
     BoundedBody,
     ExactBody,
     FileWrite,
@@ -120,7 +127,8 @@ def _document(effect: HttpWrite, kind: HostKind) -> tuple[Any, Denial | None]:
         if not same:
             return None, _off("effect.body", "the body is not the one its digest names")
         return document, None
-    if kind not in {HostKind.STORE, HostKind.CHANNEL}:
+    comment = kind is HostKind.PIPELINE and effect.purpose is Purpose.NOTIFY
+    if kind not in {HostKind.STORE, HostKind.CHANNEL} and not comment:
         return None, _off("effect.body", "only the store and channels take bodies not known before")
     return None, None
 
@@ -215,7 +223,9 @@ def _channel(effect: HttpWrite, environment: Environment) -> Denial | None:
     if effect.purpose is not Purpose.NOTIFY:
         return _off("effect.channel", "a channel is only notified")
     if isinstance(effect.body, BoundedBody | ExactBody) and any(
-        channel.host == effect.host and channel.path == effect.path
+        channel.host == effect.host
+        and names_path(channel.path, effect.path)
+        and tuple((name, SECRET_VALUE) for name in sorted(channel.query)) == effect.query
         for channel in environment.channels
     ):
         return None
@@ -223,6 +233,8 @@ def _channel(effect: HttpWrite, environment: Environment) -> Denial | None:
 
 
 def _pipeline(effect: HttpWrite, environment: Environment) -> Denial | None:
+    if effect.purpose is Purpose.NOTIFY:
+        return _channel(effect, environment)
     for _, surface in environment.surfaces:
         pipeline = surface.pipeline
         if pipeline is None or pipeline.api_host != effect.host:

@@ -24,6 +24,7 @@ from rollback.guard.rules.request import (
     Normal,
     Request,
 )
+from rollback.guard.rules.shapes import names_path
 from rollback.guard.rules.verdicts import EXCHANGE, READS, denied, deny
 from rollback.model.effect import COSMOS_HOST
 from rollback.model.scope import GuardedHost, HostKind, Phase
@@ -140,6 +141,10 @@ def _not_a_read(request: Normal, guarded: GuardedHost, perimeter: Perimeter) -> 
                 PLAN_IS_PERMISSION,
             )
         case HostKind.CHANNEL:
+            if request.method == "GET" and any(
+                names_path(template, request.path) for template in guarded.reads
+            ):
+                return None
             return Denial(
                 "channel.write",
                 "a channel is only ever sent a permitted message",

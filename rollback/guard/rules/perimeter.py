@@ -103,7 +103,7 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901 (a list o
         for host in store_hosts(environment.evidence.store):
             add(host, HostKind.STORE)
     for channel in environment.channels:
-        add(channel.host, HostKind.CHANNEL)
+        add(channel.host, HostKind.CHANNEL, (channel.path,) if channel.searchable else ())
     return Perimeter(
         hosts=tuple(found.values()),
         exchanges=exchanges,

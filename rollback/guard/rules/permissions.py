@@ -19,6 +19,7 @@ from rollback.guard.rules.request import PLAN_IS_PERMISSION, Denial, Normal
 from rollback.guard.rules.shapes import write_without_shape
 from rollback.guard.rules.verdicts import denied, permitted
 from rollback.model.effect import (
+    SECRET_VALUE,
     BoundedBody,
     ExactBody,
     HttpWrite,
@@ -96,8 +97,20 @@ def _same_target(request: Normal, effect: HttpWrite) -> bool:
     return (
         effect.method == request.method  # P1
         and effect.host == request.host
-        and effect.query == request.query
+        and _query(request, effect)
         and _path(request, effect)
+    )
+
+
+def _query(request: Normal, effect: HttpWrite) -> bool:
+    """Exactly the permitted pairs. At a channel a value may be a secret, then only it is open."""
+    if effect.query == request.query:
+        return True
+    if effect.purpose is not Purpose.NOTIFY or len(effect.query) != len(request.query):
+        return False
+    return all(
+        name == said and (value in (told, SECRET_VALUE) and told != "")
+        for (name, value), (said, told) in zip(effect.query, request.query, strict=True)
     )
 
 
@@ -155,8 +168,15 @@ def _body(
                 return _off("body", "the body is not the one its key names")
             return None
         case BoundedBody():
-            if kind not in _BOUNDED_KINDS or effect.purpose is Purpose.CHANGE:
-                return _off("body", "a bounded body is only for evidence, lease, hold and notify")
-            if len(request.body) > body.bytes_max:
-                return _off("body", "longer than permitted")
-            return None
+            return _bounded(request, kind, document, effect, body.bytes_max)
+
+
+def _bounded(
+    request: Normal, kind: HostKind, document: Any, effect: HttpWrite, bytes_max: int
+) -> Denial | None:
+    comment = kind is HostKind.PIPELINE and effect.purpose is Purpose.NOTIFY
+    if comment and document is None:
+        return _off("body", "a comment is JSON, and said to be")
+    if (kind not in _BOUNDED_KINDS and not comment) or effect.purpose is Purpose.CHANGE:
+        return _off("body", "a bounded body is only for evidence, lease, hold and notify")
+    return _off("body", "longer than permitted") if len(request.body) > bytes_max else None

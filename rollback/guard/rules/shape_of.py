@@ -21,9 +21,8 @@ def shape_of(
 ) -> Shape:
     """The shape of a judged request.
 
-    Outside the perimeter, and at channels where no permission matched, a path may hold a secret
-    (webhook addresses do): only its first segment is kept. The body's digest is kept only for
-    permitted writes: a short secret could be found from the digest of a body that holds it.
+    The body's digest is kept only for permitted writes: a short secret could be found from the
+    digest of a body that holds it.
     """
     length = len(request.body) if isinstance(request.body, bytes) else 0
     method = request.method[:16] if isinstance(request.method, str) else "?"
@@ -33,20 +32,28 @@ def shape_of(
         return Shape(
             method=method, host=host[1].lower() if host else "?", path="?", body_bytes=length
         )
-    guarded = perimeter.find(normal.host)
-    path = normal.path
-    if verdict.effect is None and (guarded is None or guarded.kind is HostKind.CHANNEL):
-        path = f"/{normal.segments[0]}/..." if len(normal.segments) > 1 else normal.path[:32]
     digest = None
     if verdict.effect is not None and length:
         digest = hashlib.sha256(normal.body).hexdigest()
     return Shape(
         method=method,
         host=normal.host,
-        path=path[:_PATH_MAX],
+        path=told_path(normal, perimeter)[:_PATH_MAX],
         query_names=tuple(name for name, _ in normal.query),
         content_type=normal.media_type,
         body_bytes=length,
         body_sha256=digest,
         request_id=normal.headers.get("x-request-id", ""),
     )
+
+
+def told_path(normal: Normal, perimeter: Perimeter) -> str:
+    """The path as it may be told. Promise no-secret-leaves.
+
+    Outside the perimeter, and at channels, a path may itself be a secret (addresses of webhooks
+    are): only its first segment is kept.
+    """
+    guarded = perimeter.find(normal.host)
+    if guarded is not None and guarded.kind is not HostKind.CHANNEL:
+        return normal.path
+    return f"/{normal.segments[0]}/..." if len(normal.segments) > 1 else normal.path[:32]

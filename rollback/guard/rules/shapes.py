@@ -5,7 +5,7 @@ that a permission in a hand-edited plan opens nothing that no shape names.
 
 S1  Cosmos, backend, web, platform-service and identity hosts: no write has a shape
 S2  Resource Manager: swap; ramp rules, auto-swap target, image by digest; start and stop of a slot
-S3  pipelines: disable a workflow, cancel a run, reject pending deployments
+S3  pipelines: disable a workflow, cancel a run, reject pending deployments; comment on an issue
 S4  store (bucket or container): PUT that creates only, or that replaces exactly what was read
 S5  channel: POST
 """
@@ -18,6 +18,7 @@ from typing import Any, Final
 from rollback.guard.rules.request import NO_REWRITE, PLAN_IS_PERMISSION, Denial
 from rollback.model.scope import HostKind
 
+_INCIDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _SLOT_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,60}")
 ARM_SITE: Final = re.compile(
     r"/subscriptions/(?P<subscription>[0-9A-Za-z-]{1,64})/resourceGroups/(?P<group>[^/]{1,90})"
@@ -35,6 +36,7 @@ _REPOINTS: Final = re.compile(
 _GITHUB: Final = r"/repos/[\w.-]+/[\w.-]+/actions"
 _GITHUB_DISABLE: Final = re.compile(_GITHUB + r"/workflows/[\w.-]+/disable")
 _GITHUB_CANCEL: Final = re.compile(_GITHUB + r"/runs/\d{1,20}/cancel")
+_GITHUB_COMMENT: Final = re.compile(r"/repos/[\w.-]+/[\w.-]+/issues/\d{1,10}/comments")
 _GITHUB_REJECT: Final = re.compile(_GITHUB + r"/runs/\d{1,20}/pending_deployments")
 
 
@@ -187,6 +189,13 @@ def _ramp_rules(value: Any) -> bool:
 
 
 def _pipeline(method: str, path: str, document: Any) -> Denial | None:
+    if method == "POST" and _GITHUB_COMMENT.fullmatch(path):
+        only = isinstance(document, dict) and set(document) == {"body"}
+        return (
+            None
+            if only or document is None
+            else _off("shape.comment", "a comment is a body and nothing else")
+        )
     if method == "PUT" and _GITHUB_DISABLE.fullmatch(path) and not document:
         return None
     if method == "POST" and _GITHUB_CANCEL.fullmatch(path) and not document:
@@ -196,3 +205,12 @@ def _pipeline(method: str, path: str, document: Any) -> Denial | None:
             return None
         return _off("shape.pipeline", "a pending deployment is only ever rejected")
     return _off("shape.pipeline", "a pipeline is only disabled, cancelled or rejected")
+
+
+def names_path(template: str, path: str) -> bool:
+    """Whether a channel's path, in which a segment may be ``{incident}``, names this one."""
+    wanted, seen = template.split("/"), path.split("/")
+    return len(wanted) == len(seen) and all(
+        one == other or (one == "{incident}" and _INCIDENT.fullmatch(other) is not None)
+        for one, other in zip(wanted, seen, strict=True)
+    )

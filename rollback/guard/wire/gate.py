@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rollback.errors import GuardRefusal
 from rollback.guard.rules.judge import decide
 from rollback.guard.rules.request import PLAN_IS_PERMISSION, Request
-from rollback.guard.rules.shape_of import shape_of
+from rollback.guard.rules.shape_of import shape_of, told_path
 from rollback.guard.rules.verdicts import EXCHANGE, READS, deny
 from rollback.guard.wire.trap import CanaryTrap
 from rollback.model.ports import Exchange
@@ -137,7 +137,7 @@ class Wire:
             verdict=verdict,
             method=normal.method,
             host=normal.host,
-            path=normal.path,
+            path=told_path(normal, self.perimeter),
             request_id=request_id,
             echoes=self._echoes(verdict, normal.host),
             started=self.clock.monotonic(),

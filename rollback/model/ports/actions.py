@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -10,9 +11,9 @@ from rollback.model.base import Facts
 from rollback.model.change import Change, Finding, Update
 from rollback.model.environment import Environment
 from rollback.model.observation import Observation, Prediction, World
-from rollback.model.plan import Exposure, PlannedStep, Summary
+from rollback.model.plan import Exposure, Plan, PlannedStep, Summary
 from rollback.model.ports.systems import Clients
-from rollback.model.record import Outcome
+from rollback.model.record import Outcome, Record
 from rollback.model.steps import StepSpec
 
 
@@ -22,6 +23,7 @@ class StepContext:
 
     surface: the one surface of a per-surface step. created: when the plan was made. trigger and
     incident are those of the plan. evidence_path: absolute folder of the plan's local evidence.
+    plan and records: while applying, the whole plan and what the run's journal holds so far.
     """
 
     name: str
@@ -32,6 +34,8 @@ class StepContext:
     incident: str | None = None
     created: datetime | None = None
     evidence_path: str = ""
+    plan: Plan | None = None
+    records: Callable[[], tuple[Record, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,7 @@ class Action(Protocol):
         """Send the change's effects, once. Raises; the caller resolves by looking."""
         ...
 
-    def look(
-        self, step: StepContext, change: Update, clients: Clients, performed: Facts
-    ) -> Look:
+    def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
         """Whether the change was applied, by reading: after perform, after a crash, on resume."""
         ...
 

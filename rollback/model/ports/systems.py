@@ -74,8 +74,18 @@ class HttpPort(Protocol):
         """Ask for a token; the answer's body is a secret."""
         ...
 
-    def send(self, effect: HttpWrite, body: bytes, headers: tuple[tuple[str, str], ...]) -> Answer:
-        """Send exactly one permitted write, once."""
+    def send(
+        self,
+        effect: HttpWrite,
+        body: bytes,
+        headers: tuple[tuple[str, str], ...],
+        *,
+        secret_target: str = "",
+    ) -> Answer:
+        """Send exactly one permitted write, once.
+
+        secret_target: path and query, where the effect's own leave a secret open; told to nobody.
+        """
         ...
 
     def socket(

@@ -1,4 +1,4 @@
-"""api.github.com: the deployment pipelines of one repository and their runs."""
+"""api.github.com: the deployment pipelines of one repository, their runs, and its issues."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REPO = f"/repos/{names.REPOSITORY}"
 ENVIRONMENT_ID = 501
+COMMENT_CHARS_MAX = 65_536
 
 
 def handle(simulation: Simulation, call: Call) -> Reply:
@@ -175,7 +176,28 @@ def review(simulation: Simulation, call: Call, run: str) -> Reply:
     return json_reply([shown])
 
 
+def comments(simulation: Simulation, call: Call, issue: str) -> Reply:
+    """Answer a page of an issue's comments, oldest first."""
+    page, size = int(call.query.get("page", "1")), int(call.query.get("per_page", "30"))
+    said = simulation.world.comments.get(issue, [])
+    shown = [{"id": index, "body": body} for index, body in enumerate(said, start=1)]
+    return json_reply(shown[(page - 1) * size : page * size])
+
+
+def comment(simulation: Simulation, call: Call, issue: str) -> Reply:
+    """Take a comment."""
+    body = call.json()
+    text = body.get("body") if isinstance(body, dict) else None
+    if not isinstance(text, str) or not text or len(text) > COMMENT_CHARS_MAX:
+        return json_reply({"message": "Validation Failed", "status": "422"}, 422)
+    said = simulation.world.comments.setdefault(issue, [])
+    said.append(text)
+    return json_reply({"id": len(said), "body": text}, 201)
+
+
 ROUTES = (
+    route("GET", _REPO + "/issues/{issue}/comments", comments),
+    route("POST", _REPO + "/issues/{issue}/comments", comment),
     route("GET", _REPO + "/actions/workflows", list_pipelines),
     route("GET", _REPO + "/actions/workflows/{file}", get_pipeline),
     route("PUT", _REPO + "/actions/workflows/{file}/disable", disable),

@@ -261,6 +261,9 @@ class World(_Part):
     """Pipeline file -> ``active`` or ``disabled_manually``."""
     runs: list[PipelineRun] = Field(default_factory=list)
     incidents: list[dict[str, Any]] = Field(default_factory=list)
+    """What webhooks took, as it came."""
+    comments: dict[str, list[str]] = Field(default_factory=dict)
+    """Issue -> the bodies of its comments, oldest first."""
     policy_version: str = "p7"
     cosmos_query_plans: bool = True
     """Answer a cross-partition ORDER BY as the service does: 400/1004, then a query plan."""
