@@ -78,6 +78,11 @@ guard-benchmark: $(STAMP)
 proof-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.proof
 
+# Every byte of a small bundle, flipped one at a time: both verifiers name it. A sample of them is in the suite.
+.PHONY: bundle-flips
+bundle-flips: $(STAMP)
+	$(BIN)/python -m tests.evidence.flips
+
 .PHONY: start-benchmark
 start-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.start

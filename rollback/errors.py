@@ -12,7 +12,7 @@ gives a code, a reason, and a hint with the next safe move::
     ├── PlanStale                  5   expired, drifted, or applied before
     ├── PersonNeeded               6   partial or unknown: somebody has to look
     ├── AuthorityNotProved         7   halt authority lost or unknown
-    ├── VerificationFailed         8   what users reach is not what was planned
+    ├── VerificationFailed         8   what users reach is not what was planned, or a bundle is not
     ├── EvidenceNotWritten         9   neither the store nor the spool takes evidence
     │   └── JournalBroken          9   the journal cannot be written or does not verify
     ├── LeaseHeld                 12   somebody else is changing the same things

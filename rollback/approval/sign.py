@@ -73,7 +73,7 @@ def approve(  # noqa: PLR0913 - a person fills in a form
 
 def sign_text(message: bytes, key: Path, passphrase: Callable[[], str] | None = None) -> str:
     """An armoured signature over `message` in the namespace of approvals. Raises like `approve`."""
-    private = _load(key, passphrase)
+    private = read_private_key(key, passphrase)
     if private is None:
         return ssh_keygen.sign(key, message)
     try:
@@ -85,8 +85,8 @@ def sign_text(message: bytes, key: Path, passphrase: Callable[[], str] | None = 
     return Signature(blob, NAMESPACE, _HASH, algorithm, value).armoured()
 
 
-def _load(path: Path, passphrase: Callable[[], str] | None) -> PrivateKey | None:
-    """The private key; None for one that only OpenSSH's program can use."""
+def read_private_key(path: Path, passphrase: Callable[[], str] | None = None) -> PrivateKey | None:
+    """A private key file; None for one that only OpenSSH's program can use. Raises InputError."""
     try:
         data = bytes_of(path, KEY_BYTES_MAX)
     except (OSError, ValueError) as error:

@@ -36,6 +36,7 @@ def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) ->
                 "exposures": [each.model_dump(mode="json") for each in result.exposures],
                 "next_moves": list(result.next_moves),
                 "bundle": result.bundle_path or None,
+                "bundle_sha256": result.bundle_sha256 or None,
                 "journal": result.journal_path,
             }
         )
@@ -57,5 +58,7 @@ def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) ->
             width=output.columns(),
         )
     )
+    if result.bundle_sha256:
+        output.talk(f"for the ticket: the evidence's manifest has sha256 {result.bundle_sha256}")
     output.talk(f"the whole report: rollback status {result.run} --format markdown")
     return result.exit_status

@@ -17,7 +17,7 @@ VERBS = {
     "resume": "Go on with an interrupted run.",
     "undo": "Make a plan that takes back what a run changed.",
     "rehearse": "Practise on a simulated platform on this machine.",
-    "evidence": "Verify evidence, offline.",
+    "evidence": "Capture, verify, read, export and compare evidence.",
     "schema": "Print the JSON Schema of a file format.",
     "doctor": "Check that this machine is ready to roll back.",
 }

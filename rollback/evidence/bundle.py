@@ -1,12 +1,15 @@
 """The bundle: everything a reviewer needs, in one folder that can be verified with nothing else.
 
     manifest.json   what is here, by digest; canonical JSON
-    manifest.sha256 its digest, as sha256sum writes it; written last; what to anchor elsewhere
+    manifest.sha256 its digest, as sha256sum reads it; written last; what to anchor elsewhere
     manifest.sig    an SSH signature over manifest.json, where there is a run key
     plan.json       the plan, byte for byte
     journal.jsonl   the journal up to the sealing, byte for byte
     approvals/      the approvals that were given
+    captures/       the list of windows of each capture, as its chunk unpacks
+    drift.json      control-plane state before and after, where it was read
     report.md  report.html
+    blocks.txt      sums of the blocks of every file: they find damage, and prove nothing
     chunks/<sha256> every chunk that a window lists
 
 Everything is written once and made read-only. A bundle without manifest.sha256 is not sealed.
@@ -14,6 +17,7 @@ Everything is written once and made read-only. A bundle without manifest.sha256 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +25,8 @@ import rfc8785
 
 from rollback.errors import ConnectorError, EvidenceNotWritten, ProductDefect
 from rollback.evidence import windows as captured
-from rollback.evidence.chunks import sha256
+from rollback.evidence.chunks import sha256, unpacked
+from rollback.evidence.damage import block_sums
 from rollback.evidence.stores import CHUNKS, create, make_folder
 from rollback.model import journal
 from rollback.model.evidence import BundleFile, Manifest, SourceWindow
@@ -37,9 +42,17 @@ SIGNATURE: Final = "manifest.sig"
 PLAN: Final = "plan.json"
 JOURNAL: Final = "journal.jsonl"
 APPROVALS: Final = "approvals"
+CAPTURES: Final = "captures"
+DRIFT: Final = "drift.json"
+BLOCKS: Final = "blocks.txt"
 REPORTS: Final = ("report.md", "report.html")
 NAMESPACE: Final = "evidence@trade-rollback"
 """Namespace of the signature over a manifest: it can never be taken for an approval."""
+
+PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
+"""What a path inside a bundle looks like: no blank, no dot in front, nothing that leads out."""
+
+_OWN: Final = frozenset({MANIFEST, DIGEST, SIGNATURE, BLOCKS, CHUNKS, CAPTURES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ class Sealing:
     """
 
     run: str
+    playbook: str
     environment: str
     owner: str
     incident: str | None
@@ -83,13 +97,48 @@ def seal(
     check = journal.verify(sealing.journal)
     if not check.holds:
         raise _broken(f"the journal does not verify: line {check.line}: {check.problem}")
-    whole = sealing.journal[: check.good_bytes]
     windows = sealing.windows
     if windows is None:
         windows = captured.recalled(check.records, fetch)
-    files = _files(sealing, whole)
-    manifest = Manifest(
+    files = _files(sealing, sealing.journal[: check.good_bytes])
+    try:
+        make_folder(folder)
+        sums = {path: block_sums(data) for path, data in files.items()}
+        for name in chunk_names(windows):
+            stored = _chunk(folder, name, fetch)
+            sums[f"{CHUNKS}/{name}"] = block_sums(stored)
+        for _, chunk in captured.lists(check.records):
+            listed = unpacked((folder / CHUNKS / chunk.sha256).read_bytes())
+            files[f"{CAPTURES}/{chunk.content_sha256}.json"] = listed
+            sums[f"{CAPTURES}/{chunk.content_sha256}.json"] = block_sums(listed)
+        files[BLOCKS] = blocks_text(sums)
+        for path, data in sorted(files.items()):
+            _write(folder / path, data)
+        manifest = _manifest(sealing, windows, check, files, signed=sign is not None)
+        written = canonical(manifest)
+        signature = None if sign is None else sign(written).encode()
+        if signature is not None:
+            _write(folder / SIGNATURE, signature)
+        _write(folder / MANIFEST, written)
+        _write(folder / DIGEST, digest_text(written, signature))
+    except OSError as error:
+        raise _broken(f"{folder}: {error.strerror or type(error).__name__}") from error
+    except ValueError as error:
+        raise _broken(f"the list of a capture cannot be read: {error}") from error
+    return manifest
+
+
+def _manifest(
+    sealing: Sealing,
+    windows: tuple[SourceWindow, ...],
+    check: journal.JournalCheck,
+    files: dict[str, bytes],
+    *,
+    signed: bool,
+) -> Manifest:
+    return Manifest(
         run=sealing.run,
+        playbook=sealing.playbook,
         environment=sealing.environment,
         owner=sealing.owner,
         incident=sealing.incident,
@@ -105,22 +154,9 @@ def seal(
             BundleFile(path=path, sha256=sha256(data), bytes=len(data))
             for path, data in sorted(files.items())
         ),
-        signature="unsigned" if sign is None else "sshsig",
+        signature="sshsig" if signed else "unsigned",
         spooled=captured.spooled(check.records),
     )
-    written = canonical(manifest)
-    try:
-        make_folder(folder)
-        _chunks(folder, windows, fetch)
-        for path, data in sorted(files.items()):
-            _write(folder / path, data)
-        if sign is not None:
-            _write(folder / SIGNATURE, sign(written).encode())
-        _write(folder / MANIFEST, written)
-        _write(folder / DIGEST, digest_line(written))
-    except OSError as error:
-        raise _broken(f"{folder}: {error.strerror or type(error).__name__}") from error
-    return manifest
 
 
 def canonical(manifest: Manifest) -> bytes:
@@ -128,9 +164,36 @@ def canonical(manifest: Manifest) -> bytes:
     return rfc8785.dumps(manifest.model_dump(mode="json"))
 
 
-def digest_line(written: bytes) -> bytes:
-    """The line of manifest.sha256, which ``sha256sum --check`` understands too."""
-    return f"{sha256(written)}  {MANIFEST}\n".encode()
+def digest_text(written: bytes, signature: bytes | None = None) -> bytes:
+    """The text of manifest.sha256, which ``sha256sum --check`` understands too.
+
+    A line for the manifest, one for its signature, and the sums of their blocks as remarks.
+    """
+    parts = {MANIFEST: written} | ({} if signature is None else {SIGNATURE: signature})
+    lines = [f"{sha256(data)}  {name}\n" for name, data in parts.items()]
+    lines += [f"# {_sums_line(name, block_sums(data))}" for name, data in parts.items()]
+    return "".join(lines).encode()
+
+
+def blocks_text(sums: dict[str, tuple[int, ...]]) -> bytes:
+    """The text of blocks.txt: a line a file, its path and the sums of its blocks."""
+    return "".join(_sums_line(path, sums[path]) for path in sorted(sums)).encode()
+
+
+def read_sums(text: bytes) -> dict[str, tuple[int, ...]]:
+    """The sums of blocks.txt, or of the remarks of manifest.sha256; unreadable lines left out."""
+    found: dict[str, tuple[int, ...]] = {}
+    for line in text.decode("ascii", "replace").splitlines():
+        name, *words = line.removeprefix("# ").split(" ")
+        try:
+            found[name] = tuple(int(word, 16) for word in words)
+        except ValueError:
+            continue
+    return found
+
+
+def _sums_line(name: str, sums: tuple[int, ...]) -> str:
+    return " ".join([name, *(f"{one:08x}" for one in sums)]) + "\n"
 
 
 def chunk_names(windows: tuple[SourceWindow, ...]) -> tuple[str, ...]:
@@ -141,35 +204,32 @@ def chunk_names(windows: tuple[SourceWindow, ...]) -> tuple[str, ...]:
 def _files(sealing: Sealing, whole_journal: bytes) -> dict[str, bytes]:
     files = {PLAN: sealing.plan, JOURNAL: whole_journal}
     reports = (sealing.report_md, sealing.report_html)
-    files |= {
-        name: text.encode() for name, text in zip(REPORTS, reports, strict=True) if text
-    }
+    files |= {name: text.encode() for name, text in zip(REPORTS, reports, strict=True) if text}
     files |= {f"{APPROVALS}/{name}": data for name, data in sealing.approvals}
     files |= dict(sealing.extra)
     for path in files:
-        parts = path.split("/")
-        taken = path in (MANIFEST, DIGEST, SIGNATURE) or parts[0] == CHUNKS
-        if taken or "" in parts or ".." in parts:
+        if path.split("/")[0] in _OWN or not PATH.fullmatch(path):
             msg = f"no file of a bundle can be called {path!r}"
             raise ProductDefect("evidence.file-name", msg)
     return files
 
 
-def _chunks(
-    folder: Path, windows: tuple[SourceWindow, ...], fetch: Callable[[str], bytes | None]
-) -> None:
-    for name in chunk_names(windows):
-        path = folder / CHUNKS / name
-        if path.exists():
-            continue
-        try:
-            data = fetch(name)
-        except ConnectorError as error:
-            raise _broken(f"chunk {name[:12]} cannot be fetched: {error.reason}") from error
-        if data is None or sha256(data) != name:
-            what = "is in no store" if data is None else "is not what its name says"
-            raise _broken(f"chunk {name[:12]} {what}")
-        _write(path, data)
+def _chunk(folder: Path, name: str, fetch: Callable[[str], bytes | None]) -> bytes:
+    path = folder / CHUNKS / name
+    if path.exists():
+        data = path.read_bytes()
+        if sha256(data) != name:
+            raise _broken(f"{path} is there already and is not what its name says")
+        return data
+    try:
+        found = fetch(name)
+    except ConnectorError as error:
+        raise _broken(f"chunk {name[:12]} cannot be fetched: {error.reason}") from error
+    if found is None or sha256(found) != name:
+        what = "is in no store" if found is None else "is not what its name says"
+        raise _broken(f"chunk {name[:12]} {what}")
+    _write(path, found)
+    return found
 
 
 def _write(path: Path, data: bytes) -> None:

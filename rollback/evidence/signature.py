@@ -14,6 +14,9 @@ from rollback.evidence.bundle import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+    from rollback.approval.allowed_signers import AllowedSigner
 
 _HASH = "sha512"
 
@@ -30,13 +33,27 @@ def signing_with(key: cryptography_keys.PrivateKey) -> Callable[[bytes], str]:
     return sign
 
 
-def signer(armored: bytes, message: bytes, namespace: str) -> tuple[str, str]:
-    """(fingerprint of the key, what is wrong); a wrong signature has no fingerprint."""
+def signer(armored: bytes, message: bytes, namespace: str) -> tuple[Signature | None, str]:
+    """(the signature, what is wrong with it); the first is None where it does not hold."""
     try:
         signature = read_signature(armored.decode("ascii"))
         if signature.namespace != namespace:
-            return "", f"a signature for {signature.namespace!r}, not for evidence"
+            return None, f"a signature for {signature.namespace!r}, not for evidence"
         holds = cryptography_keys.holds(signature, message)
     except (MalformedSignature, UnicodeDecodeError, ValueError) as error:
-        return "", f"not an SSH signature that is accepted ({error})"
-    return (signature.fingerprint, "") if holds else ("", "it does not belong to this manifest")
+        return None, f"not an SSH signature that is accepted ({error})"
+    return (signature, "") if holds else (None, "it does not belong to this manifest")
+
+
+def allowed(
+    signature: Signature, signers: tuple[AllowedSigner, ...], at: datetime
+) -> tuple[str, ...]:
+    """Whose key it is, by lines that allow evidence at that moment; empty where nobody's."""
+    return tuple(
+        dict.fromkeys(
+            principal
+            for one in signers
+            if one.key == signature.key and one.allows(NAMESPACE) and one.valid_at(at)
+            for principal in one.principals
+        )
+    )

@@ -2,122 +2,94 @@
 
 V1  manifest.json is there, is the canonical form of a manifest of a format known here, and has the
     digest that manifest.sha256 says
-V2  every file it lists is there, with its size and digest; plan and journal are among them
+V2  every file it lists is there, with its size and digest; plan, journal and the sums of blocks are
+    among them
 V3  every chunk a window lists is there under its digest, and unpacks to the digest, size and
     count of lines the window says; equal names mean equal chunks
 V4  nothing else is in the folder, and nothing is a link
 V5  the plan is the one the manifest names, and the one the journal was opened for
 V6  the journal's chain holds, ends at the head the manifest names, and has as many records
 V7  every list of windows that the journal names is here, and lists what the manifest lists
-V8  a signed manifest has a signature that is valid for its bytes
+V8  a signed manifest has a signature that is valid for its bytes, by a signer who is allowed where
+    signers were given
+V9  the manifest has the digest that was anchored elsewhere, where one was given
+
+`rollback.evidence.standalone_verify` keeps the same rules with the standard library alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from rollback.evidence import windows as captured
 from rollback.evidence.bundle import (
+    BLOCKS,
     DIGEST,
     JOURNAL,
     MANIFEST,
     NAMESPACE,
+    PATH,
     PLAN,
     SIGNATURE,
+    blocks_text,
     canonical,
-    digest_line,
+    digest_text,
+    read_sums,
 )
 from rollback.evidence.chunks import STORED_BYTES_MAX, sha256, unpacked
+from rollback.evidence.damage import Damage, block_sums, first_damage, first_difference
+from rollback.evidence.problems import BundleCheck, BundleProblem, Findings, read_file
 from rollback.evidence.stores import CHUNKS
-from rollback.model import journal
+from rollback.evidence.verify_journal import plan_and_journal
 from rollback.model.evidence import Manifest
-from rollback.model.record import RecordKind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rollback.approval.allowed_signers import AllowedSigner
     from rollback.model.evidence import Chunk
 
-MANIFEST_BYTES_MAX = 256 * 2**20
-FILE_BYTES_MAX = 2**30
+MANIFEST_BYTES_MAX: Final = 256 * 2**20
+FILE_BYTES_MAX: Final = 2**30
+_SMALL: Final = 2**24
+_LISTED: Final = (PLAN, JOURNAL, BLOCKS)
+_FIRST: Final = (MANIFEST, SIGNATURE, DIGEST)
+
+__all__ = ["BundleCheck", "BundleProblem", "verify_bundle"]
 
 
-@dataclass(frozen=True, slots=True)
-class BundleProblem:
-    """One thing wrong. file: inside the bundle. line: of a journal, from 1; byte: from 0."""
+def verify_bundle(
+    folder: Path, *, anchor: str = "", signers: tuple[AllowedSigner, ...] | None = None
+) -> BundleCheck:
+    """Verify a bundle with nothing but its folder. Never raises for what is in it.
 
-    rule: str
-    file: str
-    what: str
-    line: int | None = None
-    byte: int | None = None
-
-    def __str__(self) -> str:
-        """Say where first."""
-        where = self.file
-        if self.line is not None:
-            where += f" line {self.line}"
-        if self.byte is not None:
-            where += f" byte {self.byte}"
-        return f"{where}: {self.what} ({self.rule})"
-
-
-@dataclass(frozen=True, slots=True)
-class BundleCheck:
-    """What verification found. incomplete: sources with a gap, which are no problem of the bundle.
-
-    manifest_sha256: to be held against what was anchored outside the machine.
+    anchor: digest of the manifest as it was kept elsewhere, empty where it is not known. signers:
+    who may sign evidence; None leaves the judgement of the key to the reader.
     """
-
-    manifest: Manifest | None
-    problems: tuple[BundleProblem, ...]
-    files: int = 0
-    chunks: int = 0
-    items: int = 0
-    incomplete: tuple[str, ...] = ()
-    signed_by: str = ""
-    manifest_sha256: str = ""
-
-    @property
-    def holds(self) -> bool:
-        """True when nothing is wrong."""
-        return not self.problems
-
-
-@dataclass(slots=True)
-class _Work:
-    folder: Path
-    manifest: Manifest
-    problems: list[BundleProblem] = field(default_factory=list)
-    contents: dict[str, bytes] = field(default_factory=dict)
-    expected: set[str] = field(default_factory=set)
-
-    def wrong(
-        self, rule: str, file: str, what: str, line: int | None = None, byte: int | None = None
-    ) -> None:
-        self.problems.append(BundleProblem(rule, file, what, line, byte))
-
-
-def verify_bundle(folder: Path) -> BundleCheck:
-    """Verify a bundle with nothing but its folder. Never raises for what is in it."""
-    manifest, raw, problem = _manifest(folder)
+    raw, problems = _sealed(folder)
+    if raw is None:
+        return BundleCheck(None, problems)
+    manifest, problem = _manifest(raw)
     if manifest is None:
-        return BundleCheck(None, (problem,) if problem else ())
-    work = _Work(folder, manifest, expected={MANIFEST, DIGEST})
-    _digest(work, raw)
+        # A manifest that cannot be read is what is broken, whatever manifest.sha256 says.
+        named = [one for one in problems if one.file == MANIFEST and one.byte is not None]
+        known = tuple(named) or ((problem,) if problem else problems)
+        return BundleCheck(None, known, manifest_sha256=sha256(raw))
+    work = Findings(folder, manifest, list(problems), expected={MANIFEST, DIGEST})
     _files(work)
-    _chunks(work)
-    signed_by = _signature(work, raw)
+    chunks = _chunks(work)
+    signed_by, principals = _signature(work, raw, signers)
     _nothing_else(work)
-    _plan_and_journal(work)
+    plan_and_journal(work)
+    _sums_themselves(work)
+    if anchor and anchor.lower() != sha256(raw):
+        work.wrong("V9", MANIFEST, f"it is not the manifest that was anchored as {anchor.lower()}")
     return BundleCheck(
         manifest=manifest,
         problems=tuple(work.problems),
         files=len(manifest.files),
-        chunks=len({one.sha256 for window in manifest.windows for one in window.chunks}),
+        chunks=chunks,
         items=sum(window.items for window in manifest.windows),
         incomplete=tuple(
             f"{window.source} ({window.moment}): {window.completeness}, {window.reason}"
@@ -125,67 +97,128 @@ def verify_bundle(folder: Path) -> BundleCheck:
             if window.completeness != "complete"
         ),
         signed_by=signed_by,
+        principals=principals,
         manifest_sha256=sha256(raw),
     )
 
 
-def _manifest(folder: Path) -> tuple[Manifest | None, bytes, BundleProblem | None]:
-    """V1."""
-    raw, why = _read(folder, MANIFEST, MANIFEST_BYTES_MAX)
+def _sealed(folder: Path) -> tuple[bytes | None, tuple[BundleProblem, ...]]:
+    """V1: the manifest's bytes, and what is wrong with the three files that are in no manifest.
+
+    Where a single byte of the manifest was changed, it is named, and the rest is verified with the
+    manifest as it was sealed.
+    """
+    raw, why = read_file(folder, MANIFEST, MANIFEST_BYTES_MAX)
     if raw is None:
-        return None, b"", BundleProblem("V1", MANIFEST, why)
+        return None, (BundleProblem("V1", MANIFEST, why),)
+    said, why = read_file(folder, DIGEST, _SMALL)
+    if said is None:
+        return raw, (BundleProblem("V1", DIGEST, f"{why}: the bundle was not sealed to its end"),)
+    signature, _ = read_file(folder, SIGNATURE, _SMALL)
+    now = digest_text(raw, signature)
+    if said == now:
+        return raw, ()
+    names = {MANIFEST: raw} | ({} if signature is None else {SIGNATURE: signature})
+    digests = _digests(said)
+    sums = read_sums(said)
+    found: list[BundleProblem] = []
+    for name, data in names.items():
+        damage = _damage(data, sums.get(name, ()), digests.get(name, ""))
+        if damage is None or damage.was is None:
+            continue
+        found.append(BundleProblem("V1", name, str(damage), byte=damage.byte))
+        restored = data[: damage.byte] + bytes((damage.was,)) + data[damage.byte + 1 :]
+        raw = restored if name == MANIFEST else raw
+        signature = restored if name == SIGNATURE else signature
+    if said != (then := digest_text(raw, signature)):
+        at = first_difference(said, then)
+        if _one_byte(said, then):
+            what = "this byte is not the one that was sealed"
+            return raw, (*found, BundleProblem("V1", DIGEST, what, byte=at))
+        # Something was changed in more than a byte: the file, or what is said of it.
+        held = {MANIFEST: raw} | ({} if signature is None else {SIGNATURE: signature})
+        for name in sorted({*digests, *held} & {MANIFEST, SIGNATURE}):
+            if name not in held:
+                found.append(BundleProblem("V1", name, "missing"))
+            elif digests.get(name) != sha256(held[name]):
+                what = f"its digest is not the one in {DIGEST}"
+                found.append(BundleProblem("V1", name, what))
+        if not any(one.what == "missing" for one in found):
+            what = "it does not belong to what it names"
+            found.append(BundleProblem("V1", DIGEST, what, byte=at))
+    return raw, tuple(found)
+
+
+def _digests(said: bytes) -> dict[str, str]:
+    lines = said.decode("ascii", "replace").splitlines()
+    pairs = [line.split("  ", 1) for line in lines if not line.startswith("# ") and "  " in line]
+    return {name: digest for digest, name in pairs}
+
+
+def _one_byte(one: bytes, other: bytes) -> bool:
+    same_size = len(one) == len(other)
+    return same_size and sum(a != b for a, b in zip(one, other, strict=True)) == 1
+
+
+def _manifest(raw: bytes) -> tuple[Manifest | None, BundleProblem | None]:
+    """V1."""
     try:
         manifest = Manifest.model_validate_json(raw)
         again = canonical(manifest)
     except (ValidationError, ValueError) as error:
         count = error.error_count() if isinstance(error, ValidationError) else 1
         what = f"not a manifest of format 1 ({count} problems)"
-        return None, raw, BundleProblem("V1", MANIFEST, what)
+        return None, BundleProblem("V1", MANIFEST, what)
     if again != raw:
-        what = "not in canonical form"
-        return None, raw, BundleProblem("V1", MANIFEST, what, byte=_differs(raw, again))
-    return manifest, raw, None
+        at = first_difference(raw, again)
+        return None, BundleProblem("V1", MANIFEST, "not in canonical form", byte=at)
+    return manifest, None
 
 
-def _digest(work: _Work, raw: bytes) -> None:
-    """V1: one of the two was changed; which one cannot be told from here."""
-    said, why = _read(work.folder, DIGEST, 2**12)
-    if said is None:
-        work.wrong("V1", DIGEST, f"{why}: the bundle was not sealed to its end")
-    elif said != digest_line(raw):
-        work.wrong("V1", MANIFEST, f"its digest is not the one in {DIGEST}")
-        work.wrong("V1", DIGEST, f"it is not the digest of {MANIFEST}")
-
-
-def _files(work: _Work) -> None:
+def _files(work: Findings) -> None:
     """V2."""
     listed = [entry.path for entry in work.manifest.files]
     if len(set(listed)) != len(listed):
         work.wrong("V2", MANIFEST, "a file is listed twice")
-    for name in (PLAN, JOURNAL):
+    for name in _LISTED:
         if name not in listed:
             work.wrong("V2", name, "not listed; a bundle without it proves nothing")
+    text, _ = read_file(work.folder, BLOCKS, FILE_BYTES_MAX)
+    work.sums = read_sums(text or b"")
     for entry in work.manifest.files:
-        parts = entry.path.split("/")
-        if entry.path.startswith("/") or ".." in parts or "" in parts or parts[0] == CHUNKS:
+        top = entry.path.split("/")[0]
+        if top in {*_FIRST, CHUNKS} or not PATH.fullmatch(entry.path):
             work.wrong("V2", entry.path, "not a path inside the bundle")
             continue
         work.expected.add(entry.path)
-        data, why = _read(work.folder, entry.path, FILE_BYTES_MAX)
+        data, why = read_file(work.folder, entry.path, FILE_BYTES_MAX)
         if data is None:
             work.wrong("V2", entry.path, why)
             continue
         work.contents[entry.path] = data
-        if len(data) != entry.bytes:
-            first = min(len(data), entry.bytes)
-            what = f"{len(data)} bytes where {entry.bytes} were sealed"
-            work.wrong("V2", entry.path, what, byte=None if entry.path == JOURNAL else first)
-        elif sha256(data) != entry.sha256:
-            work.wrong("V2", entry.path, "its bytes are not those that were sealed")
+        if len(data) != entry.bytes or sha256(data) != entry.sha256:
+            _say_damage(work, "V2", entry.path, data, entry.bytes, entry.sha256)
 
 
-def _chunks(work: _Work) -> None:
-    """V3."""
+def _say_damage(
+    work: Findings, rule: str, path: str, data: bytes, sealed_bytes: int, sealed: str
+) -> None:
+    """What is wrong with a file whose digest is another, and where that begins."""
+    what = "its bytes are not those that were sealed"
+    if len(data) != sealed_bytes:
+        what = f"{len(data)} bytes where {sealed_bytes} were sealed"
+    damage = first_damage(data, work.sums.get(path, ()), sealed_bytes, sealed)
+    if damage is not None:
+        what = f"{what}; {damage}"
+    work.wrong(rule, path, what, byte=None if damage is None else damage.byte)
+
+
+def _damage(data: bytes, sums: tuple[int, ...], sealed: str) -> Damage | None:
+    return None if sha256(data) == sealed else first_damage(data, sums, len(data), sealed)
+
+
+def _chunks(work: Findings) -> int:
+    """V3; how many there are."""
     seen: dict[str, Chunk] = {}
     for window in work.manifest.windows:
         for chunk in window.chunks:
@@ -199,33 +232,27 @@ def _chunks(work: _Work) -> None:
         if window.items != sum(chunk.items for chunk in window.chunks):
             what = f"window {window.source} counts other than its chunks"
             work.wrong("V3", MANIFEST, what)
+    return len(seen)
 
 
-def _chunk(work: _Work, path: str, chunk: Chunk) -> None:
-    data, why = _read(work.folder, path, STORED_BYTES_MAX)
+def _chunk(work: Findings, path: str, chunk: Chunk) -> None:
+    data, why = read_file(work.folder, path, STORED_BYTES_MAX)
     if data is None:
         work.wrong("V3", path, why)
-    elif len(data) != chunk.bytes:
-        first = min(len(data), chunk.bytes)
-        work.wrong("V3", path, f"{len(data)} bytes where {chunk.bytes} were sealed", byte=first)
-    elif sha256(data) != chunk.sha256:
-        work.wrong("V3", path, "its bytes are not those of its name")
+    elif len(data) != chunk.bytes or sha256(data) != chunk.sha256:
+        _say_damage(work, "V3", path, data, chunk.bytes, chunk.sha256)
     else:
-        _content(work, path, chunk, data)
+        try:
+            content = unpacked(data)
+        except ValueError as error:
+            work.wrong("V3", path, str(error))
+            return
+        told = (chunk.content_sha256, chunk.content_bytes, chunk.items)
+        if (sha256(content), len(content), content.count(b"\n")) != told:
+            work.wrong("V3", path, "it unpacks to something else than the manifest says")
 
 
-def _content(work: _Work, path: str, chunk: Chunk, data: bytes) -> None:
-    try:
-        content = unpacked(data)
-    except ValueError as error:
-        work.wrong("V3", path, str(error))
-        return
-    told = (chunk.content_sha256, chunk.content_bytes, chunk.items)
-    if (sha256(content), len(content), content.count(b"\n")) != told:
-        work.wrong("V3", path, "it unpacks to something else than the manifest says")
-
-
-def _nothing_else(work: _Work) -> None:
+def _nothing_else(work: Findings) -> None:
     """V4."""
     folders = {"/".join(path.split("/")[:depth]) for path in work.expected for depth in (1, 2)}
     for path in sorted(work.folder.rglob("*")):
@@ -239,93 +266,45 @@ def _nothing_else(work: _Work) -> None:
             work.wrong("V4", name, "not part of the bundle")
 
 
-def _plan_and_journal(work: _Work) -> None:
-    """V5, V6, V7."""
-    plan = work.contents.get(PLAN)
-    if plan is not None and sha256(plan) != work.manifest.plan_sha256:
-        work.wrong("V5", PLAN, "not the plan that the manifest names")
-    data = work.contents.get(JOURNAL)
-    if data is None:
+def _sums_themselves(work: Findings) -> None:
+    """V2: sums are of what is here; where they are what was damaged, the place is told."""
+    said = work.contents.get(BLOCKS)
+    if said is None or {one.file for one in work.problems} - {BLOCKS}:
         return
-    check = journal.verify(data)
-    if not check.holds:
-        work.wrong("V6", JOURNAL, check.problem, line=check.line, byte=check.good_bytes)
+    paths = work.expected - {MANIFEST, DIGEST, SIGNATURE, BLOCKS}
+    now = {path: block_sums((work.folder / path).read_bytes()) for path in sorted(paths)}
+    right = blocks_text(now)
+    if said == right:
         return
-    if check.torn_bytes:
-        work.wrong("V6", JOURNAL, "it ends in the middle of a line", byte=check.good_bytes)
-    if (check.head, len(check.records)) != (
-        work.manifest.journal_head,
-        work.manifest.journal_records,
-    ):
-        what = f"it ends after {len(check.records)} records, not at the head that was sealed"
-        work.wrong("V6", JOURNAL, what, line=len(check.records))
-    if check.run and check.run != work.manifest.run:
-        work.wrong("V6", JOURNAL, f"the journal of run {check.run}")
-    for record in check.records:
-        opened_for = record.text("plan") or record.text("plan_sha256")
-        if record.kind is RecordKind.OPENED and opened_for not in ("", work.manifest.plan_sha256):
-            work.wrong("V5", JOURNAL, "it was opened for another plan", line=1)
-    _lists(work, captured.lists(check.records))
+    at = first_difference(said, right)
+    work.problems = [one for one in work.problems if one.file != BLOCKS]
+    work.wrong("V2", BLOCKS, "these are not the sums of the files that are here", byte=at)
 
 
-def _lists(work: _Work, lists: tuple[tuple[str, Chunk], ...]) -> None:
-    """V7."""
-    held = set(work.manifest.windows)
-    listed = {window.chunks[0].sha256 for window in held if window.source == captured.WINDOWS}
-    told = set()
-    unread = False
-    for _, chunk in lists:
-        path = f"{CHUNKS}/{chunk.sha256}"
-        if chunk.sha256 not in listed:
-            work.wrong("V7", path, "the journal names this list of windows; the manifest does not")
-            unread = True
-            continue
-        data, _ = _read(work.folder, path, STORED_BYTES_MAX)
-        try:
-            windows = captured.parsed(unpacked(data or b""))
-        except ValueError:
-            unread = True  # V3 has said so
-            continue
-        told |= set(windows)
-        if not set(windows) <= held:
-            work.wrong("V7", MANIFEST, f"a window of the capture {path} is left out or changed")
-    extra = [one for one in held - told if one.source != captured.WINDOWS]
-    if lists and extra and not unread:
-        first = min(one.source for one in extra)
-        work.wrong("V7", MANIFEST, f"window {first} is in no capture that the journal records")
-
-
-def _signature(work: _Work, raw: bytes) -> str:
-    """V8. Says by which key; whether that key is to be trusted is the reader's to know."""
+def _signature(
+    work: Findings, raw: bytes, signers: tuple[AllowedSigner, ...] | None
+) -> tuple[str, tuple[str, ...]]:
+    """V8: (fingerprint, principals). Whose key it is, only the signers that were given can say."""
     if work.manifest.signature == "unsigned":
-        return ""
+        if signers is not None:
+            work.wrong("V8", MANIFEST, "it is not signed, and signers were asked for")
+        return "", ()
     work.expected.add(SIGNATURE)
-    armored, why = _read(work.folder, SIGNATURE, 2**16)
+    armored, why = read_file(work.folder, SIGNATURE, _SMALL)
     if armored is None:
         work.wrong("V8", SIGNATURE, why)
-        return ""
-    from rollback.evidence.signature import signer
+        return "", ()
+    if any(one.file == SIGNATURE and one.byte is not None for one in work.problems):
+        return "", ()
+    from rollback.evidence.signature import allowed, signer
 
-    fingerprint, problem = signer(armored, raw, NAMESPACE)
-    if problem:
+    signature, problem = signer(armored, raw, NAMESPACE)
+    if signature is None or problem:
         work.wrong("V8", SIGNATURE, problem)
-    return fingerprint
-
-
-def _read(folder: Path, name: str, bytes_max: int) -> tuple[bytes | None, str]:
-    """(content, why not). A link is not followed."""
-    path = folder / name
-    try:
-        if path.is_symlink() or not path.is_file():
-            return None, "missing" if not path.exists() else "not a plain file"
-        if path.stat().st_size > bytes_max:
-            return None, f"larger than {bytes_max} bytes"
-        return path.read_bytes(), ""
-    except OSError as error:
-        return None, error.strerror or type(error).__name__
-
-
-def _differs(one: bytes, other: bytes) -> int:
-    both = zip(one, other, strict=False)
-    shorter = min(len(one), len(other))
-    return next((at for at, (a, b) in enumerate(both) if a != b), shorter)
+        return "", ()
+    if signers is None:
+        return signature.fingerprint, ()
+    principals = allowed(signature, signers, work.manifest.created)
+    if not principals:
+        work.wrong("V8", SIGNATURE, f"{signature.fingerprint} is not allowed to sign evidence")
+    return signature.fingerprint, principals

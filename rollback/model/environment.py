@@ -114,8 +114,22 @@ class Platform(Frozen):
     synthetic_user: SyntheticUser | None = None
 
 
+class AuditNames(Frozen):
+    """How an audit event names who changed which control document: its own names of fields."""
+
+    actor: str = "actor"
+    container: str = "container"
+    document: str = "documentId"
+    etag: str = "etag"
+    request: str = "requestId"
+
+
 class Cosmos(Frozen):
-    """The Cosmos account that holds the control plane. Read only, whatever the credential."""
+    """The Cosmos account that holds the control plane. Read only, whatever the credential.
+
+    operators: patterns of the actors in audit events who are people. repairs: container, and
+    through which API a person repairs it, in the order of repair; for people, never followed here.
+    """
 
     endpoint: Url
     database: str
@@ -125,6 +139,9 @@ class Cosmos(Frozen):
     resource_group: str | None = None
     control_containers: tuple[str, ...]
     audit_containers: tuple[str, ...]
+    audit_names: AuditNames = AuditNames()
+    operators: tuple[str, ...] = ("*@*",)
+    repairs: tuple[tuple[str, str], ...] = ()
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
@@ -268,13 +285,14 @@ SharedStore = S3Store | BlobStore
 
 
 class Evidence(Frozen):
-    """Where evidence goes, and how much of it."""
+    """Where evidence goes, how much of it, and which key signs what is sealed."""
 
     store: Annotated[FolderStore | S3Store | BlobStore, Field(discriminator="kind")] | None = None
     redact: tuple[str, ...] = ()
     bytes_max: Annotated[int, Field(gt=0)] = 2**30
     chunks_max: Annotated[int, Field(gt=0)] = 20_000
     source_s_max: Seconds = 60
+    run_key: str | None = None
 
 
 class FolderLease(Frozen):

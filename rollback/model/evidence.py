@@ -56,6 +56,7 @@ class Manifest(Frozen):
 
     format: Literal[1] = BUNDLE_FORMAT
     run: str
+    playbook: str
     environment: str
     owner: str
     incident: str | None

@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollback.errors import ExitStatus, RollbackError
+from rollback.evidence.bundle import DRIFT
 from rollback.planning.canonical import canonical
 from rollback.rehearsal.simulator import names
 from rollback.wiring import PlanDocument
@@ -121,8 +123,8 @@ def rule_is_kept(play: Play) -> int:
 
 
 def halt_stays(play: Play) -> int:
-    """Nobody but the operator touches the operator's halt."""
-    ended = play.plain()
+    """Nobody but the operator touches the operator's halt, and the brief says that it was they."""
+    ended = _with_drift(play, "operators", "trading_controls/global", names_operator=True)
     changes = play.sim.control.changes()
     halts = [one for one in changes if one.container == "trading_controls"]
     if not _expect(
@@ -132,6 +134,35 @@ def halt_stays(play: Play) -> int:
     ):
         return ExitStatus.DEFECT
     return ended
+
+
+def drift_is_an_operators(play: Play) -> int:
+    """The brief names the document, and the operator by the audit log's event."""
+    return _with_drift(play, "operators", "dynamic_config/limits", names_operator=True)
+
+
+def drift_is_unknown(play: Play) -> int:
+    """A release that writes by itself is in no audit log: someone unknown, and a person repairs."""
+    return _with_drift(play, "unknown", "dynamic_config/limits", names_operator=False)
+
+
+def _with_drift(play: Play, verdict: str, document: str, *, names_operator: bool) -> int:
+    """Plan, approve, apply; then the brief in the bundle must say this, and the report too."""
+    ended = play.plain()
+    bundle = Path(play.results[-1].bundle_path)
+    brief = json.loads((bundle / DRIFT).read_bytes())
+    found = [f"{one['container']}/{one['id']}" for one in brief["documents"]]
+    operators = [one["who"] for one in brief["documents"] if one["by"] == "operator"]
+    report = (bundle / "report.md").read_text()
+    repaired = all(one["repair"] for one in brief["documents"])
+    holds = (
+        (brief["verdict"], found) == (verdict, [document])
+        and bool(operators) is names_operator
+        and repaired
+        and "Control-plane state" in report
+    )
+    said = f"the drift brief says {brief['verdict']} of {found}, operators {operators}"
+    return ended if _expect(play, holds=holds, otherwise=said) else ExitStatus.DEFECT
 
 
 def killed_and_resumed(play: Play) -> int:

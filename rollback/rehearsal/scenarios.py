@@ -276,6 +276,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "an operator changes a control document while the run goes on",
         (0,),
         before_apply=lambda sim: sim.control.act("write_control_document", when=MIDWAY),
+        play=acts.drift_is_an_operators,
         swaps=1,
     ),
     Scenario(
@@ -283,6 +284,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "the stable release rewrites a control document when it starts: not ours",
         (0,),
         world=lambda world: stories.rewriting(world, names.STABLE_BUILD),
+        play=acts.drift_is_unknown,
     ),
     Scenario(
         "cosmos-throttles",

@@ -102,6 +102,11 @@ def document(sim: Simulator, **over: Any) -> dict[str, Any]:
                 "strategy_presets",
             ],
             "audit_containers": ["audit_log", "operational_events"],
+            "operators": ["operator:*"],
+            "repairs": {
+                "trading_controls": "PUT /api/control/trading, as an operator",
+                "dynamic_config": "PUT /api/dynamic-config, as an operator",
+            },
         },
         "azure": {
             "subscription": names.SUBSCRIPTION,

@@ -12,6 +12,7 @@ from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.record import Outcome, RecordKind
 from rollback.planning.left_on import left_on
+from rollback.rendering.report_drift import control_state
 from rollback.rendering.report_events import request_table, seen_during, timeline
 from rollback.rendering.risks import exposed
 from rollback.rendering.view import Line, Section, View, Weight, line, prose, spans, strong
@@ -83,6 +84,7 @@ def report_view(
     first = (
         (line("{}", prose(glass), label="break-glass", weight=Weight.FORBIDDEN),) if glass else ()
     )
+    drift = control_state(records)
     lead = (
         Section("What happened", tuple(_summary(plan, digest, records, status, left, bundle))),
         Section("Who stays exposed", tuple(exposed(plan, left))),
@@ -90,6 +92,7 @@ def report_view(
             "What a person does next",
             tuple(_next(plan, next_moves, None if running else status, running=running)),
         ),
+        *((Section("Control-plane state", tuple(drift)),) if drift else ()),
         Section("Steps", tuple(_steps(plan, records))),
     )
     return View(

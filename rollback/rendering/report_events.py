@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.model.record import RecordKind
+from rollback.rendering.drift_words import CONTROL_DRIFT
 from rollback.rendering.view import Cut, Line, Table, Weight, line, prose, spans
 from rollback.rendering.words import moment, shown
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
 
 _VERDICTS = {"retained": Weight.GOOD, "lost": Weight.FORBIDDEN}
-_QUIET = frozenset({"performed"})
+_QUIET = frozenset({"performed", CONTROL_DRIFT})
 
 
 def seen_during(records: Sequence[Record]) -> list[Line]:

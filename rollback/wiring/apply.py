@@ -13,7 +13,7 @@ from rollback.running.loop import drive_run
 from rollback.running.pool import ThreadPool
 from rollback.wiring.asked import Asked
 from rollback.wiring.authority import AuthorityWatch, prove_authority
-from rollback.wiring.closing import result_of, sealed
+from rollback.wiring.closing import closed, result_of
 from rollback.wiring.leases import RunLease
 from rollback.wiring.mirrors import mirror_of, taken_up
 from rollback.wiring.plan_document import PlanDocument
@@ -245,7 +245,10 @@ def _sit(
             mirror.stop()
     status = _with_reason(document, status, asked)
     result = result_of(plan, directory, journal, status, mirror.problem if mirror else "")
-    return replace(result, bundle_path=sealed(sitting, directory, journal, result))
+    result = closed(sitting, directory, journal, result)
+    if mirror is not None:
+        mirror.stop()  # once more: what was sealed, by its digest
+    return result
 
 
 class _Still:

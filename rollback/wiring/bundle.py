@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from rollback.evidence.bundle import Sealing, seal
+from rollback.evidence.bundle import DRIFT, Sealing, canonical, seal
+from rollback.evidence.chunks import sha256
+from rollback.evidence.drift import drift_json
 from rollback.evidence.stores import FolderStore as Folder
 from rollback.model.environment import BlobStore, FolderStore, S3Store
 from rollback.rendering.faces import render_report
@@ -13,6 +15,7 @@ from rollback.rendering.faces import render_report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rollback.model.drift import DriftBrief
     from rollback.model.scope import Shape
     from rollback.running.journal import FileJournal
     from rollback.running.store import RunDirectory
@@ -20,40 +23,44 @@ if TYPE_CHECKING:
     from rollback.wiring.plan_document import PlanDocument
 
 
-def seal_run(  # noqa: PLR0917 - everything a bundle is made of
+def seal_run(
     setting: Setting,
     document: PlanDocument,
     directory: RunDirectory,
     journal: FileJournal,
-    evidence: str,
-    next_moves: tuple[str, ...],
-    from_bucket: Callable[[str], bytes | None] | None,
-) -> str:
-    """Seal the run into ``runs/<run>/evidence/bundle-N``. Raises EvidenceNotWritten.
+    *,
+    fetch: Callable[[str], bytes | None],
+    sign: Callable[[bytes], str] | None,
+    next_moves: tuple[str, ...] = (),
+    drift: DriftBrief | None = None,
+) -> tuple[str, str]:
+    """Seal the run into ``runs/<run>/evidence/bundle-N``; its path, and the manifest's digest.
 
     A resumed run is sealed again, beside what was sealed before: nothing sealed is rewritten.
+    Raises EvidenceNotWritten.
     """
     records = journal.records()
     folder = _free(directory.evidence_path)
 
-    def report(face: str) -> str:
+    def report(face: Literal["html", "markdown"]) -> str:
         return render_report(
             document.plan,
             document.digest,
             records,
-            "html" if face == "html" else "markdown",
+            face,
             next_moves=next_moves,
             bundle=str(folder),
+            max_chars=None,
         )
 
-    data = directory.journal_path.read_bytes()
     sealing = Sealing(
         run=directory.run,
+        playbook=document.plan.playbook,
         environment=document.plan.environment,
         owner=document.plan.owner,
         incident=document.plan.incident,
         plan=document.canonical,
-        journal=data,
+        journal=directory.journal_path.read_bytes(),
         created=setting.clock.now(),
         created_by=setting.user,
         tool_version=document.plan.tool_version,
@@ -64,9 +71,10 @@ def seal_run(  # noqa: PLR0917 - everything a bundle is made of
         ),
         report_md=report("markdown"),
         report_html=report("html"),
+        extra=() if drift is None else ((DRIFT, drift_json(drift)),),
     )
-    seal(folder, sealing, _fetcher(setting, evidence, from_bucket))
-    return str(folder)
+    manifest = seal(folder, sealing, fetch, sign)
+    return str(folder), sha256(canonical(manifest))
 
 
 def _free(root: Path) -> Path:
@@ -85,9 +93,10 @@ def _store_in_words(setting: Setting) -> str:
     return f"folder {store.path}" if isinstance(store, FolderStore) else "local folder of the plan"
 
 
-def _fetcher(
+def fetcher(
     setting: Setting, evidence: str, from_bucket: Callable[[str], bytes | None] | None
 ) -> Callable[[str], bytes | None]:
+    """Gives a chunk by name from wherever the run keeps its evidence."""
     store = setting.environment.evidence.store
     places = [Path(evidence)]
     if isinstance(store, FolderStore):

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus, RollbackError
+from rollback.model.base import facts
 from rollback.model.environment import BlobStore, S3Store
+from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.planning.left_on import left_on
 from rollback.running.fold import fold
-from rollback.wiring.bundle import seal_run
+from rollback.wiring.bundle import fetcher, seal_run
+from rollback.wiring.drift import control_drift, drift_moves
+from rollback.wiring.run_key import run_key_signing
 from rollback.wiring.run_result import RunResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.model.plan import Plan
     from rollback.running.journal import FileJournal
     from rollback.running.store import RunDirectory
     from rollback.wiring.sitting import Sitting
+
+
+MAIN = "run"
+SEALED = "bundle.sealed"
+_SEALED_AS = "the evidence is sealed; the digest of its manifest is"
 
 
 def result_of(
@@ -82,10 +94,14 @@ def _next_moves(
     return moves
 
 
-def sealed(
+def closed(
     sitting: Sitting, directory: RunDirectory, journal: FileJournal, result: RunResult
-) -> str:
-    """Seal what there is; a bundle that cannot be sealed changes no outcome and is said."""
+) -> RunResult:
+    """Look at control state once more, then seal what there is.
+
+    A brief that cannot be made, or a bundle that cannot be sealed, changes no outcome and is said.
+    What was sealed is noted in the journal, so that its mirror anchors the bundle elsewhere.
+    """
     store = sitting.setting.environment.evidence.store
     scope = Scope(run=directory.run, step="seal-bundle", phase=Phase.OBSERVE)
     clients = sitting.opener(scope)
@@ -96,18 +112,38 @@ def sealed(
         found = clients.objects().get(f"{store.prefix}chunks/{name}")
         return None if found is None else found[0]
 
+    fetch = fetcher(sitting.setting, sitting.evidence, from_store)
     try:
-        return seal_run(
+        drift = control_drift(sitting, journal, clients, fetch)
+        moves = (*result.next_moves, *(() if drift is None else drift_moves(drift)))
+        path, digest = seal_run(
             sitting.setting,
             sitting.document,
             directory,
             journal,
-            sitting.evidence,
-            result.next_moves,
-            from_store,
+            fetch=fetch,
+            sign=_signing(sitting),
+            next_moves=moves,
+            drift=drift,
+        )
+        journal.append(
+            MAIN,
+            RecordKind.NOTE,
+            facts(code=SEALED, text=f"{_SEALED_AS} {digest}", sha256=digest, path=path),
+            durable=True,
         )
     except RollbackError as error:
         sitting.say("not sealed", "bundle", str(error))
-        return ""
+        return result
     finally:
         sitting.opener.close(clients)
+    return replace(result, next_moves=moves, bundle_path=path, bundle_sha256=digest)
+
+
+def _signing(sitting: Sitting) -> Callable[[bytes], str] | None:
+    """The run key's signature; a key that cannot sign is said, and the bundle stays unsigned."""
+    try:
+        return run_key_signing(sitting.setting.environment)
+    except RollbackError as error:
+        sitting.say("not signed", "bundle", str(error))
+        return None

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The end of one sitting of a run. bundle_path: empty where nothing was sealed."""
+    """The end of one sitting of a run. bundle_path: empty where nothing was sealed.
+
+    bundle_sha256: digest of the bundle's manifest, to be kept where nobody can change the bundle.
+    """
 
     run: str
     exit_status: int
@@ -24,6 +27,7 @@ class RunResult:
     next_moves: tuple[str, ...]
     bundle_path: str
     journal_path: str
+    bundle_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from rollback.model.steps import SnapshotAuditLogs as Spec
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.s3 import S3Server
 from tests.actions.loopback import VARIABLES, Opened, context, environment, opened
-from tests.evidence.test_bundle import PLAN_BYTES, journal_of
+from tests.evidence.sealed import PLAN_BYTES, journal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,7 @@ def sealed_from(env: Environment, change: Update, performed: tuple[Fact, ...], f
     )
     sealing = Sealing(
         run="r-1",
+        playbook="full-rollback",
         environment=env.environment,
         owner=env.owner.name,
         incident=None,

@@ -19,6 +19,9 @@ CONTROL_CONTAINERS = (
     "strategy_presets",
 )
 AUDIT_CONTAINERS = ("audit_log", "operational_events")
+AUDITED = "operator:"
+"""Who changes control state through the backend, which audits it; a release at start does not."""
+
 AUDIT_DOCUMENTS = 300
 """Generated for each audit container; with their filler they are about 600 bytes each."""
 AUDIT_SPAN_S = 24 * 3600
@@ -154,4 +157,24 @@ def update_document(
         container=container,
         document_id=document_id,
     )
+    if principal.startswith(AUDITED):
+        _audit_write(world, now, principal, container, document)
     return document
+
+
+def _audit_write(
+    world: World, now: datetime, principal: str, container: str, document: dict[str, Any]
+) -> None:
+    """What the backend's control interface writes into the audit log when a person uses it."""
+    event = {
+        "id": f"audit_log-control-{len(world.changes):05d}",
+        "tenant": "alpha",
+        "requestId": f"req-control-{len(world.changes):05d}",
+        "actor": principal,
+        "action": "control.updated",
+        "container": container,
+        "documentId": document["id"],
+        "etag": document["_etag"],
+    }
+    stamp("audit_log", event, int(now.timestamp()), event["requestId"])
+    world.containers["audit_log"].documents.append(event)

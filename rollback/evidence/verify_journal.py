@@ -1,0 +1,90 @@
+"""The rules of a bundle that the journal decides: which plan, which head, which captures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.evidence import windows as captured
+from rollback.evidence.bundle import CAPTURES, JOURNAL, MANIFEST, PLAN
+from rollback.evidence.chunks import sha256
+from rollback.model import journal
+from rollback.model.record import RecordKind
+
+if TYPE_CHECKING:
+    from rollback.evidence.problems import Findings
+    from rollback.model.evidence import Chunk
+
+
+def plan_and_journal(work: Findings) -> None:
+    """V5, V6, V7."""
+    plan = work.contents.get(PLAN)
+    if plan is not None and sha256(plan) != work.manifest.plan_sha256:
+        work.wrong("V5", PLAN, "not the plan that the manifest names")
+    data = work.contents.get(JOURNAL)
+    if data is None:
+        return
+    check = journal.verify(data)
+    if not check.holds:
+        work.wrong("V6", JOURNAL, check.problem, line=check.line, byte=check.good_bytes)
+        return
+    if check.torn_bytes:
+        work.wrong("V6", JOURNAL, "it ends in the middle of a line", byte=check.good_bytes)
+    if (check.head, len(check.records)) != (
+        work.manifest.journal_head,
+        work.manifest.journal_records,
+    ):
+        what = f"it ends after {len(check.records)} records, not at the head that was sealed"
+        work.wrong("V6", JOURNAL, what, line=len(check.records))
+    if check.run and check.run != work.manifest.run:
+        work.wrong("V6", JOURNAL, f"the journal of run {check.run}")
+    for record in check.records:
+        opened_for = record.text("plan") or record.text("plan_sha256")
+        if record.kind is RecordKind.OPENED and opened_for not in ("", work.manifest.plan_sha256):
+            work.wrong("V5", JOURNAL, "it was opened for another plan", line=1)
+    _captures(work, captured.lists(check.records))
+
+
+def _captures(work: Findings, lists: tuple[tuple[str, Chunk], ...]) -> None:
+    """V7: what the journal recorded, list by list, is what the manifest says."""
+    held = set(work.manifest.windows)
+    listed = {
+        chunk.sha256
+        for window in held
+        if window.source == captured.WINDOWS
+        for chunk in window.chunks
+    }
+    named = {f"{CAPTURES}/{chunk.content_sha256}.json" for _, chunk in lists}
+    told = set()
+    unread = False
+    for _, chunk in lists:
+        path = f"{CAPTURES}/{chunk.content_sha256}.json"
+        if chunk.sha256 not in listed:
+            what = "the journal names this list of windows; the manifest does not"
+            work.wrong("V7", path, what)
+            unread = True
+            continue
+        data = work.contents.get(path)
+        if data is None:
+            work.wrong("V7", path, "a list of windows that the journal names is not here")
+            unread = True
+            continue
+        if sha256(data) != chunk.content_sha256:
+            work.wrong("V7", path, "not the list that the journal recorded")
+            unread = True
+            continue
+        try:
+            windows = captured.parsed(data)
+        except ValueError:
+            work.wrong("V7", path, "not a list of windows")
+            unread = True
+            continue
+        told |= set(windows)
+        if not set(windows) <= held:
+            work.wrong("V7", MANIFEST, f"a window of {path} is left out or changed")
+    extra = [one for one in held - told if one.source != captured.WINDOWS]
+    if lists and extra and not unread:
+        first = min(one.source for one in extra)
+        work.wrong("V7", MANIFEST, f"window {first} is in no capture that the journal records")
+    for path in sorted(path for path in work.contents if path.startswith(f"{CAPTURES}/")):
+        if path not in named:
+            work.wrong("V7", path, "a list of windows that the journal does not name")

@@ -1,0 +1,413 @@
+"""Two readers of one rule book: whatever is done to a bundle, both say the same of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rollback.evidence import standalone_verify
+from rollback.evidence.bundle import BLOCKS, DIGEST, JOURNAL, MANIFEST, SIGNATURE, digest_text
+from rollback.evidence.chunks import packed, sha256
+from rollback.evidence.damage import block_sums
+from rollback.evidence.verify import verify_bundle
+from rollback.model.record import RecordKind
+from tests.evidence.flips import flip, positions
+from tests.evidence.sealed import Sealed, resealed, rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SCRIPT = Path(standalone_verify.__file__)
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Sealed:
+    return Sealed(tmp_path / "bundle")
+
+
+def both(folder: Path, anchor: str = "") -> tuple[bool, bool]:
+    """Whether each of the two says that the bundle holds."""
+    theirs = standalone_verify.Bundle(folder)
+    theirs.verify(anchor)
+    return verify_bundle(folder, anchor=anchor).holds, not theirs.wrong
+
+
+def run_alone(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The file on its own: isolated, with no installed package within reach."""
+    command = [sys.executable, "-I", "-S", str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+# --- flips -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_flipped_byte_is_named_by_both(tmp_path: Path, signed: bool) -> None:
+    folder = Sealed(tmp_path / "bundle", signed=signed).folder
+    for name, byte in positions(folder, 149, 13):
+        assert flip(folder, name, byte, 1 << (byte % 8)) == (f"{name} {byte}",) * 2
+    assert both(folder) == (True, True)
+
+
+def test_a_flipped_byte_of_a_large_file_is_named(tmp_path: Path) -> None:
+    sealed = Sealed(tmp_path / "bundle", report="\n".join(f"line {n}" for n in range(20_000)))
+    path = sealed.folder / "report.md"
+    assert path.stat().st_size > 100_000
+    for byte in (0, 32_767, 32_768, 100_001, path.stat().st_size - 1):
+        assert flip(sealed.folder, "report.md", byte, 0x20) == (f"report.md {byte}",) * 2
+
+
+def test_of_more_damage_the_first_block_is_named(tmp_path: Path) -> None:
+    sealed = Sealed(tmp_path / "bundle", report="x" * 200_000)
+    path = sealed.folder / "report.md"
+    whole = bytearray(path.read_bytes())
+    for at in (70_000, 70_500, 150_000):
+        whole[at] = ord("y")
+    rewrite(path, bytes(whole))
+    (problem,) = verify_bundle(sealed.folder).problems
+    assert problem.byte == 65_536
+    assert "between here and byte 98304" in problem.what
+    theirs = standalone_verify.Bundle(sealed.folder)
+    theirs.verify("")
+    assert theirs.wrong[0][1:4:2] == ("report.md", 65_536)
+
+
+# --- what somebody might do -------------------------------------------------------------------
+
+
+def _chunks(folder: Path) -> list[Path]:
+    return sorted((folder / "chunks").iterdir(), key=lambda path: path.stat().st_size)
+
+
+def _remove_chunk(folder: Path) -> None:
+    _chunks(folder)[0].unlink()
+
+
+def _add_chunk(folder: Path) -> None:
+    stored = packed(b'{"event":"never"}\n')
+    (folder / "chunks" / sha256(stored)).write_bytes(stored)
+
+
+def _swap_chunks(folder: Path) -> None:
+    one, other = _chunks(folder)[:2]
+    first, second = one.read_bytes(), other.read_bytes()
+    rewrite(one, second)
+    rewrite(other, first)
+
+
+def _cut_chunk(folder: Path) -> None:
+    path = _chunks(folder)[-1]
+    rewrite(path, path.read_bytes()[:-3])
+
+
+def _longer(folder: Path) -> None:
+    rewrite(folder / "report.md", (folder / "report.md").read_bytes() + b"!")
+
+
+def _link(folder: Path) -> None:
+    path = _chunks(folder)[0]
+    elsewhere = folder.with_name("elsewhere")
+    shutil.move(path, elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def _manifest(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    """Edit the manifest as one who has no key would: every digest is made right again."""
+
+    def tamper(folder: Path) -> None:
+        content = json.loads((folder / MANIFEST).read_bytes())
+        change(content)
+        resealed(folder, rfc8785.dumps(content))
+
+    return tamper
+
+
+def _reorder_chunks(content: dict[str, Any]) -> None:
+    longest = max(content["windows"], key=lambda window: len(window["chunks"]))
+    longest["chunks"].reverse()
+
+
+def _reorder_windows(content: dict[str, Any]) -> None:
+    content["windows"].reverse()
+
+
+def _drop_window(content: dict[str, Any]) -> None:
+    content["windows"] = [one for one in content["windows"] if one["completeness"] == "complete"]
+
+
+def _paint_over(content: dict[str, Any]) -> None:
+    for window in content["windows"]:
+        window.update(completeness="complete", reason="")
+
+
+def _lie_about_content(content: dict[str, Any]) -> None:
+    for window in content["windows"]:
+        for chunk in window["chunks"]:
+            chunk["content_sha256"] = "0" * 64
+
+
+def _other_run(content: dict[str, Any]) -> None:
+    content["run"] = "r-2"
+
+
+def _other_head(content: dict[str, Any]) -> None:
+    content["journal_head"] = "0" * 64
+
+
+def _fewer_records(content: dict[str, Any]) -> None:
+    content["journal_records"] -= 1
+
+
+def _unlisted_journal(content: dict[str, Any]) -> None:
+    content["files"] = [one for one in content["files"] if one["path"] != JOURNAL]
+
+
+def _says_signed(content: dict[str, Any]) -> None:
+    content["signature"] = "sshsig"
+
+
+def _rejournal(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], None]:
+    """Edit the journal, and make manifest and sums right again as far as one can."""
+
+    def tamper(folder: Path) -> None:
+        lines = (folder / JOURNAL).read_bytes().split(b"\n")[:-1]
+        refile(folder, JOURNAL, b"".join(line + b"\n" for line in change(lines)))
+
+    return tamper
+
+
+def refile(folder: Path, name: str, data: bytes) -> None:
+    """Replace a listed file, with its digest in the manifest and its sums."""
+    rewrite(folder / name, data)
+    lines = [
+        f"{line.split(' ')[0]} {' '.join(f'{one:08x}' for one in block_sums(data))}"
+        if line.split(" ")[0] == name
+        else line
+        for line in (folder / BLOCKS).read_text().splitlines()
+    ]
+    rewrite(folder / BLOCKS, ("\n".join(lines) + "\n").encode())
+    content = json.loads((folder / MANIFEST).read_bytes())
+    for entry in content["files"]:
+        listed = (folder / entry["path"]).read_bytes()
+        entry.update(sha256=sha256(listed), bytes=len(listed))
+    resealed(folder, rfc8785.dumps(content))
+
+
+CAUGHT: dict[str, Callable[[Path], None]] = {
+    "chunk removed": _remove_chunk,
+    "chunk added": _add_chunk,
+    "chunks swapped": _swap_chunks,
+    "chunk cut": _cut_chunk,
+    "file grown": _longer,
+    "chunk linked": _link,
+    "chunks reordered, digests made right": _manifest(_reorder_chunks),
+    "window dropped, digests made right": _manifest(_drop_window),
+    "gap painted over, digests made right": _manifest(_paint_over),
+    "content lied about, digests made right": _manifest(_lie_about_content),
+    "another run, digests made right": _manifest(_other_run),
+    "another head, digests made right": _manifest(_other_head),
+    "fewer records, digests made right": _manifest(_fewer_records),
+    "journal unlisted, digests made right": _manifest(_unlisted_journal),
+    "said to be signed, digests made right": _manifest(_says_signed),
+    "journal line dropped, digests made right": _rejournal(lambda lines: lines[:1] + lines[2:]),
+    "journal cut, digests made right": _rejournal(lambda lines: lines[:-1]),
+    "journal lines swapped, digests made right": _rejournal(lambda lines: lines[::-1]),
+    "journal line doubled, digests made right": _rejournal(lambda lines: [*lines, lines[-1]]),
+    "digest file gone": lambda folder: (folder / DIGEST).unlink(),
+    "manifest gone": lambda folder: (folder / MANIFEST).unlink(),
+    "a folder more": lambda folder: (folder / "more").mkdir(),
+}
+
+
+@pytest.mark.parametrize("what", CAUGHT)
+def test_both_catch_what_needs_no_signature(sealed: Sealed, what: str) -> None:
+    assert both(sealed.folder) == (True, True)
+    CAUGHT[what](sealed.folder)
+    assert both(sealed.folder) == (False, False)
+
+
+@pytest.mark.parametrize("field", ["created_by", "owner", "incident", "tool_version", "store"])
+def test_an_edited_field_is_caught_by_signature_or_anchor_alone(tmp_path: Path, field: str) -> None:
+    def mallory(content: dict[str, Any]) -> None:
+        content[field] = "mallory"
+
+    unsigned = Sealed(tmp_path / "unsigned")
+    anchor = sha256((unsigned.folder / MANIFEST).read_bytes())
+    assert both(unsigned.folder, anchor) == (True, True)
+    _manifest(mallory)(unsigned.folder)
+    assert both(unsigned.folder) == (True, True)  # the reference page says so
+    assert both(unsigned.folder, anchor) == (False, False)
+    signed = Sealed(tmp_path / "signed", signed=True)
+    _manifest(mallory)(signed.folder)
+    assert both(signed.folder) == (False, False)
+
+
+def test_order_of_windows_is_no_claim_but_is_sealed(tmp_path: Path) -> None:
+    signed = Sealed(tmp_path / "signed", signed=True)
+    _manifest(_reorder_windows)(signed.folder)
+    assert both(signed.folder) == (False, False)
+
+
+# --- manifests nobody thought of ---------------------------------------------------------------
+
+
+def _places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield at
+    if isinstance(value, dict):
+        for name in value:
+            yield from _places(value[name], (*at, name))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _places(each, (*at, index))
+
+
+STRANGE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.text(max_size=8),
+    st.sampled_from(
+        [
+            [],
+            {},
+            [{}],
+            "0" * 64,
+            "A" * 64,
+            "sshsig",
+            "complete",
+            "2026-11-23T02:14:00.000Z",
+            "2026-11-23T02:14:00Z",
+            "2026-13-23T02:14:00.000Z",
+            "../outside",
+            "plan.json",
+            1,
+            0.5,
+        ]
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
+    return Sealed(tmp_path_factory.mktemp("kept") / "bundle")
+
+
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_edit_of_the_manifest_is_judged_alike(kept: Sealed, data: st.DataObject) -> None:
+    whole = (kept.folder / MANIFEST).read_bytes()
+    content = json.loads(whole)
+    place = data.draw(st.sampled_from(sorted(filter(None, _places(content)), key=str)))
+    *path, last = place
+    inside = content
+    for step in path:
+        inside = inside[step]
+    if data.draw(st.booleans()):
+        inside[last] = data.draw(STRANGE)
+    else:
+        del inside[last]
+    try:
+        resealed(kept.folder, rfc8785.dumps(content))
+        ours, theirs = both(kept.folder)
+    finally:
+        resealed(kept.folder, whole)
+    assert ours is theirs, place
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_edit_of_a_record_is_judged_alike(kept: Sealed, data: st.DataObject) -> None:
+    whole = (kept.folder / JOURNAL).read_bytes()
+    lines = whole.split(b"\n")[:-1]
+    number = data.draw(st.integers(0, len(lines) - 1))
+    record = json.loads(lines[number])
+    *path, last = data.draw(st.sampled_from(sorted(filter(None, _places(record)), key=str)))
+    inside = record
+    for step in path:
+        inside = inside[step]
+    inside[last] = data.draw(STRANGE)
+    lines[number] = rfc8785.dumps(record)
+    try:
+        refile(kept.folder, JOURNAL, b"".join(line + b"\n" for line in lines))
+        ours, theirs = both(kept.folder)
+    finally:
+        refile(kept.folder, JOURNAL, whole)
+    assert ours is theirs
+
+
+def test_both_know_the_same_kinds_of_record() -> None:
+    assert {kind.value for kind in RecordKind} == standalone_verify.KINDS
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ed25519.Ed25519PrivateKey.generate(),
+        ec.generate_private_key(ec.SECP256R1()),
+        rsa.generate_private_key(65537, 2048),
+    ],
+    ids=["ed25519", "ecdsa", "rsa"],
+)
+def test_signatures_are_judged_alike(tmp_path: Path, key: Any) -> None:
+    signed = Sealed(tmp_path / "bundle", key=key)
+    ours = verify_bundle(signed.folder)
+    theirs = standalone_verify.Bundle(signed.folder)
+    theirs.verify("")
+    assert (ours.problems, theirs.wrong) == ((), [])
+    assert theirs.signed_by == ours.signed_by != ""
+    other = Sealed(tmp_path / "other", signed=True)
+    signature = (other.folder / SIGNATURE).read_bytes()
+    rewrite(signed.folder / SIGNATURE, signature)
+    manifest = (signed.folder / MANIFEST).read_bytes()
+    rewrite(signed.folder / DIGEST, digest_text(manifest.replace(b"ana@", b"eve@"), signature))
+    rewrite(signed.folder / MANIFEST, manifest.replace(b"ana@", b"eve@"))
+    assert both(signed.folder) == (False, False)
+
+
+# --- as a stranger runs it --------------------------------------------------------------------
+
+
+def test_the_file_runs_alone(sealed: Sealed) -> None:
+    ran = run_alone(sealed.folder)
+    digest = sha256((sealed.folder / MANIFEST).read_bytes())
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert f"holds; manifest {digest}" in ran.stdout
+    assert "note: unsigned" in ran.stdout
+    assert run_alone(sealed.folder, digest).returncode == 0
+    assert run_alone(sealed.folder, "0" * 64).returncode == 8
+    rewrite(sealed.folder / "report.md", b"# What happened!")
+    broken = run_alone(sealed.folder)
+    assert broken.returncode == 8
+    assert "wrong: report.md byte 15" in broken.stdout
+
+
+def test_the_file_says_how_it_is_run(tmp_path: Path) -> None:
+    for arguments in ((), (tmp_path / "nowhere",), (tmp_path, "a", "b")):
+        ran = run_alone(*arguments)
+        assert ran.returncode == 2
+        assert "standalone_verify.py BUNDLE" in ran.stderr
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="no sha256sum on this machine")
+def test_sha256sum_reads_the_digest_too(sealed: Sealed) -> None:
+    command = ["sha256sum", "--check", "--strict", DIGEST]
+    assert (
+        subprocess.run(command, cwd=sealed.folder, capture_output=True, check=False).returncode == 0
+    )
