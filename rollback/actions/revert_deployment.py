@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
 
-AROUND = frozenset({"slot", "settings", "history"})
+AROUND = frozenset({"slot", "settings", "history", "holds"})
 """Not rules nor pipeline: a halt that did not work must not keep users on the bad release."""
 
 SOCKETS_S = 3600

@@ -14,6 +14,7 @@ from rollback.actions.surface_context import observe_history, observe_pipeline, 
 from rollback.actions.swap_outcome import Serving
 from rollback.connectors import trading_backend
 from rollback.errors import ConnectorError
+from rollback.evidence.holds import read_holds
 from rollback.model.base import facts
 from rollback.model.observation import Observation, World
 from rollback.model.views import SlotRef
@@ -53,7 +54,7 @@ def slot_at(surface: Surface, host: str) -> str:
     return next((slot for slot in slots_of(surface) if host_of(surface, slot) == host.lower()), "")
 
 
-EVERYTHING = frozenset({"slot", "traffic", "settings", "history", "pipeline"})
+EVERYTHING = frozenset({"slot", "traffic", "settings", "history", "pipeline", "holds"})
 """What `observe_surface` can look at beside production; ``slot`` is the stable slot."""
 
 
@@ -83,9 +84,20 @@ def observe_surface(
         now = one_build(World(observations=tuple(seen)), name, PRODUCTION)
         known = (now, str(seen[0].get("swap_at") or ""))
         beside.append(observe_history(name, surface, (production, stable), known, clients))
+    if "holds" in around:
+        beside.append(observe_holds(environment, name, seen[0], clients))
     if "pipeline" in around and surface.pipeline is not None:
         beside.append(observe_pipeline(name, surface.pipeline, clients))
     return (*seen, *beside)
+
+
+def observe_everywhere(
+    environment: Environment, name: str, clients: Clients
+) -> tuple[tuple[Observation, ...], Observation]:
+    """Production and every slot that the environment names; and the rules that lead there."""
+    slots = (PRODUCTION, *slots_of(environment.surface(name)))
+    seen = tuple(_slot(environment, name, slot, clients) for slot in slots)
+    return seen, _traffic(environment, name, clients)
 
 
 def probes(
@@ -162,6 +174,33 @@ def _slot(environment: Environment, name: str, slot: str, clients: Clients) -> O
         where=where,
         at=clients.now(),
         gaps=tuple(gaps),
+    )
+
+
+def observe_holds(
+    environment: Environment, name: str, production: Observation, clients: Clients
+) -> Observation:
+    """Releases of a surface that are on hold.
+
+    Compared is only what production does not serve: the hold on the release that is rolled back is
+    made while the plan runs, and is no drift.
+    """
+    resource = f"{name}/holds"
+    try:
+        found = [one for one in read_holds(environment, clients) if one.surface == name]
+    except ConnectorError as error:
+        return Observation(resource=resource, at=clients.now(), gaps=(error.reason,))
+    held = tuple(sorted(one.build for one in found if one.held))
+    live = production.get("builds")
+    served_now = live if isinstance(live, tuple) else ()
+    return Observation(
+        resource=resource,
+        compared=facts(others=tuple(one for one in held if one not in served_now)),
+        context=facts(
+            numbers=tuple(sorted(f"{one.build}={one.number}" for one in found)), on_hold=held
+        ),
+        where="the evidence store",
+        at=clients.now(),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollback.actions.held_seen import held_check
 from rollback.actions.outside_checks import backend_checks, release_check, web_checks
 from rollback.actions.sign_in_checks import SignedIn, sign_in_checks
 from rollback.actions.surfaces import PRODUCTION, observe_surface
@@ -77,13 +78,14 @@ class VerifyRelease:
         return Look(Outcome.NOT_APPLIED, "this step sends nothing")
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
-        """All checks now and, where they hold, again after the bake."""
+        """All checks now and, where they hold, again after the bake; then releases on hold."""
         checks = _round(step, planned, clients, "")
         bake = _bake_s(step)
         if bake and Verification(checks).holds:
             clients.pause(bake)
             checks = (*checks, *_round(step, planned, clients, f" after {bake} s"))
-        return Verification(checks)
+        on_hold, notes = held_check(step.environment, _surfaces(step), clients)
+        return Verification((*checks, *on_hold), notes)
 
 
 def _round(

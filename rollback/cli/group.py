@@ -16,6 +16,9 @@ VERBS = {
     "status": "Show runs, or report one.",
     "resume": "Go on with an interrupted run.",
     "undo": "Make a plan that takes back what a run changed.",
+    "lease": "Show who holds the right to change what, or give it up.",
+    "hold": "Show releases on hold, or plan to release one.",
+    "watch-hold": "Look whether a release on hold is seen again.",
     "rehearse": "Practise on a simulated platform on this machine.",
     "evidence": "Capture, verify, read, export and compare evidence.",
     "schema": "Print the JSON Schema of a file format.",
@@ -37,9 +40,10 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in VERBS:
             return None
-        command = getattr(import_module(f"rollback.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"rollback.cli.{name}"), name)
         if not isinstance(command, click.Command):
-            msg = f"rollback.cli.{cmd_name} has no command"
+            msg = f"rollback.cli.{name} has no command"
             raise TypeError(msg)
         return command
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rollback.connectors.http_hosts import HttpHost, Socket
     from rollback.connectors.object_store import ObjectStore
     from rollback.guard.wire import Wire
+    from rollback.model.effect import FileWrite
     from rollback.model.environment import Environment, Secret
     from rollback.model.ports import (
         ArmPort,
@@ -171,6 +172,12 @@ class GuardedClients:
         if self._parts.sink is None:
             raise ProductDefect("clients.no-evidence", "this scope has no evidence sink")
         return self._parts.sink(self._wire)
+
+    def keep(self, effect: FileWrite, name: str, data: bytes) -> None:
+        """Create one file that the plan permits."""
+        from rollback.connectors.files import keep
+
+        keep(self._wire, effect, name, data)
 
     def secret(self, secret: Secret) -> str:
         """A credential for a header. Raises InputError where its variable is not set."""

@@ -53,6 +53,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
         "hand-over: the step ends as handed over (exit 6), nothing further moves away from safety, "
         "captures and halts still go, and a person takes over"
     ),
+    "HoldRelease.surfaces": "the surfaces whose release is marked bad",
     "HaltRollout.surfaces": "the surfaces whose rollout stops",
     "RevertDeployment.surfaces": "the surfaces to revert; one planned step each",
     "RevertDeployment.to": "the release to go back to: last-stable, or a build id",

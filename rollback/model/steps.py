@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rollback.model.base import Fact, Facts, Frozen, Seconds
+from rollback.model.release import Build
 
 SurfaceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Way = Literal["auto", "image", "swap", "artifact"]
@@ -104,6 +105,28 @@ class Notify(StepSpec):
     about: Literal["plan", "outcome"] = "outcome"
 
 
+class HoldRelease(StepSpec):
+    """Mark the release that is rolled back as bad. Moves toward safety."""
+
+    action: Literal["hold_release"] = "hold_release"
+    surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
+
+
+class ReleaseHold(StepSpec):
+    """Let a release on hold be restored again. Moves away from safety; a plan of its own."""
+
+    action: Literal["release_hold"] = "release_hold"
+    surface: SurfaceName
+    build: Build
+
+
+class ReleaseLease(StepSpec):
+    """Give up somebody's lease on a surface. A plan of its own."""
+
+    action: Literal["release_lease"] = "release_lease"
+    surface: SurfaceName
+
+
 BUILT_IN: tuple[type[StepSpec], ...] = (
     HaltRollout,
     RevertDeployment,
@@ -113,5 +136,6 @@ BUILT_IN: tuple[type[StepSpec], ...] = (
     VerifyRelease,
     Confirm,
     Notify,
+    HoldRelease,
 )
-"""The specifications of the product's own actions."""
+"""What a playbook can say with the product's own actions."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rollback.model.release import Release
 
 CONTROL = "no-control-plane-rewrite"
+ON_HOLD = (
+    "choose another release with --set to=BUILD, or have the hold released: `rollback hold release`"
+)
 ANOTHER = "choose another release with --set to=BUILD"
 
 
@@ -59,9 +62,13 @@ def refuse_release(
         return unknown, ()
     if (below := _below_floor(one)) is not None:
         return below, ()
-    if entry.on_hold:
-        return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ANOTHER), ()
     findings: list[Finding] = []
+    if entry.on_hold or build in _texts(world.get(f"{name}/holds", "on_hold")):
+        return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ON_HOLD), ()
+    holds = world.find(f"{name}/holds")
+    if holds is not None and holds.gaps:
+        text = f"whether {build} is on hold could not be read: {'; '.join(holds.gaps)}"
+        findings.append(one.weak("release.holds-unread", text))
     if surface.rollback_floor is None:
         findings.append(
             one.weak(

@@ -94,7 +94,7 @@ def _moves(step: PlannedStep) -> Spans:
             made += [Span("; "), *spans("{} moved to {}", change.surface, change.to_build)]
     if made:
         return tuple(made[1:])
-    if step.direction is Direction.TOWARD:
+    if step.direction is Direction.TOWARD and step.action != "hold_release":
         return (Span("no new ones reach the bad release"),)
     if step.direction is Direction.AWAY:
         return (Span("away from safety, none moved"),)

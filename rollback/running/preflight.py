@@ -43,12 +43,14 @@ ATTESTATION = "halt-outside"
 
 
 def refused_exit(plan: Plan) -> ExitStatus:
-    """The exit status of a refused plan: 7 when halt authority is why, else 3."""
+    """The exit status of a refused plan: 7 when halt authority is why, 12 a lease, else 3."""
     codes = [refusal.code for step in plan.steps for refusal in step.refused]
     authority = any(code.startswith("authority.") for code in codes) or plan.proof.broken in (
         "authority-before-move",
         "no-step-reduces-authority",
     )
+    if not authority and any(code.startswith("lease.") for code in codes):
+        return ExitStatus.LEASE
     return ExitStatus.AUTHORITY if authority else ExitStatus.REFUSED
 
 

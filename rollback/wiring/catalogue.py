@@ -9,6 +9,7 @@ def built_in() -> Catalogue:
     """Every action the shipped playbooks use."""
     from rollback.actions.confirm import Confirm
     from rollback.actions.halt_rollout import HaltRolloutAction
+    from rollback.actions.hold_release import HoldReleaseAction, ReleaseHoldAction
     from rollback.actions.notify import Notify
     from rollback.actions.restore_traffic import RestoreTrafficAction
     from rollback.actions.retain_trade_halt import RetainTradeHalt
@@ -26,5 +27,7 @@ def built_in() -> Catalogue:
             VerifyRelease(),
             Confirm(),
             Notify(),
+            HoldReleaseAction(),
+            ReleaseHoldAction(),
         )
     )

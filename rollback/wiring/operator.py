@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.ports import StepContext
@@ -27,21 +27,26 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from rollback.actions.held_seen import HeldSeen
+    from rollback.evidence.holds import Standing
     from rollback.model.environment import Environment
     from rollback.model.observation import Observation
     from rollback.model.playbook import Playbook
     from rollback.model.ports import (
         Catalogue,
         Check,
+        Clients,
         Clock,
         Journal,
         Randomness,
         SecretSource,
     )
     from rollback.running.hands import People
+    from rollback.wiring.lease_release import LeaseShown
     from rollback.wiring.process_watch import ProcessWatch
     from rollback.wiring.run_result import RunResult, RunStatus
 
+T = TypeVar("T")
 AUTHORITY_STEP = "authority-observation"
 
 
@@ -100,9 +105,14 @@ class Operator:
             from rollback.wiring.catalogue import built_in
 
             catalogue = built_in()
+        located = StateDirectory.locate(state, os.environ)
+        if catalogue.find("release_lease") is None:
+            from rollback.wiring.lease_release import ReleaseLeaseAction
+
+            catalogue = catalogue.with_actions(ReleaseLeaseAction(located.leases_path))
         self.setting = Setting(
             environment=environment,
-            state=StateDirectory.locate(state, os.environ),
+            state=located,
             secrets=secrets,
             clock=clock or SystemClock(),
             randomness=randomness or SystemRandomness(),
@@ -228,6 +238,57 @@ class Operator:
         playbook = undo_playbook(before.plan, directory)
         made = self.plan(playbook, incident=before.plan.incident)
         return PlanDocument.of(made.plan.model_copy(update={"undo_of": directory.run}))
+
+    def holds(self) -> tuple[Standing, ...]:
+        """Every release that is or was on hold. Raises ConnectorError."""
+        from rollback.evidence.holds import read_holds
+
+        return self._reading("holds", lambda clients: read_holds(self.environment, clients))
+
+    def watch_holds(self) -> HeldSeen:
+        """Where releases on hold are seen now, by reading only."""
+        from rollback.actions.held_seen import look_for_held
+
+        names = self.environment.surface_names
+        return self._reading(
+            "watch-hold", lambda clients: look_for_held(self.environment, names, clients)
+        )
+
+    def plan_hold_release(
+        self, surface: str, build: str, *, incident: str | None = None
+    ) -> PlanDocument:
+        """The one-step plan that releases a hold. Raises InputError for a name that is none."""
+        from rollback.wiring.one_step import hold_release_playbook
+
+        playbook = hold_release_playbook(self.environment, surface, build)
+        return self.plan(playbook, incident=incident)
+
+    def leases(self) -> tuple[LeaseShown, ...]:
+        """Each surface's lease, explained. Raises ConnectorError where they cannot be read."""
+        from rollback.wiring.lease_release import place_of, shown
+
+        environment, setting = self.environment, self.setting
+
+        def read(clients: Clients) -> tuple[LeaseShown, ...]:
+            place = place_of(environment, setting.state.leases_path, clients)
+            names = environment.surface_names
+            return tuple(shown(environment, name, place, setting.clock.now()) for name in names)
+
+        return self._reading("lease", read)
+
+    def plan_lease_release(self, surface: str, *, incident: str | None = None) -> PlanDocument:
+        """The one-step plan that gives up a lease. Raises InputError for a name that is none."""
+        from rollback.wiring.one_step import lease_release_playbook
+
+        return self.plan(lease_release_playbook(self.environment, surface), incident=incident)
+
+    def _reading(self, step: str, read: Callable[[Clients], T]) -> T:
+        opener = planning_opener(self.setting)
+        clients = opener(Scope(run=step, step=step, phase=Phase.OBSERVE))
+        try:
+            return read(clients)
+        finally:
+            opener.close(clients)
 
     def doctor(self) -> tuple[Check, ...]:
         """Whether this machine is ready, by reading only."""

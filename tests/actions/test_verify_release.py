@@ -52,6 +52,7 @@ def environment(sim: Simulator | None, **user: Any) -> Environment:
         "issuer": f"https://{names.PLATFORM_HOST}",
         "jwks_url": f"https://{names.PLATFORM_HOST}/.well-known/jwks.json",
     }
+    written["evidence"] = {}
     written["platform"]["synthetic_user"] = {
         "username": "${SYNTHETIC_USER}",
         "password": "${SYNTHETIC_PASSWORD}",

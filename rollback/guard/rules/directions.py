@@ -8,11 +8,13 @@ D1  a change moves in the direction of its effects, all of them the same; one th
     away from safety
 D2  Resource Manager: away from safety, unless it is only ramp-up rules, or auto-swap switched off
 D3  pipelines: disabled, cancelled or rejected is toward safety; what opens one again is not
-D4  evidence, leases and messages move neither way; a hold is toward safety when it creates only
+D4  evidence, leases and messages move neither way; a hold is toward safety where its place says
+    that it is one (``holds/<surface>/<build>/held``); any other word about a hold is not
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rollback.guard.rules.json_body import NotOneReadingError, parse
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from rollback.model.effect import Effect
     from rollback.model.scope import Perimeter
 
+_HOLD: Final = re.compile(r"/holds/[^/{}]+/[^/{}]+/held/(?:\d{4}\.json)?$")
 _AWAY: Final = frozenset({Direction.AWAY})
 _EITHER: Final = frozenset({Direction.TOWARD, Direction.AWAY})
 _NEITHER: Final = frozenset({Direction.NEITHER})
@@ -51,7 +54,9 @@ def _wrong(reason: str) -> Denial:
 
 def _possible(effect: Effect, perimeter: Perimeter) -> frozenset[Direction]:
     if isinstance(effect, FileWrite):
-        return _EITHER if effect.purpose is Purpose.HOLD else _NEITHER
+        if effect.purpose is not Purpose.HOLD:
+            return _NEITHER
+        return _EITHER if _HOLD.search(f"{effect.path}/") else _AWAY
     guarded = locate(effect.host, perimeter)
     match None if guarded is None else guarded.kind:
         case HostKind.ARM:  # D2
@@ -59,7 +64,8 @@ def _possible(effect: Effect, perimeter: Perimeter) -> frozenset[Direction]:
         case HostKind.PIPELINE:  # D3
             return _EITHER
         case HostKind.STORE if effect.purpose is Purpose.HOLD:  # D4
-            return _EITHER if effect.condition == "create-only" else _AWAY
+            held = effect.condition == "create-only" and _HOLD.search(effect.path)
+            return _EITHER if held else _AWAY
         case _:
             return _NEITHER
 

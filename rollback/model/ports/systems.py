@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rollback.model.base import Facts
-from rollback.model.effect import HttpWrite
+from rollback.model.effect import FileWrite, HttpWrite
 from rollback.model.environment import Secret
 from rollback.model.scope import Scope
 from rollback.model.views import (
@@ -246,6 +246,11 @@ class Clients(Protocol):
         ...
 
     def evidence(self) -> EvidenceSink: ...
+
+    def keep(self, effect: FileWrite, name: str, data: bytes) -> None:
+        """Create one file that the plan permits. Raises ConnectorError, 412 where it exists."""
+        ...
+
 
     def secret(self, secret: Secret) -> str:
         """A credential for a header. Never put it into a value that is kept."""

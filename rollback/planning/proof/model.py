@@ -79,6 +79,11 @@ def system_of(
     nodes: list[Node] = []
     for step in steps:
         own = tuple(dict.fromkeys(index for name in step.after for index in ends.get(name, ())))
+        if step.action == "hold_release":
+            # A hold changes nothing that a predicate speaks of: what comes after it is explored as
+            # if it came after what the hold comes after.
+            ends[step.name] = own
+            continue
         after, first = own, len(nodes)
         captures = step.action == "snapshot_audit_logs" and any(
             fact.name == "sources" and fact.value in ("all", "volatile") for fact in step.spec

@@ -42,9 +42,13 @@ def stored(purpose: Purpose, condition: str) -> HttpWrite:
     )  # fmt: skip
 
 
-def file(purpose: Purpose) -> FileWrite:
+def word(path: str, condition: str = "create-only") -> HttpWrite:
+    return stored(Purpose.HOLD, condition).model_copy(update={"path": path})
+
+
+def file(purpose: Purpose, path: str = "/evidence") -> FileWrite:
     return FileWrite.model_validate(
-        {"id": "f", "path": "/evidence", "bytes_max": 1, "times_max": 1, "purpose": purpose}
+        {"id": "f", "path": path, "bytes_max": 1, "times_max": 1, "purpose": purpose}
     )
 
 
@@ -74,10 +78,17 @@ def problem(effect: Effect, direction: Direction, **over: Any) -> str:
         (pipeline(), {TOWARD, AWAY}),
         (stored(Purpose.EVIDENCE, "create-only"), {NEITHER}),
         (stored(Purpose.LEASE, "if-match"), {NEITHER}),
-        (stored(Purpose.HOLD, "create-only"), {TOWARD, AWAY}),
+        (stored(Purpose.HOLD, "create-only"), {AWAY}),
         (stored(Purpose.HOLD, "if-match"), {AWAY}),
+        (word("/evidence/holds/web/2026.11.2/held/0001.json"), {TOWARD, AWAY}),
+        (word("/evidence/holds/web/2026.11.2/held/0001.json", "if-match"), {AWAY}),
+        (word("/evidence/holds/web/2026.11.2/released/0002.json"), {AWAY}),
+        (word("/evidence/holds/web/held/{key}"), {AWAY}),
+        (word("/evidence/holds/web/{key}/held/0001.json"), {AWAY}),
         (file(Purpose.EVIDENCE), {NEITHER}),
-        (file(Purpose.HOLD), {TOWARD, AWAY}),
+        (file(Purpose.HOLD), {AWAY}),
+        (file(Purpose.HOLD, "/evidence/holds/web/2026.11.2/held"), {TOWARD, AWAY}),
+        (file(Purpose.HOLD, "/evidence/holds/web/2026.11.2/released"), {AWAY}),
         (swap(host="nobody.example"), {NEITHER}),
     ],
 )

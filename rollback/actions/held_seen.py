@@ -1,0 +1,125 @@
+"""Where a release that is on hold is seen again: on any instance of any slot the environment names.
+
+Parked is where a swap leaves it: in the stable slot, with no ramp-up rule, auto-swap or prepared
+swap that could bring users there. That is said, and is no alarm; anything else is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollback.actions.seen import PRODUCTION, rules_of, texts
+from rollback.actions.surfaces import host_of, observe_everywhere, slot_at
+from rollback.errors import ConnectorError
+from rollback.evidence.holds import read_holds
+from rollback.model.change import Finding
+from rollback.model.ports import Check
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Environment
+    from rollback.model.observation import Observation
+    from rollback.model.ports import Clients
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One release on hold, seen in one place."""
+
+    surface: str
+    build: str
+    slot: str
+    host: str
+    parked: bool
+
+    def __str__(self) -> str:
+        where = f"{self.build} of {self.surface} on {self.slot} ({self.host})"
+        return f"{where}, parked" if self.parked else where
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSeen:
+    """What was seen, and what could not be looked at."""
+
+    held: tuple[tuple[str, str], ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def alarms(self) -> tuple[Sighting, ...]:
+        """Sightings that are not parked."""
+        return tuple(one for one in self.sightings if not one.parked)
+
+
+def look_for_held(
+    environment: Environment, surfaces: tuple[str, ...], clients: Clients
+) -> HeldSeen:
+    """Look everywhere. What cannot be read is a gap; never raises for what the platform does."""
+    try:
+        found = read_holds(environment, clients)
+    except ConnectorError as error:
+        return HeldSeen(gaps=(f"holds cannot be read: {error.reason}",))
+    held = {
+        (one.surface, one.build) for one in found if one.held and one.surface in surfaces
+    } | {
+        (name, release.build)
+        for name in surfaces
+        for release in environment.surface(name).releases
+        if release.on_hold
+    }
+    sightings: list[Sighting] = []
+    gaps: list[str] = []
+    for name in surfaces:
+        wanted = {build for surface, build in held if surface == name}
+        if not wanted or environment.surface(name).provider != "app-service":
+            continue
+        slots, traffic = observe_everywhere(environment, name, clients)
+        led_to = _led_to(environment, name, traffic)
+        gaps += [f"{traffic.resource}: {gap}" for gap in traffic.gaps]
+        for seen in slots:
+            gaps += [f"{seen.resource}: {gap}" for gap in seen.gaps]
+            slot = seen.resource.rpartition("/")[2]
+            sightings += [
+                Sighting(
+                    surface=name,
+                    build=build,
+                    slot=slot,
+                    host=host_of(environment.surface(name), slot),
+                    parked=_parked(environment, name, slot, seen) and slot not in led_to,
+                )
+                for build in texts(seen.get("builds"))
+                if build in wanted
+            ]
+    return HeldSeen(tuple(sorted(held)), tuple(sightings), tuple(gaps))
+
+
+def held_check(
+    environment: Environment, surfaces: tuple[str, ...], clients: Clients
+) -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
+    """As a part of a verification: an alarm fails it; what could not be looked at is noted."""
+    seen = look_for_held(environment, surfaces, clients)
+    notes: tuple[Finding, ...] = ()
+    if seen.gaps:
+        text = f"not everything could be looked at for releases on hold: {'; '.join(seen.gaps)}"
+        notes = (Finding(weight="weak", code="hold.not-looked-at", text=text),)
+    if seen.alarms:
+        said = "; ".join(str(one) for one in seen.alarms)
+    elif not seen.held:
+        return (), notes
+    else:
+        said = "; ".join(str(one) for one in seen.sightings) or f"{len(seen.held)} on hold"
+    return (Check("no release on hold is seen again", not seen.alarms, said),), notes
+
+
+def _parked(environment: Environment, name: str, slot: str, seen: Observation) -> bool:
+    stable = environment.surface(name).stable_slot
+    quiet = not seen.get("auto_swap") and not seen.get("preview_target")
+    return slot == stable and slot != PRODUCTION and quiet
+
+
+def _led_to(environment: Environment, name: str, traffic: Observation) -> set[str]:
+    """Slots that a ramp-up rule leads to; every slot where the rules could not be read."""
+    surface = environment.surface(name)
+    if traffic.gaps:
+        return {surface.stable_slot}
+    return {slot_at(surface, rule.host) for rule in rules_of(traffic.get("rules"))}

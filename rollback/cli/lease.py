@@ -1,0 +1,106 @@
+"""``rollback lease``: who holds what, and giving up a lease that stands in the way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from rollback.cli import environments, options, output
+from rollback.cli.endings import print_ending
+from rollback.cli.hold import environment_of
+from rollback.cli.progress import progress
+from rollback.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from rollback.wiring.lease_release import LeaseShown
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  rollback lease show --environment production.yaml
+  rollback lease release web --environment production.yaml
+\b
+A lease is the exclusive right to change a surface. It runs out by itself when its holder dies,
+and can then be taken at once; halts never need one. You seldom have to release one by hand.
+"""
+)
+def lease() -> None:
+    """Who holds the right to change what: show it, or give it up."""
+
+
+@lease.command()
+@options.environment_file
+@options.as_json
+@click.pass_obj
+def show(state: str | None, *, environment: str | None, as_json: bool) -> int:
+    """Show each surface's lease: its holder, step and age, and the next safe move. Reads only."""
+    operator = environments.operator(environments.load(environment_of(environment)), state)
+    found = operator.leases()
+    if as_json:
+        output.result_json([asdict(one) for one in found])
+        return ExitStatus.DONE
+    for one in found:
+        output.result(_line(one))
+        output.result(f"{'':10} next: {one.next_move}")
+    return ExitStatus.DONE
+
+
+@lease.command(
+    epilog="""\b
+Exit 0 when nobody holds it any more (or nobody did), 12 when its holder is moving users.
+"""
+)
+@click.argument("surface", metavar="SURFACE")
+@options.environment_file
+@click.option("--incident", metavar="ID", help="The incident this belongs to.")
+@options.as_json
+@click.pass_obj
+def release(
+    state: str | None,
+    *,
+    surface: str,
+    environment: str | None,
+    incident: str | None,
+    as_json: bool,
+) -> int:
+    """Give up the lease on SURFACE, by a plan of one step, applied at once.
+
+    Done where the lease ran out or its holder only observes. A holder in the middle of its moves
+    keeps it: let it finish, or wait until it runs out.
+    """
+    file = environment_of(environment)
+    operator = environments.operator(environments.load(file), state)
+    document = operator.plan_lease_release(surface, incident=incident)
+    refused = [one for step in document.plan.steps for one in step.refused]
+    for one in refused:
+        output.talk(f"refused: {one.reason}")
+        output.talk(f"hint: {one.next_move}")
+    if refused:
+        if as_json:
+            output.result_json(
+                {
+                    "exit_status": document.exit_status.value,
+                    "reason": refused[0].reason,
+                    "next_move": refused[0].next_move,
+                }
+            )
+        return document.exit_status.value
+    environments.remember(document.plan, file, options.state_root(state))
+    hears = progress()
+    try:
+        result = operator.apply(document, progress=hears)
+    finally:
+        hears.close()
+    return print_ending(document, result, as_json=as_json)
+
+
+def _line(one: LeaseShown) -> str:
+    if one.standing == "free":
+        return f"{'free':10} {one.surface} (fence {one.fence})"
+    if one.standing == "unreadable":
+        return f"{'unread':10} {one.surface}: what is written there cannot be read"
+    said = f"{one.surface} held by {one.holder}, at {one.doing!r}, {one.age_s} s ago"
+    return f"{one.standing:10} {said} (fence {one.fence})"

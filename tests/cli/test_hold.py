@@ -1,0 +1,136 @@
+"""Releases on hold, by hand: put there by a rollback, seen again, released by an approved plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rollback.rehearsal.simulator import names
+from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.stories import default_world
+from rollback.rehearsal.stage import Stage, set_stage
+from tests.cli.conftest import Rollback
+
+
+@pytest.fixture
+def sim(tmp_path: Path) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path / "simulator", default_world()) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    made = set_stage(tmp_path / "stage", sim)
+    for name, value in made.variables.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def test_a_release_that_went_back_is_on_hold_until_people_release_it(
+    rollback: Rollback, stage: Stage, sim: Simulator, tmp_path: Path
+) -> None:
+    state = ("--state", str(stage.state))
+    where = ("--environment", stage.directory / "environment.yaml")
+    plan = tmp_path / "plan.json"
+
+    nothing = rollback(*state, "hold", "show", *where)
+    assert (nothing.status, nothing.out) == (0, "")
+    assert rollback(*state, "watch-hold", *where).status == 0
+
+    # Unsigned: what moves toward safety goes, and the hold is part of it.
+    assert rollback(*state, "plan", "web-only", *where, "--out", plan).status == 0
+    assert rollback(*state, "apply", plan, "--only-safe", "--non-interactive").status == 0
+    shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
+    assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": True, "words": 1}]
+
+    # It is what users are on: an alarm.
+    seen = rollback(*state, "watch-hold", *where, "--json")
+    assert seen.status == 8
+    said = json.loads(seen.out)
+    assert {(one["slot"], one["parked"]) for one in said["seen"]} == {("production", False)}
+
+    # Swapped back by somebody: parked in the stable slot, where nothing leads users to it.
+    sim.control.act("swap", site=names.WEB)
+    while sim.control.summary()["operations"][names.WEB]:
+        pass
+    parked = rollback(*state, "watch-hold", *where)
+    assert parked.status == 0, parked.out
+    assert "parked" in parked.out
+    assert rollback(*state, "watch-hold", *where, "--parked").status == 8
+
+    # Nobody brings it back unseen.
+    again = rollback(
+        *state, "plan", "web-only", *where, "--set", f"to={names.BAD_BUILD}", "--json"
+    )
+    assert again.status == 3
+    codes = [
+        change["code"]
+        for step in json.loads(again.out)["steps"]
+        for change in step["changes"]
+        if change["kind"] == "refused"
+    ]
+    assert "release.on-hold" in codes
+
+    # Its release moves away from safety: nothing without approval, then it stands.
+    release = tmp_path / "release.json"
+    planned = rollback(*state, "hold", "release", "web", names.BAD_BUILD, *where, "--out", release)
+    assert planned.status == 0, planned.err
+    assert rollback(*state, "apply", release, "--non-interactive").status == 4
+    assert json.loads(rollback(*state, "hold", "show", *where, "--json").out)[0]["held"]
+    assert (
+        rollback(
+            *state, "hold", "release", "web", names.BAD_BUILD, *where, "--out", release
+        ).status
+        == 0
+    )
+    signed: list[str] = []
+    for person, key in stage.keys:
+        out = tmp_path / f"{person}.json"
+        name = stage.environment.environment
+        ran = rollback("approve", release, "--key", key, "--out", out, "--yes-environment", name)
+        assert ran.status == 0, ran.err
+        signed += ["--approval", str(out)]
+    applied = rollback(*state, "apply", release, *signed, "--non-interactive")
+    assert applied.status == 0, applied.err
+    shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
+    assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": False, "words": 2}]
+    assert rollback(*state, "watch-hold", *where, "--parked").status == 0
+
+
+def test_what_cannot_be_looked_at_is_not_called_absent(
+    rollback: Rollback, stage: Stage
+) -> None:
+    where = ("--environment", stage.directory / "environment.yaml")
+    (stage.directory / "evidence-store").write_text("a file where the folder would be")
+    ran = rollback("--state", str(stage.state), "watch-hold", *where)
+    assert ran.status == 6
+    assert "holds cannot be read" in ran.out
+    assert rollback("--state", str(stage.state), "hold", "show", *where).status != 0
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("hold", "release", "mobil", "2026.11.2", "--out", "x.json"), "has no surface 'mobil'"),
+        (("hold", "release", "web", "a build", "--out", "x.json"), "is not a build id"),
+        (("lease", "release", "mobil"), "has no surface 'mobil'"),
+    ],
+)
+def test_names_that_are_none_are_bad_input(
+    rollback: Rollback, stage: Stage, args: tuple[str, ...], said: str
+) -> None:
+    where = ("--environment", stage.directory / "environment.yaml")
+    ran = rollback("--state", str(stage.state), *args, *where)
+    assert ran.status == 2
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("args", [("hold", "show"), ("lease", "show"), ("watch-hold",)])
+def test_an_environment_is_asked_for(rollback: Rollback, args: tuple[str, ...]) -> None:
+    ran = rollback(*args)
+    assert ran.status == 2
+    assert "--environment" in ran.err

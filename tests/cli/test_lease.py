@@ -1,0 +1,103 @@
+"""Who holds what, by hand: shown, explained, and given up only where that is safe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.stories import default_world
+from rollback.rehearsal.stage import Stage, set_stage
+from rollback.running.lease.document import LeaseDocument, file_name
+from tests.cli.conftest import Rollback
+
+
+@pytest.fixture(scope="module")
+def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with Simulator.start(tmp_path_factory.mktemp("simulator"), default_world()) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    made = set_stage(tmp_path / "stage", sim)
+    for name, value in made.variables.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def written(stage: Stage, doing: str, age_s: int, *, held: bool = True) -> Path:
+    """Somebody's lease on the web surface."""
+    scope = f"{stage.environment.environment}/web"
+    document = LeaseDocument(
+        scope=scope, holder="r-20261123-0936-4f2a on ana/00c0ffee", token="t", doing=doing, fence=7,
+        beat=3, held=held, renewed_at=datetime.now(UTC) - timedelta(seconds=age_s), ttl_s=60,
+    )  # fmt: skip
+    folder = stage.directory / "leases"
+    folder.mkdir(exist_ok=True)
+    path = folder / file_name(scope)
+    path.write_bytes(document.to_bytes())
+    return path
+
+
+CASES = [
+    ("effect revert/web#swap", 5, "moving", "--only-safe", 12),
+    ("observe: nothing is left to move", 5, "observing", "preempts", 0),
+    ("effect revert/web#swap", 3600, "ran-out", "rollback resume r-20261123-0936-4f2a", 0),
+]
+
+
+@pytest.mark.parametrize(("doing", "age_s", "standing", "move", "exit_"), CASES)
+def test_a_holder_is_explained_and_released_only_where_it_moves_nobody(
+    rollback: Rollback, stage: Stage, doing: str, age_s: int, standing: str, move: str, exit_: int
+) -> None:
+    path = written(stage, doing, age_s)
+    before = path.read_bytes()
+    args = ("--state", str(stage.state), "lease")
+    where = ("--environment", stage.directory / "environment.yaml")
+
+    shown = {one["surface"]: one for one in json.loads(rollback(*args, "show", *where, "--json").out)}
+    assert shown["backend"]["standing"] == "free"
+    web = shown["web"]
+    assert (web["standing"], web["fence"], web["doing"]) == (standing, 7, doing)
+    assert web["holder"].startswith("r-20261123-0936-4f2a on ana")
+    assert web["age_s"] >= age_s
+    assert move in web["next_move"]
+    text = rollback(*args, "show", *where).out
+    assert standing in text
+    assert "next: " in text
+
+    ran = rollback(*args, "release", "web", *where)
+    assert ran.status == exit_, ran.err
+    if exit_:
+        assert path.read_bytes() == before
+        assert "middle of its moves" in ran.err
+        assert "--only-safe" in ran.err
+        said = json.loads(rollback(*args, "release", "web", *where, "--json").out)
+        assert said["exit_status"] == 12
+        return
+    now = LeaseDocument.model_validate_json(path.read_bytes())
+    assert (now.held, now.fence) == (False, 7)
+    runs = json.loads(rollback("--state", str(stage.state), "status", "--json").out)
+    assert [one["playbook"] for one in runs] == ["lease-release"]
+
+
+def test_releasing_what_nobody_holds_is_nothing(rollback: Rollback, stage: Stage) -> None:
+    written(stage, "given up", 5, held=False)
+    where = ("--environment", stage.directory / "environment.yaml")
+    ran = rollback("--state", str(stage.state), "lease", "release", "web", *where)
+    assert ran.status == 0, ran.err
+
+
+def test_what_cannot_be_read_is_said(rollback: Rollback, stage: Stage) -> None:
+    written(stage, "x", 5).write_bytes(b"not a lease")
+    where = ("--environment", stage.directory / "environment.yaml")
+    shown = rollback("--state", str(stage.state), "lease", "show", *where)
+    assert shown.status == 0
+    assert "cannot be read" in shown.out
+    ran = rollback("--state", str(stage.state), "lease", "release", "web", *where)
+    assert ran.status == 12
