@@ -1,0 +1,282 @@
+"""The other side of each comparison in the rules: what a mutant that reads `<` for `!=` lets through."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from rollback.guard.rules.directions import judge_direction
+from rollback.guard.rules.json_body import BODY_BYTES_MAX, NotOneReadingError, digest, parse
+from rollback.guard.rules.judge import locate
+from rollback.guard.rules.normal import normalise
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.guard.rules.request import Denial, Normal, Request
+from rollback.guard.rules.shapes import write_without_shape
+from rollback.model.change import Update
+from rollback.model.direction import Direction
+from rollback.model.effect import ExactBody, HttpWrite, NoBody
+from rollback.model.scope import GuardedHost, HostKind, Perimeter, VerdictKind
+from rollback.rehearsal.simulator import names
+from tests.guard.rules.test_effects import GOOD_IMAGE, configuration, image, judge, store
+from tests.guard.rules.test_judge import (
+    ARM,
+    BACKEND,
+    FEED,
+    PERIMETER,
+    PLAN,
+    QUERY,
+    SQL,
+    VERSION,
+    allowed,
+    denied,
+    post,
+    verdict,
+)
+from tests.guard.support import SITES, SWAP_PATH, environment, swap
+
+JSON = {"Content-Type": "application/json"}
+BODY = b'{"preserveVnet":true,"targetSlot":"staging"}'
+TOKEN = f"https://{names.LOGIN_HOST}/{names.TENANT}/oauth2/v2.0/token"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+# --- Cosmos ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/xml", "text/plain", "a/b"])
+def test_a_query_of_another_type(media: str) -> None:
+    denied(post(FEED, {**QUERY, "Content-Type": media}, SQL), "cosmos.query-type")
+
+
+@pytest.mark.parametrize("feed", ["colls/c/sprocs", "users", "colls/c/conflicts", "colls"])
+def test_a_query_plan_of_another_feed(feed: str) -> None:
+    url = f"{FEED.partition('/colls')[0]}/{feed}"
+    denied(post(url, PLAN, SQL), "cosmos.query-plan")
+
+
+@pytest.mark.parametrize("media", ["a/b", "application/query+json", "text/plain"])
+def test_a_query_plan_of_another_type(media: str) -> None:
+    denied(post(FEED, {**PLAN, "Content-Type": media}, SQL), "cosmos.query-plan")
+
+
+def _cosmos(*hosts: str) -> Perimeter:
+    return Perimeter(hosts=tuple(GuardedHost(host=host, kind=HostKind.COSMOS) for host in hosts))
+
+
+def test_a_region_of_the_account_and_of_no_other() -> None:
+    """Whichever account stands first in the perimeter; zone and port are the account's own."""
+    web = GuardedHost(host="w.example", kind=HostKind.WEB)
+    one, two = _cosmos("b.documents.azure.com", "a.documents.azure.com").hosts
+    for hosts in ((web, one, two), (two, one, web), (one, web, two)):
+        known = Perimeter(hosts=hosts)
+        for account in ("a", "b"):
+            found = locate(f"{account}-westeurope.documents.azure.com", known)
+            assert found is not None
+            assert found.kind is HostKind.COSMOS
+        assert locate("c-westeurope.documents.azure.com", known) is None
+    for account in ("m.documents.azure.com", "m.documents.azure.com:8443"):
+        for zone in ("documents.azure.cn", "documents.azure.us", "cosmos.azure.com", "table.cosmos.azure.com"):
+            assert locate(f"m-eu.{zone}", _cosmos(account)) is None
+    known = _cosmos("m.documents.azure.com:8443")
+    assert locate("m-eu.documents.azure.com:8443", known) is not None
+    for port in ("", ":80", ":8442", ":9000"):
+        assert locate(f"m-eu.documents.azure.com{port}", known) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["x.cosmos.azure.com", "x.mongo.cosmos.azure.com", "x.table.cosmos.azure.com", "x.documents.azure.us"],
+)
+def test_a_cosmos_name_is_cosmos_whatever_it_is_called(host: str) -> None:
+    """In a perimeter that calls it a web host, and in one that does not know it."""
+    called = Perimeter(hosts=(GuardedHost(host=host, kind=HostKind.WEB),))
+    seen = verdict(Request("PUT", f"https://{host}/a", (), b"{}"), perimeter=called)
+    assert (seen.rule, seen.promise) == ("cosmos.method", "no-control-plane-rewrite")
+    seen = verdict(Request("GET", f"https://{host}/a"))
+    assert (seen.rule, seen.promise) == ("host.unknown", "no-control-plane-rewrite")
+
+
+# --- normal form ----------------------------------------------------------------------------------
+
+
+def normal(*headers: tuple[str, str], url: str = "https://a.example/", body: bytes = b"") -> Normal:
+    found = normalise(Request("POST", url, headers, body))
+    assert isinstance(found, Normal), found
+    return found
+
+
+def test_ports_at_their_end() -> None:
+    assert normal(url="https://a.example:65535/").host == "a.example:65535"
+    for port in ("65536", "65537", "99999", "0", "00443"):
+        found = normalise(Request("GET", f"https://a.example:{port}/"))
+        assert isinstance(found, Denial)
+        assert found.rule == "normal.port"
+
+
+def test_a_host_of_253_letters_is_the_longest() -> None:
+    longest = "a" * 245 + ".example"
+    assert normal(url=f"https://{longest}/").host == longest
+    assert isinstance(normalise(Request("GET", f"https://a{longest}/")), Denial)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\nb\nc", "a\n", "\na", "\n\n", ""])
+def test_a_header_name_with_line_ends(name: str) -> None:
+    for more in ((), (("b", "1"), ("c", "1"), ("d", "1"))):
+        found = normalise(Request("GET", "https://a.example/", ((name, "1"), *more)))
+        assert isinstance(found, Denial)
+        assert found.rule == "normal.headers"
+
+
+@pytest.mark.parametrize("tail", ["", ";charset=utf-8", '; charset="UTF-8"'])
+def test_the_content_type_is_told_without_its_charset(tail: str) -> None:
+    assert normal(("Content-Type", f"Application/JSON{tail}")).media_type == "application/json"
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def test_a_body_of_a_mebibyte_is_the_longest() -> None:
+    longest = b'"' + b"a" * (BODY_BYTES_MAX - 2) + b'"'
+    assert BODY_BYTES_MAX == 1_048_576
+    assert len(parse(longest)) == BODY_BYTES_MAX - 2
+    with pytest.raises(NotOneReadingError):
+        parse(longest + b" ")
+
+
+def test_what_has_no_canonical_form() -> None:
+    nested: Any = []
+    for _ in range(100_000):
+        nested = [nested]
+    for document in (2**53, -(2**53), float("inf"), nested):
+        with pytest.raises(NotOneReadingError, match="no canonical form"):
+            digest(document)
+    with pytest.raises(NotOneReadingError, match="RecursionError"):
+        parse(b"[" * 100_000)
+
+
+# --- token requests, sockets, writes --------------------------------------------------------------
+
+
+def test_a_token_request_of_64_kibibytes_is_the_longest() -> None:
+    body = b"grant_type=client_credentials&x="
+    longest = body + b"a" * (65_536 - len(body))
+    allowed(post(TOKEN, FORM, longest))
+    denied(post(TOKEN, FORM, longest + b"a"), "exchange.body")
+
+
+@pytest.mark.parametrize("method", ["DELETE", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])
+def test_a_web_socket_opens_by_get_only(method: str) -> None:
+    denied(Request(method, f"{BACKEND.replace('https', 'wss')}/live"), "socket")
+
+
+def test_a_write_outside_the_subscription_is_no_write_of_the_plan() -> None:
+    """Though a permission names it to the letter: the refusal is not one that a plan can lift."""
+    other = SWAP_PATH.replace(names.SUBSCRIPTION, "11111111-1111-1111-1111-111111111111")
+    effect = swap(path=other)
+    request = post(f"{ARM}{other}{VERSION}", JSON, BODY)
+    denied(request, "resource-manager.subscription", effect)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "PUT"])
+def test_a_permission_for_another_method(method: str) -> None:
+    """Before and after it in the alphabet."""
+    request = post(f"{ARM}{SWAP_PATH}{VERSION}", JSON, BODY)
+    denied(request, "permission.none", swap(method=method))
+    allowed(request, swap())
+
+
+@pytest.mark.parametrize("etag", ['"0x8D"', 'W/"1"', "abc", "!"])
+def test_any_etag_but_the_one_for_all(etag: str) -> None:
+    effect = store(
+        path="/evidence/holds/x", body=NoBody(), condition="if-match", purpose="hold",
+    )  # fmt: skip
+    url = f"https://{effect.host}{effect.path}"
+    allowed(Request("PUT", url, (("if-match", etag),)), effect)
+    denied(Request("PUT", url, (("if-match", " * "),)), "permission.condition", effect)
+
+
+# --- shapes and effects ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["alwaysOn", "appCommandLine", "experimentz", "zz"])
+@pytest.mark.parametrize("value", ['"staging"', '""', '{"rampUpRules":[]}', f'"DOCKER|{GOOD_IMAGE}"'])
+def test_no_other_property_is_written(name: str, value: str) -> None:
+    """Whatever its value looks like, alone and beside one that may be written."""
+    for more in ("", ',"autoSwapSlotName":""'):
+        document = json.loads(f'{{"properties":{{"{name}":{value}{more}}}}}')
+        path = f"{SITES}/{names.BACKEND}/config/web"
+        found = write_without_shape(HostKind.ARM, "PATCH", path, document, conditional=False)
+        assert found is not None
+        assert found.rule == "shape.configuration"
+
+
+@pytest.mark.parametrize(
+    ("property_", "value"),
+    [
+        ("experiments", "staging"),
+        ("experiments", ""),
+        ("experiments", f"DOCKER|{GOOD_IMAGE}"),
+        ("autoSwapSlotName", {"rampUpRules": []}),
+        ("autoSwapSlotName", f"DOCKER|{GOOD_IMAGE}"),
+        ("linuxFxVersion", {"rampUpRules": []}),
+        ("linuxFxVersion", "staging"),
+        ("linuxFxVersion", ""),
+    ],
+)
+def test_each_property_has_its_own_value(property_: str, value: Any) -> None:
+    document = {"properties": {property_: value}}
+    path = f"{SITES}/{names.BACKEND}/config/web"
+    assert write_without_shape(HostKind.ARM, "PATCH", path, document, conditional=False)
+
+
+def test_a_release_above_the_floor_may_be_pinned() -> None:
+    """Below it not, at it and above it yes."""
+    newer = GOOD_IMAGE.replace("a" * 64, "b" * 64)
+    surfaces = environment().model_dump(mode="json")["surfaces"]
+    surfaces[0][1]["releases"][2]["image"] = newer
+    known = environment(surfaces=surfaces)
+    from rollback.guard.rules.effects import judge_effect
+
+    for name, kind in ((newer, VerdictKind.ALLOW), (GOOD_IMAGE, VerdictKind.ALLOW)):
+        assert judge_effect(image(name), perimeter_of(known), known).kind is kind
+
+
+def test_a_pipeline_of_a_later_surface() -> None:
+    """Surfaces without one, or with one elsewhere, hide no other's."""
+    surfaces = environment().model_dump(mode="json")["surfaces"]
+    pipeline = surfaces[0][1]["pipeline"]
+    surfaces[0][1]["pipeline"] = None
+    surfaces[1][1]["pipeline"] = pipeline
+    known = environment(surfaces=surfaces)
+    from rollback.guard.rules.effects import judge_effect
+
+    path = f"/repos/{names.REPOSITORY}/actions/runs/7/cancel"
+    effect = swap(host="api.github.com", path=path, query=(), body=NoBody())
+    assert judge_effect(effect, perimeter_of(known), known).kind is VerdictKind.ALLOW
+
+
+def _crooked(content: str) -> HttpWrite:
+    body = ExactBody(sha256=hashlib.sha256(content.encode()).hexdigest(), content=content)
+    return configuration("{}").model_copy(update={"body": body})
+
+
+@pytest.mark.parametrize("spaces", range(1, 9))
+def test_a_body_that_is_not_its_canonical_form(spaces: int) -> None:
+    """Its digest is of the text shown, and not of what would be sent; whichever is the larger."""
+    content = f'{{"properties":{" " * spaces}{{"autoSwapSlotName":""}}}}'
+    assert judge(_crooked(content)).rule == "effect.body"
+
+
+def test_a_body_that_cannot_be_read_moves_away_from_safety() -> None:
+    """Nobody can tell what it does, so it is no halt."""
+    effect = _crooked('{"properties":').model_copy(update={"direction": Direction.TOWARD})
+    change = Update(
+        id="halt", resource="r", summary="s", before=(), after=(), effects=(effect,),
+        direction=Direction.TOWARD, predicts=(),
+    )  # fmt: skip
+    found = judge_direction(change, PERIMETER)
+    assert found is not None
+    assert found.rule == "effect.direction"
