@@ -10,7 +10,14 @@ import sys
 import pytest
 
 CASES = 2_000
-TESTS = ("tests/guard/rules", "tests/guard/test_fences.py")
+RULES = ("edges", "shapes", "effects", "directions", "judge", "perimeter", "shape_of")
+TESTS = (
+    *(f"tests/guard/rules/test_{name}.py" for name in RULES),
+    "tests/guard/test_fences.py",
+    "tests/guard/rules/test_normal.py",
+    "tests/guard/rules/test_agreement.py",
+)
+"""Quick ones first."""
 OPTIONS = ("-x", "-q", "--no-cov", "-p", "no:randomly", "-p", "no:cacheprovider")
 
 

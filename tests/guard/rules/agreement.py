@@ -17,7 +17,7 @@ from tests.guard.support import environment
 def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
     """Every question on which guard and oracle differ, and how often each rule decided."""
     chance = random.Random(seed)
-    perimeter = _perimeter()
+    perimeter = perimeter_of_cases()
     scopes = {phase: Scope(run="r", step="s", phase=phase, permissions=EFFECTS) for phase in Phase}
     found: list[str] = []
     rules: Counter[str] = Counter()
@@ -44,7 +44,7 @@ def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
     return found, rules
 
 
-def _perimeter() -> Perimeter:
+def perimeter_of_cases() -> Perimeter:
     """The hosts of an environment that has a bucket, and of one that has a container."""
     store = {"kind": "azure-blob", "endpoint": f"https://{BLOBS}", "container": "evidence"}
     bucket = perimeter_of(environment())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from urllib.parse import quote, unquote
 
 import pytest
@@ -12,6 +13,8 @@ from rollback.guard.rules.normal import normalise
 from rollback.guard.rules.request import Denial, Normal, Request
 
 HOST = "trading-cosmos.documents.azure.com"
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+"""More of them by `make guard-fuzz`."""
 HEADER_TEXT = st.text(max_size=20)
 HOSTILE = st.text(
     alphabet=st.sampled_from(list("aZ0.-_~%/\\?#@:;&=+ \t\r\n\x00é\uff0f\u2215[]{}|\"'<>^`$*(),!")),
@@ -20,7 +23,7 @@ HOSTILE = st.text(
 
 
 @given(method=st.text(max_size=8), url=st.text(max_size=80), name=HEADER_TEXT, value=HEADER_TEXT)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=FUZZ_EXAMPLES or 300, deadline=None)
 def test_never_raises(method: str, url: str, name: str, value: str) -> None:
     """Whatever comes in, there is a normal form or a denial."""
     outcome = normalise(Request(method, url, ((name, value),), b""))
@@ -28,7 +31,7 @@ def test_never_raises(method: str, url: str, name: str, value: str) -> None:
 
 
 @given(tail=HOSTILE, prefix=st.sampled_from([f"https://{HOST}", f"https://{HOST}/", "https://"]))
-@settings(max_examples=700, deadline=None)
+@settings(max_examples=FUZZ_EXAMPLES or 700, deadline=None)
 def test_a_normal_form_has_one_reading(prefix: str, tail: str) -> None:
     """Decoding again, resolving dots, or splitting differently changes nothing that was accepted."""
     outcome = normalise(Request("GET", prefix + tail))
