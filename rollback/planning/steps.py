@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from rollback.errors import ProductDefect
 from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
+from rollback.guard.rules.request import NO_REWRITE
 from rollback.model.authority import Verdict
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.observation import Observation, World
 from rollback.model.plan import PlannedStep
-from rollback.model.ports import StepContext
+from rollback.model.ports import ActionPlan, StepContext
 from rollback.model.scope import VerdictKind
 from rollback.planning.authority import from_observation
 from rollback.planning.moves import PRODUCTION, judge_move
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from rollback.model.change import Change, Finding
     from rollback.model.environment import Environment
     from rollback.model.plan import Exposure, Summary
-    from rollback.model.ports import Action, ActionPlan, Catalogue
+    from rollback.model.ports import Action, Catalogue
 
 
 class StepPlanner:
@@ -101,7 +104,7 @@ class StepPlanner:
             created=self._created,
             evidence_path=self._evidence_path,
         )
-        made = action.plan(context, world)
+        made = _made(action, context, world)
         changes = self._judged(context, action, made, world)
         self._findings.extend(made.findings)
         self._exposures.extend(made.exposures)
@@ -208,6 +211,26 @@ class StepPlanner:
         if finding is not None:
             self._findings.append(finding)
         return made
+
+
+def _made(action: Action, context: StepContext, world: World) -> ActionPlan:
+    """What the action plans; an effect that cannot be made for what it names is refused."""
+    try:
+        return action.plan(context, world)
+    except ValidationError as error:
+        said = str(error.errors(include_input=False, include_url=False)[0]["msg"])
+        if NO_REWRITE not in said:
+            raise
+        refused = RefusedChange(
+            id="forbidden",
+            resource=context.name,
+            code="guard.effect.control-plane",
+            reason=f"action {action.name} would write control-plane state: "
+            + said.partition(f"{NO_REWRITE}: ")[2],
+            next_move="take the action out of the playbook, and ask who wrote it",
+            promise=NO_REWRITE,
+        )
+        return ActionPlan((refused,))
 
 
 def _away(change: Change) -> bool:
