@@ -8,17 +8,26 @@ as a gap, and is never an exception (promise evidence-first).
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+import hmac
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rollback.actions.authority_reading import read_authority
 from rollback.actions.surfaces import PRODUCTION
-from rollback.errors import ConnectorError
-from rollback.evidence.capture import Budget, Source, capture
+from rollback.errors import ConnectorError, InputError
+from rollback.evidence.budget import Budget
+from rollback.evidence.capture import capture
 from rollback.evidence.effects import evidence_effects
+from rollback.evidence.notes import Remembered
+from rollback.evidence.packing import Packing
+from rollback.evidence.progress import Progress
+from rollback.evidence.reading import Shared
 from rollback.evidence.redaction import Redaction
-from rollback.evidence.sources import app_service, cosmos, hosts
+from rollback.evidence.source import Source
+from rollback.evidence.sources import answers, app_service, commands, cosmos, files, hosts
 from rollback.evidence.sources.lines import model_line
+from rollback.evidence.units import Units
 from rollback.evidence.windows import recorded
 from rollback.model.base import facts
 from rollback.model.change import Finding, RefusedChange, Update
@@ -30,9 +39,8 @@ from rollback.model.steps import SnapshotAuditLogs as SnapshotSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from rollback.evidence.capture import Read
+    from rollback.evidence.source import AnySource, Read
     from rollback.model.base import Facts
     from rollback.model.change import Change
     from rollback.model.environment import Environment
@@ -105,30 +113,36 @@ class SnapshotAuditLogs:
         """Capture every source, then store the list of what they gave.
 
         Raises EvidenceNotWritten where neither the store nor the spool takes it, and a refusal of
-        the guard. Doing it twice stores only what is new.
+        the guard. Doing it twice stores only what is new; after an interruption it goes on from
+        what its notes say.
         """
         del change
         environment = step.environment
         sink = clients.evidence()
         moment = _moment(step)
-        budget = Budget(
-            bytes_max=environment.evidence.bytes_max,
-            chunks_max=environment.evidence.chunks_max,
-            deadline=clients.now() + timedelta(seconds=_seconds_max(step)),
-        )
-        redaction = Redaction(environment.evidence.redact, clients.nonce().encode())
-        windows = tuple(
-            capture(
-                source,
-                "durable" if durable and moment != "after" else moment,
-                clients,
-                sink,
-                redaction,
-                budget,
+        remembered = Remembered.of(sink.notes(step.name))
+        until = datetime.fromisoformat(remembered.begun(clients.now().isoformat()))
+        with Packing() as packing:
+            shared = Shared(
+                clients=clients,
+                sink=sink,
+                redaction=Redaction(environment.evidence.redact, _key(step, clients)),
+                budget=Budget(
+                    bytes_max=environment.evidence.bytes_max,
+                    chunks_max=environment.evidence.chunks_max,
+                    deadline=clients.now() + timedelta(seconds=_seconds_max(step)),
+                ),
+                remembered=remembered,
+                packing=packing,
+                progress=Progress(sink.progress),
             )
-            for durable, source in _sources(step, clients)
-        )
-        return Performed(recorded(windows, moment, sink))
+            windows = tuple(
+                capture(source, "durable" if durable and moment != "after" else moment, shared)
+                for durable, source in _sources(step, until)
+            )
+        made = recorded(windows, moment, sink)
+        remembered.notes.close()
+        return Performed(made)
 
     def look(
         self, step: StepContext, change: Update, clients: Clients, performed: Facts
@@ -216,7 +230,21 @@ def _nowhere(resource: str) -> RefusedChange:
     )
 
 
-def _sources(step: StepContext, clients: Clients) -> Iterator[tuple[bool, Source]]:
+def _key(step: StepContext, clients: Clients) -> bytes:
+    """Keys the digests of what is redacted: the same throughout a run, and nowhere written.
+
+    It is derived from a secret that every environment has, so that a resumed capture goes on with
+    the key that it began with, and the captures of a run can be compared.
+    """
+    halt = step.environment.halt_authority
+    about = f"evidence of run {clients.scope.run}".encode()
+    try:
+        return hmac.new(clients.secret(halt.token).encode(), about, hashlib.sha256).digest()
+    except InputError:
+        return clients.nonce().encode()
+
+
+def _sources(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySource]]:
     """(durable, source) in the order they are captured: what passes soonest comes first."""
     environment = step.environment
     surfaces = [
@@ -229,16 +257,22 @@ def _sources(step: StepContext, clients: Clients) -> Iterator[tuple[bool, Source
                 yield False, source
             yield False, hosts.probe_answers(environment, name, bound)
         yield False, _authority(environment, bound)
-        for source in hosts.control_reads(environment, bound):
-            yield False, source
+        more: tuple[AnySource, ...] = (
+            *hosts.control_reads(environment, bound),
+            *answers.answers(environment, bound),
+            *files.files(environment, bound),
+            *commands.commands(environment, bound),
+        )
+        for one in more:
+            yield False, one
     if _wants(step, "durable"):
-        until = clients.now()
         since = _since(step, until)
         bound = environment.evidence.source_s_max
-        for source in cosmos.control(environment, bound):
+        units = Units.of(environment)
+        for source in cosmos.control(environment, bound, units):
             yield True, source
-        for source in cosmos.audit(environment, bound, since, until):
-            yield True, source
+        for paged in cosmos.audit(environment, bound, since, until, units):
+            yield True, paged
         for name in surfaces:
             for source in app_service.durable(environment, name, bound, since, until):
                 yield True, source

@@ -80,7 +80,7 @@ class TerminalProgress:
 
         words = _words(event, step, text)
         with self._lock:
-            if event not in {"waiting", "looking"}:
+            if event not in {"waiting", "looking", "capturing"}:
                 self._console.print(Text(f"{_now()} {words}", style=_STYLES.get(event, "")))
             self._status.update(Text(words))
 

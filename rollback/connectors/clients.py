@@ -141,8 +141,9 @@ class GuardedClients:
                     azure_wire.transport(self._wire),
                     self._parts.secrets,
                 ),
-                transport=azure_wire.transport(self._wire),
+                transport=lambda: azure_wire.transport(self._wire),
                 latch=self._wire.latch,
+                regions=cosmos.regions,
             )
         return self._cosmos
 

@@ -2,33 +2,43 @@
 
 The SDK's client never leaves this file, so nothing that writes, and nothing that opens a pipeline
 of its own (semantic reranking), can be reached. The guard under it refuses both all the same.
+
+Regions are tried by this file, in the order of the environment: the SDK's own search would go to
+whatever host the account names, and the guard would refuse it.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from functools import cached_property
+import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollback.connectors.azure_pipeline import azure_failure
 from rollback.connectors.crossing import Border, Failure
+from rollback.connectors.kept_pages import KeptPages, keeping
 from rollback.connectors.raw_documents import documents
-from rollback.errors import RollbackError
+from rollback.errors import ConnectorError, RollbackError
 from rollback.model.ports import Page, RefusalLatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
     from azure.cosmos import CosmosClient
 
-PAGE_ITEMS = 200
+T = TypeVar("T")
+
+PAGE_ITEMS = 1000
 THROTTLED_TRIES = 9
 THROTTLED_S_MAX = 20
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
+_PLACE_LOST = (HTTPStatus.BAD_REQUEST, HTTPStatus.GONE)
+
+LOST_PLACE = "cosmos.continuation"
+"""The code of a continuation that the service no longer takes: only reading anew is left."""
 
 
 def cosmos_failure(error: Exception) -> Failure | None:
@@ -41,7 +51,7 @@ def cosmos_failure(error: Exception) -> Failure | None:
 
 
 class CosmosReader:
-    """One account and database, for one scope."""
+    """One account and database, for one scope. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -49,17 +59,35 @@ class CosmosReader:
         endpoint: str,
         database: str,
         credential: TokenCredential | str,
-        transport: Any,
+        transport: Callable[[], Any],
         latch: RefusalLatch,
+        regions: tuple[str, ...] = (),
         page_items: int = PAGE_ITEMS,
     ) -> None:
-        """credential: an account key (better: a read-only one) or an Entra credential."""
-        self._endpoint = endpoint
+        """credential: an account key (better: a read-only one) or an Entra credential.
+
+        transport: makes the guarded transport of one client. regions: further addresses of the
+        account, tried in order where the one before fails.
+        """
+        self._endpoints = (endpoint, *regions)
         self._database = database
         self._credential = credential
         self._transport = transport
         self._border = Border("cosmos", latch, cosmos_failure)
         self._page_items = page_items
+        self._lock = RLock()
+        self._kept = KeptPages()
+        self._clients: dict[int, CosmosClient] = {}
+        self._current = 0
+
+    def parts(self, container: str) -> tuple[str, ...]:
+        """The ranges a container can be read by, at the same time and each on its own."""
+
+        def read(client: CosmosClient) -> tuple[str, ...]:
+            ranges = self._container(client, container).read_feed_ranges()
+            return tuple(json.dumps(one, sort_keys=True) for one in ranges)
+
+        return self._anywhere(f"reading the partitions of container {container}", read)
 
     def pages(
         self,
@@ -68,107 +96,163 @@ class CosmosReader:
         since: datetime | None = None,
         until: datetime | None = None,
         continuation: str = "",
+        part: str = "",
     ) -> Iterator[Page]:
         """Documents whose ``_ts`` lies in the window, both ends included, page by page.
 
-        Raises ConnectorError, transient where asking again with the last continuation may work.
+        part: one of `parts`; empty for all of them. Raises ConnectorError, transient where asking
+        again with the last continuation may work; `LOST_PLACE` where the service takes it no more.
         """
         doing = f"reading container {container}"
-        raw: list[bytes] = []
-
-        def keep(response: Any) -> None:
-            if response.http_response.status_code == HTTPStatus.OK:
-                raw.append(response.http_response.body())
-
-        with self._border.crossing(doing):
-            query, parameters = _window(since, until)
-            found = self._client.get_database_client(self._database)
-            feed: Any = found.get_container_client(container).query_items(
-                query,
-                parameters=parameters,
-                enable_cross_partition_query=True,
-                max_item_count=self._page_items,
-                raw_response_hook=keep,
-            )
-            pages = feed.by_page(continuation or None)
+        query, parameters = _window(since, until)
+        named: dict[str, Any] = {"parameters": parameters, "max_item_count": self._page_items}
+        named |= (
+            {"feed_range": json.loads(part)} if part else {"enable_cross_partition_query": True}
+        )
+        place, number, failed = continuation, self._current, 0
+        pager: Any = None
         while True:
-            raw.clear()
-            with self._border.crossing(doing):
-                page = next(pages, None)
-                if page is None:
-                    return
-                items = tuple(page)
-                made = Page(
-                    items=self._cut(raw, len(items), doing),
-                    continuation=pages.continuation_token or "",
-                    charge_hundredths=_charge(self._client),
-                )
+            try:
+                with self._border.crossing(doing):
+                    if pager is None:
+                        number = self._current
+                        found = self._container(self._client(number), container)
+                        feed: Any = found.query_items(query, **named)
+                        pager = feed.by_page(place or None)
+                    page = next(pager, None)
+                    items = () if page is None else tuple(page)
+            except ConnectorError as error:
+                if place and error.status in _PLACE_LOST:
+                    raise self._lost(doing) from error
+                failed += 1
+                if error.transient and failed < len(self._endpoints):
+                    self._leave(number)
+                    pager = None
+                    continue
+                raise
+            if page is None:
+                return
+            failed = 0
+            made = self._made(items, place, pager.continuation_token or "", doing)
+            place = made.continuation
             yield made
+            if not place:
+                return
+
+    def count(
+        self,
+        container: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        part: str = "",
+    ) -> int:
+        """How many documents a window holds now; what an index answers without reading them."""
+        query, parameters = _window(since, until, what="VALUE COUNT(1)")
+
+        def read(client: CosmosClient) -> int:
+            found = self._container(client, container)
+            ranges = [json.loads(part)] if part else list(found.read_feed_ranges())
+            total = 0
+            for one in ranges:
+                for number in found.query_items(query, parameters=parameters, feed_range=one):
+                    page = self._kept.take(number)
+                    total += sum(int(text) for text in documents(page.body))
+            return total
+
+        return self._anywhere(f"counting container {container}", read)
 
     def reachable(self) -> str:
         """Empty where the database answers; otherwise why not. Never raises."""
         try:
-            with self._border.crossing("reading the database"):
-                self._client.get_database_client(self._database).read()
+            self._anywhere(
+                "reading the database",
+                lambda client: client.get_database_client(self._database).read(),
+            )
         except RollbackError as error:
             return error.reason
         return ""
 
     def close(self) -> None:
         """Close connections."""
-        if "_client" in self.__dict__:
-            client: Any = self._client
-            client.__exit__(None, None, None)
+        with self._lock:
+            opened, self._clients = self._clients, {}
+        for client in opened.values():
+            closing: Any = client
+            closing.__exit__(None, None, None)
 
-    def _cut(self, raw: list[bytes], count: int, doing: str) -> tuple[bytes, ...]:
+    def _made(self, items: tuple[Any, ...], place: str, after: str, doing: str) -> Page:
         try:
-            found = tuple(document for body in raw for document in _feed(body))
-        except ValueError:
-            found = ()
-        if len(found) != count:
-            what = "the page's bytes do not hold the documents the SDK read from it"
-            raise self._border.error(Failure("unreadable", what, transient=False), doing)
-        return found
+            kept = [self._kept.take(number) for number in items]
+            if place and not (kept and kept[0].went_on):
+                raise self._lost(doing)
+            return Page(
+                items=tuple(one for page in kept for one in documents(page.body)),
+                continuation=after,
+                charge_hundredths=sum(page.charge_hundredths for page in kept),
+                place=place,
+            )
+        except ValueError as error:
+            what = "a page's bytes are no documents"
+            failure = Failure("unreadable", what, transient=False)
+            raise self._border.error(failure, doing) from error
 
-    @cached_property
-    def _client(self) -> CosmosClient:
+    def _lost(self, doing: str) -> ConnectorError:
+        what = "the service no longer takes the place where reading was left"
+        return self._border.error(Failure("continuation", what, transient=False), doing)
+
+    def _anywhere(self, doing: str, read: Callable[[CosmosClient], T]) -> T:
+        """Read at the current region, else at the next ones. Raises the last ConnectorError."""
+        failed = 0
+        while True:
+            number = self._current
+            try:
+                with self._border.crossing(doing):
+                    return read(self._client(number))
+            except ConnectorError as error:
+                failed += 1
+                if not error.transient or failed >= len(self._endpoints):
+                    raise
+                self._leave(number)
+
+    def _leave(self, number: int) -> None:
+        """Go on to the next region, unless another thread has done so."""
+        with self._lock:
+            if self._current == number:
+                self._current = (number + 1) % len(self._endpoints)
+
+    def _container(self, client: CosmosClient, container: str) -> Any:
+        return client.get_database_client(self._database).get_container_client(container)
+
+    def _client(self, number: int) -> CosmosClient:
         """Made when first used: the SDK's constructor already asks the account."""
         from azure.cosmos import CosmosClient
 
-        return CosmosClient(
-            self._endpoint,
-            self._credential,
-            transport=self._transport,
-            enable_endpoint_discovery=False,
-            connection_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retry_total=2,
-            retry_connect=1,
-            retry_read=1,
-            retry_throttle_total=THROTTLED_TRIES,
-            retry_throttle_backoff_max=THROTTLED_S_MAX,
-            user_agent_suffix="trade-rollback",
-        )
+        with self._lock:
+            if number not in self._clients:
+                self._clients[number] = CosmosClient(
+                    self._endpoints[number],
+                    self._credential,
+                    transport=keeping(self._transport(), self._kept),
+                    enable_endpoint_discovery=False,
+                    connection_timeout=CONNECT_TIMEOUT_S,
+                    read_timeout=READ_TIMEOUT_S,
+                    retry_total=2,
+                    retry_connect=1,
+                    retry_read=1,
+                    retry_throttle_total=THROTTLED_TRIES,
+                    retry_throttle_backoff_max=THROTTLED_S_MAX,
+                    user_agent_suffix="trade-rollback",
+                )
+            return self._clients[number]
 
 
-def _feed(body: bytes) -> tuple[bytes, ...]:
-    # Container and partition answers pass the same hook; only a feed of documents has these.
-    return documents(body) if b'"Documents"' in body else ()
-
-
-def _window(since: datetime | None, until: datetime | None) -> tuple[str, list[dict[str, object]]]:
+def _window(
+    since: datetime | None, until: datetime | None, what: str = "*"
+) -> tuple[str, list[dict[str, object]]]:
     bounds = (("@since", ">=", since), ("@until", "<=", until))
     asked = [(name, sign, value) for name, sign, value in bounds if value is not None]
     where = " AND ".join(f"c._ts {sign} {name}" for name, sign, _ in asked)
     return (
-        f"SELECT * FROM c WHERE {where}" if where else "SELECT * FROM c",  # noqa: S608 (fixed names only; values are parameters)
+        f"SELECT {what} FROM c WHERE {where}" if where else f"SELECT {what} FROM c",  # noqa: S608 (fixed names only; values are parameters)
         [{"name": name, "value": int(value.timestamp())} for name, _, value in asked],
     )
-
-
-def _charge(client: CosmosClient) -> int:
-    headers = client.client_connection.last_response_headers
-    try:
-        return int(Decimal(str(headers.get("x-ms-request-charge", "0"))) * 100)
-    except InvalidOperation:
-        return 0

@@ -4,39 +4,64 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCAN = json.JSONDecoder().raw_decode
+_NAME = b'"Documents"'
 
 
-def documents(body: bytes, name: str = "Documents") -> tuple[bytes, ...]:
-    """The elements of the array `name` of a JSON object, each byte for byte as it stands.
+def documents(body: bytes) -> tuple[bytes, ...]:
+    """The elements of the array ``Documents`` of a JSON object, each byte for byte as it stands.
 
     Raises ValueError where the body is no such JSON, or the name stands twice or not at all.
     """
+    if not body.isascii():
+        body.decode()
     try:
-        return _documents(body.decode(), name)
+        if body.count(_NAME) != 1:
+            # Twice at the top, or inside a document, or written with escapes: told by a slow scan.
+            return _documents(body.decode())
+        return _cutter()(body)
     except (IndexError, RecursionError) as error:
         msg = "the page is cut short, or nested too deeply"
         raise ValueError(msg) from error
 
 
-def _documents(text: str, name: str) -> tuple[bytes, ...]:
+@lru_cache(maxsize=1)
+def _cutter() -> Callable[[bytes], tuple[bytes, ...]]:
+    """Msgspec finds the ends of values without making them: about forty times json's speed."""
+    import msgspec
+
+    page = msgspec.defstruct("Page", [("Documents", list[msgspec.Raw])])
+    decoder: Any = msgspec.json.Decoder(page)
+
+    def cut(body: bytes) -> tuple[bytes, ...]:
+        return tuple(map(bytes, decoder.decode(body).Documents))
+
+    return cut
+
+
+def _documents(text: str) -> tuple[bytes, ...]:
     found: tuple[bytes, ...] | None = None
     place = _after(text, _space(text, 0), "{")
     while text[place] != "}":
         key, place = _SCAN(text, place)
         place = _after(text, _space(text, place), ":")
-        if key == name:
+        if key == "Documents":
             if found is not None:
-                msg = f"{name} stands twice"
+                msg = "Documents stands twice"
                 raise ValueError(msg)
             found, place = _elements(text, place)
         else:
             _, place = _SCAN(text, place)
         place = _next(text, place, "}")
     if _space(text, place + 1) != len(text) or found is None:
-        msg = f"not one JSON object with {name}"
+        msg = "not one JSON object with Documents"
         raise ValueError(msg)
     return found
 

@@ -1,157 +1,138 @@
 """One source into chunks, bounded in time and size; what is missing is said, never hidden.
 
 A source yields lines (one JSON value each), gaps (what could not be read, and why) and told facts.
-It may also fail half-way. Whatever happens, a `SourceWindow` says what was asked, what came, and
-whether that is all: complete; partial with the reason; unknown where nothing came.
+It may also fail half-way, or hang. Whatever happens, a `SourceWindow` says what was asked, what
+came, and whether that is all: complete; partial with the reason; unknown where nothing came.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import queue
+import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, Literal
 
 from rollback.errors import ConnectorError, InputError
-from rollback.evidence.chunks import CONTENT_BYTES, CONTENT_BYTES_MAX, Chunker
+from rollback.evidence.reading import PartReading
 from rollback.model.base import Fact
 from rollback.model.evidence import SourceWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from rollback.evidence.redaction import Redaction
-    from rollback.model.evidence import Chunk
-    from rollback.model.ports import Clients, EvidenceSink
+    from rollback.evidence.reading import Shared
+    from rollback.evidence.source import AnySource
+
+PARTS_AT_ONCE: Final = 3
+"""Parts of one source that are read at the same time."""
+
+GRACE_S: Final = 5.0
+"""How long past its bound a source that does not answer is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something a source could not read, and why."""
+def capture(source: AnySource, moment: str, shared: Shared) -> SourceWindow:
+    """Capture one source. Raises EvidenceNotWritten, and a refusal of the guard; nothing else.
 
-    reason: str
-
-
-Read = bytes | Gap | Fact
-"""What a source yields."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Something that can be read once. name: stable, like ``backend/worker-logs``.
-
-    since, until: the window asked for, where the source has time. seconds_max: its bound.
+    A source whose window is noted as done is not read again.
     """
-
-    name: str
-    read: Callable[[Clients], Iterator[Read]]
-    seconds_max: int
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-@dataclass(slots=True)
-class Budget:
-    """What a whole capture may store, and until when it may begin another source."""
-
-    bytes_max: int
-    chunks_max: int
-    deadline: datetime
-    bytes: int = 0
-    chunks: int = 0
-    seen: set[str] = field(default_factory=set)
-
-    def spend(self, chunk: Chunk) -> None:
-        """Count a chunk; one that was stored before costs nothing."""
-        if chunk.sha256 not in self.seen:
-            self.seen.add(chunk.sha256)
-            self.bytes += chunk.bytes
-            self.chunks += 1
-
-    def spent(self) -> str:
-        """Why nothing more may be stored; empty while there is room for one more chunk."""
-        if self.bytes + CONTENT_BYTES > self.bytes_max:
-            return f"the budget of {self.bytes_max} bytes is spent"
-        # Two are kept back: the last of this source, and the list of all windows.
-        if self.chunks + 2 >= self.chunks_max:
-            return f"the budget of {self.chunks_max} chunks is spent"
-        return ""
-
-
-def capture(
-    source: Source,
-    moment: str,
-    clients: Clients,
-    sink: EvidenceSink,
-    redaction: Redaction,
-    budget: Budget,
-) -> SourceWindow:
-    """Capture one source. Raises EvidenceNotWritten, and a refusal of the guard; nothing else."""
-    started = clients.now()
-    deadline = min(started + timedelta(seconds=source.seconds_max), budget.deadline)
-    chunker = Chunker(sink, stored=budget.spend)
-    told: list[Fact] = []
+    known = shared.remembered.windows.get(source.name)
+    if known is not None:
+        return known
+    started = shared.clients.now()
     gaps: list[str] = []
-    if started >= budget.deadline:
+    readings: tuple[PartReading, ...] = ()
+    if started >= shared.budget.deadline:
         gaps.append("not begun: the time of the whole capture was over")
-    elif why := budget.spent():
-        gaps.append(f"not begun: {why}")
     else:
-        _fill(
-            source,
-            clients,
-            redaction=redaction,
-            budget=budget,
-            deadline=deadline,
-            chunker=chunker,
-            told=told,
-            gaps=gaps,
-        )
-    chunker.flush()
-    ended = clients.now()
-    return SourceWindow(
+        deadline = min(started + timedelta(seconds=source.seconds_max), shared.budget.deadline)
+        shared.progress.begin(source.name, source.seconds_max)
+        readings = _read(source, shared, deadline, gaps)
+    gaps += [gap for one in readings for gap in one.gaps]
+    chunks = tuple(chunk for one in readings for chunk in one.chunks)
+    items = sum(chunk.items for chunk in chunks)
+    window = SourceWindow(
         source=source.name,
         moment=moment,
         since=source.since,
         until=source.until,
-        completeness=_completeness(gaps, chunker.items),
-        reason=sink.redact("; ".join(dict.fromkeys(gaps))),
-        items=chunker.items,
-        took_ms=max(0, int((ended - started).total_seconds() * 1000)),
-        chunks=chunker.chunks,
-        facts=tuple(sorted(told, key=lambda fact: fact.name)),
+        completeness=_completeness(gaps, items),
+        reason=shared.sink.redact("; ".join(dict.fromkeys(gaps))),
+        items=items,
+        took_ms=max(0, int((shared.clients.now() - started).total_seconds() * 1000)),
+        chunks=chunks,
+        facts=_told(readings),
     )
+    shared.remembered.window(window)
+    return window
 
 
-def _fill(
-    source: Source,
-    clients: Clients,
-    *,
-    redaction: Redaction,
-    budget: Budget,
-    deadline: datetime,
-    chunker: Chunker,
-    told: list[Fact],
-    gaps: list[str],
-) -> None:
+def _read(
+    source: AnySource, shared: Shared, deadline: datetime, gaps: list[str]
+) -> tuple[PartReading, ...]:
+    """All parts, a few at once, each on a thread that is left behind where it hangs."""
     try:
-        for read in source.read(clients):
-            if isinstance(read, Gap):
-                gaps.append(read.reason)
-            elif isinstance(read, Fact):
-                told.append(read)
-            elif len(line := redaction.line(read)) >= CONTENT_BYTES_MAX:
-                gaps.append(f"an item of {len(line)} bytes was left out")
-            else:
-                chunker.add(line)
-            if why := budget.spent():
-                gaps.append(why)
-                return
-            if clients.now() >= deadline:
-                gaps.append(f"stopped after {source.seconds_max} s")
-                return
+        parts = shared.remembered.parts.get(source.name)
+        if parts is None:
+            parts = source.parts(shared.clients)
+            shared.remembered.parts_of(source.name, parts)
     except (ConnectorError, InputError) as error:
         gaps.append(error.reason)
+        return ()
+    stop = Event()
+    readings = tuple(PartReading(shared, source, part, deadline, stop) for part in parts)
+    waiting: queue.SimpleQueue[PartReading] = queue.SimpleQueue()
+    for reading in readings:
+        waiting.put(reading)
+    done: queue.SimpleQueue[PartReading] = queue.SimpleQueue()
+
+    def read() -> None:
+        while True:
+            try:
+                reading = waiting.get_nowait()
+            except queue.Empty:
+                return
+            reading.run()
+            done.put(reading)
+
+    for number in range(min(PARTS_AT_ONCE, len(readings))):
+        Thread(target=read, name=f"evidence-read-{number}", daemon=True).start()
+    _wait(readings, done, source.seconds_max + GRACE_S, stop)
+    for reading in readings:
+        if reading.error is not None:
+            raise reading.error
+    return readings
+
+
+def _wait(
+    readings: tuple[PartReading, ...],
+    done: queue.SimpleQueue[PartReading],
+    seconds: float,
+    stop: Event,
+) -> None:
+    """Until every part has ended, or the source has hung for too long."""
+    open_ = set(readings)
+    until = time.monotonic() + seconds
+    while open_:
+        try:
+            open_.discard(done.get(timeout=max(0.0, until - time.monotonic())))
+        except queue.Empty:
+            stop.set()
+            for reading in open_:
+                reading.leave(f"no answer within {seconds:.0f} s; it was not waited for any longer")
+            return
+
+
+def _told(readings: tuple[PartReading, ...]) -> tuple[Fact, ...]:
+    """The facts of all parts; numbers of one name are added up."""
+    told: dict[str, Fact] = {}
+    for fact in (fact for one in readings for fact in one.told):
+        before = told.get(fact.name)
+        value = fact.value
+        if before is not None and isinstance(before.value, int) and isinstance(value, int):
+            value = before.value + value
+        told[fact.name] = Fact(name=fact.name, value=value)
+    return tuple(told[name] for name in sorted(told))
 
 
 def _completeness(gaps: list[str], items: int) -> Literal["complete", "partial", "unknown"]:

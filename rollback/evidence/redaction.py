@@ -12,6 +12,10 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DIGITS = 16
 _ANY = "*"
@@ -50,6 +54,14 @@ class Redaction:
         """Read the rules once; one without a name matches nothing and is left out."""
         parsed = tuple(rule for rule in map(_rule, self.rules) if rule.names)
         object.__setattr__(self, "_parsed", parsed)
+
+    def joined(self, lines: Sequence[bytes]) -> bytes:
+        """JSON values as lines, the last one without its newline. See `line`."""
+        if not self._parsed:
+            whole = b"\n".join(lines)
+            if whole.count(b"\n") == len(lines) - 1 and b"\r" not in whole:
+                return whole
+        return b"\n".join(map(self.line, lines))
 
     def line(self, raw: bytes) -> bytes:
         """One JSON value as one line: as it came where no rule applies and it is one line.

@@ -6,11 +6,14 @@ spool holds what the store did not take until somebody moves it.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from rollback.errors import EvidenceNotWritten, JournalBroken
 from rollback.evidence.effects import SPOOL
+from rollback.evidence.notes import FileNotes, NoNotes
 from rollback.evidence.stores import BucketStore, ChunkStore, FolderStore, not_written
 from rollback.model.effect import FileWrite, HttpWrite, Purpose, SelfAddressedBody
 
@@ -18,39 +21,54 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.model.effect import Effect
-    from rollback.model.ports import ObjectPort, PermissionLedger
+    from rollback.model.ports import Notes, ObjectPort, PermissionLedger
     from rollback.model.scope import Scope, Shape
+
+NOTES = "captures"
+"""The folder of notes, in the folder of the plan's local evidence."""
 
 
 class SpoolingSink:
-    """The implementation of `EvidenceSink`."""
+    """The implementation of `EvidenceSink`. Safe to use from several threads."""
 
     def __init__(
         self,
         store: ChunkStore | None,
         spool: ChunkStore | None,
-        redact: Callable[[str], str],
+        redact: Callable[[bytes], bytes],
+        *,
+        notes: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Either may be missing; where both are, nothing can be put."""
+        """Either store may be missing; where both are, nothing can be put.
+
+        notes: the folder of notes. say: hears how far a capture is.
+        """
         self._store = store
         self._spool = spool
         self._redact = redact
+        self._notes = notes
+        self._say = say
         self._spooled = False
+        self._lock = Lock()
         self._why = "there is no evidence store and no spool in this scope"
 
     def put(self, data: bytes) -> str:
         """Keep one chunk in the store, else in the spool. Raises EvidenceNotWritten."""
-        if self._store is not None:
+        store = self._store
+        if store is not None:
             try:
-                return self._store.put(data)
+                return store.put(data)
             except JournalBroken:
                 raise
             except EvidenceNotWritten as error:
-                self._store, self._why = None, error.reason
+                with self._lock:
+                    self._store, self._why = None, error.reason
         if self._spool is None:
             raise not_written("not-written", f"no store took it: {self._why}")
+        name = self._spool.put(data)
         self._spooled = True
-        return self._spool.put(data)
+        return name
 
     def spooled(self) -> bool:
         """True once the spool stood in for the store."""
@@ -58,7 +76,22 @@ class SpoolingSink:
 
     def redact(self, text: str) -> str:
         """The text without secret values."""
-        return self._redact(text)
+        data = text.encode("utf-8", "surrogatepass")
+        return self._redact(data).decode("utf-8", "surrogatepass")
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """The bytes without secret values."""
+        return self._redact(data)
+
+    def notes(self, name: str) -> Notes:
+        """Notes of one capture; kept only where the scope may write to this machine."""
+        if self._notes is None:
+            return NoNotes()
+        return FileNotes(self._notes / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jsonl")
+
+    def progress(self, text: str) -> None:
+        """Pass it on."""
+        self._say(text)
 
 
 def sink_of(
@@ -67,22 +100,25 @@ def sink_of(
     *,
     objects: Callable[[], ObjectPort],
     prefix: str,
-    redact: Callable[[str], str],
+    redact: Callable[[bytes], bytes],
+    say: Callable[[str], None] = lambda _: None,
 ) -> SpoolingSink:
     """The sink that a scope's permissions allow.
 
     objects: opens the shared store, asked only where the scope may write to it.
-    prefix: of the store's keys. redact: blots secret values out of a text.
+    prefix: of the store's keys. redact: blots secret values out. say: hears of progress.
     """
     store: ChunkStore | None = None
     spool: ChunkStore | None = None
+    notes: Path | None = None
     for effect in scope.permissions:
         made = _store_of(effect, ledger, objects, prefix)
-        if effect.id.endswith(SPOOL):
+        if effect.id.endswith(SPOOL) and isinstance(effect, FileWrite):
             spool = spool or made
+            notes = notes or Path(effect.path) / NOTES
         else:
             store = store or made
-    return SpoolingSink(store, spool, redact)
+    return SpoolingSink(store, spool, redact, notes=notes, say=say)
 
 
 def _store_of(

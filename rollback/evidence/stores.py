@@ -107,9 +107,10 @@ class BucketStore:
             return name
         key = f"{self._prefix}{name}"
         try:
-            if self._port.get(key) is None:
-                self._create(key, data)
             back = self._port.get(key)
+            if back is None:
+                self._create(key, data)
+                back = self._port.get(key)
         except ConnectorError as error:
             raise not_written("bucket", error.reason) from error
         if back is None or sha256(back[0]) != name:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import rfc8785
 
 from rollback.errors import EvidenceNotWritten
-from rollback.evidence.chunks import Chunker, unpacked
+from rollback.evidence.chunks import kept, unpacked
 from rollback.model.base import Facts, Frozen, facts
 from rollback.model.evidence import Chunk, SourceWindow
 from rollback.model.record import RecordKind
@@ -37,11 +37,8 @@ class _List(Frozen):
 
 def recorded(windows: tuple[SourceWindow, ...], moment: str, sink: EvidenceSink) -> Facts:
     """Store the list; return the facts that find it again. Raises EvidenceNotWritten."""
-    chunker = Chunker(sink)
     made = _List(moment=moment, windows=windows)
-    chunker.add(rfc8785.dumps(made.model_dump(mode="json")))
-    chunker.flush()
-    (chunk,) = chunker.chunks
+    chunk = kept(rfc8785.dumps(made.model_dump(mode="json")), sink)
     incomplete = tuple(
         f"{one.source}: {one.completeness}, {one.reason}"
         for one in windows

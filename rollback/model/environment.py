@@ -129,9 +129,12 @@ class Cosmos(Frozen):
 
     operators: patterns of the actors in audit events who are people. repairs: container, and
     through which API a person repairs it, in the order of repair; for people, never followed here.
+    regions: addresses of the account's other regions, read from in this order where `endpoint`
+    fails. No other host of the account is ever asked.
     """
 
     endpoint: Url
+    regions: tuple[Url, ...] = ()
     database: str
     key: SecretRef | None = None
     entra: bool = False
@@ -253,7 +256,11 @@ class FolderStore(Frozen):
 
 
 class S3Store(Frozen):
-    """Evidence in S3 with Object Lock. Create-only."""
+    """Evidence in S3 with Object Lock. Create-only.
+
+    retention_days: how long each piece is kept in COMPLIANCE mode. legal_hold: it is also held
+    until somebody lifts that by hand.
+    """
 
     kind: Literal["s3"] = "s3"
     endpoint: Url | None = None
@@ -263,6 +270,7 @@ class S3Store(Frozen):
     access_key_id: SecretRef | None = None
     secret_access_key: SecretRef | None = None
     retention_days: Annotated[int, Field(ge=0)] = 0
+    legal_hold: bool = False
 
 
 class BlobStore(Frozen):
@@ -284,8 +292,41 @@ SharedStore = S3Store | BlobStore
 """A store that machines share."""
 
 
+SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+"""How a source that an environment adds is called in a bundle."""
+
+
+class EvidenceAnswer(Frozen):
+    """An address whose answer is kept: a gate's, an alert rule's. Only ever read (GET)."""
+
+    name: SourceName
+    url: Url
+    token: SecretRef | None = None
+
+
+class EvidenceFile(Frozen):
+    """A file, or every file under a folder, on this machine."""
+
+    name: SourceName
+    path: Annotated[str, Field(min_length=1)]
+
+
+class EvidenceCommand(Frozen):
+    """A command whose standard output is kept. Run as it stands, by no shell, without secrets.
+
+    What it does is beyond the guard: name only what reads.
+    """
+
+    name: SourceName
+    argv: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
 class Evidence(Frozen):
-    """Where evidence goes, how much of it, and which key signs what is sealed."""
+    """Where evidence goes, how much of it, and which key signs what is sealed.
+
+    units_per_s, units_max: the most request units a capture may use of the Cosmos account, so that
+    it never starves the live system.
+    """
 
     store: Annotated[FolderStore | S3Store | BlobStore, Field(discriminator="kind")] | None = None
     redact: tuple[str, ...] = ()
@@ -293,6 +334,20 @@ class Evidence(Frozen):
     chunks_max: Annotated[int, Field(gt=0)] = 20_000
     source_s_max: Seconds = 60
     run_key: str | None = None
+    units_per_s: Annotated[int, Field(gt=0)] = 1000
+    units_max: Annotated[int, Field(gt=0)] = 1_000_000
+    answers: tuple[EvidenceAnswer, ...] = ()
+    files: tuple[EvidenceFile, ...] = ()
+    commands: tuple[EvidenceCommand, ...] = ()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        for named in (self.answers, self.files, self.commands):
+            names = [one.name for one in named]
+            if len(set(names)) != len(names):
+                msg = "a source of evidence is named twice"
+                raise ValueError(msg)
+        return self
 
 
 class FolderLease(Frozen):

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, InputError
-from rollback.evidence.capture import Gap
 from rollback.evidence.drift import CONTROL, Reading, document_views, drift_brief
+from rollback.evidence.source import Gap
 from rollback.evidence.sources import cosmos
 from rollback.model.base import facts
 from rollback.model.direction import Direction
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from rollback.evidence.capture import Source
+    from rollback.evidence.source import Source
     from rollback.model.drift import DriftBrief
     from rollback.model.ports import Clients
     from rollback.running.journal import FileJournal

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 
 def sink_for(
-    setting: Setting, ledger: PermissionLedger, objects: Callable[[Wire], ObjectPort]
+    setting: Setting,
+    ledger: PermissionLedger,
+    objects: Callable[[Wire], ObjectPort],
+    say: Callable[[str, str, str], None],
 ) -> Callable[[Wire], EvidenceSink]:
-    """Makes the sink that a scope's permissions allow."""
+    """Makes the sink that a scope's permissions allow. say: (kind, step, text) of progress."""
     store = setting.environment.evidence.store
     prefix = store.prefix if isinstance(store, S3Store | BlobStore) else ""
 
@@ -28,7 +31,8 @@ def sink_for(
             ledger,
             objects=lambda: objects(wire),
             prefix=prefix,
-            redact=setting.secrets.redact,
+            redact=setting.secrets.redact_bytes,
+            say=lambda text: say("capturing", wire.scope.step, text),
         )
 
     return sink

@@ -71,7 +71,12 @@ class Sitting:
             digest_key=setting.randomness.hex(32).encode(),
             stopping=asked.stopping,
         )
-        sink = sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).objects())
+
+        def say(kind: str, step: str, text: str) -> None:
+            if asked.progress is not None:
+                asked.progress(kind, step, setting.secrets.redact(text))
+
+        sink = sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).objects(), say)
         parts = replace(parts, sink=sink)
         opener = Opener(
             setting.environment,

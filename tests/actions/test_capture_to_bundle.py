@@ -64,7 +64,7 @@ def sink(under: Opened) -> EvidenceSink:
         under.ledger,
         objects=under.clients.objects,
         prefix=PREFIX,
-        redact=under.secrets.redact,
+        redact=under.secrets.redact_bytes,
     )
 
 

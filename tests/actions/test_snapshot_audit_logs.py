@@ -43,7 +43,7 @@ def folder_sink(under: Opened) -> EvidenceSink:
         under.ledger,
         objects=under.clients.objects,
         prefix="",
-        redact=under.secrets.redact,
+        redact=under.secrets.redact_bytes,
     )
 
 

@@ -27,7 +27,7 @@ def reader(here: Stand, page_items: int = 50) -> CosmosReader:
         endpoint=here.environment.cosmos.endpoint,
         database=names.DATABASE,
         credential=names.COSMOS_KEY,
-        transport=azure_wire.transport(here.wire),
+        transport=lambda: azure_wire.transport(here.wire),
         latch=here.latch,
         page_items=page_items,
     )
@@ -112,7 +112,7 @@ def test_a_container_that_is_not_there(sim: Simulator) -> None:
 
 def test_the_reader_has_nothing_that_writes() -> None:
     public = {name for name in vars(CosmosReader) if not name.startswith("_")}
-    assert public == {"pages", "reachable", "close"}
+    assert public == {"parts", "pages", "count", "reachable", "close"}
     assert {name for name in vars(CosmosPort) if not name.startswith("_")} == public - {"close"}
 
 
@@ -121,7 +121,7 @@ def test_even_the_clients_own_writes_do_not_leave(sim: Simulator) -> None:
     with stand(environment(sim)) as here:
         container = (
             reader(here)
-            ._client.get_database_client(names.DATABASE)
+            ._client(0).get_database_client(names.DATABASE)
             .get_container_client("dynamic_config")
         )
         with pytest.raises(GuardRefusal) as caught:

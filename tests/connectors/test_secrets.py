@@ -52,3 +52,40 @@ def test_a_variable_that_is_not_set_is_named(variables: dict[str, str]) -> None:
     with pytest.raises(InputError) as caught:
         VariableSecrets(variables).get(KEY)
     assert "THE_KEY" in caught.value.reason
+
+
+def test_values_that_overlap_leave_nothing_of_either() -> None:
+    secrets = VariableSecrets({"A": "first-and-middle", "B": "middle-and-last"})
+    for name in ("A", "B"):
+        secrets.get(Secret(variable=name))
+    assert secrets.redact("<first-and-middle-and-last>") == "<[secret]>"
+
+
+@given(st.lists(st.text("ab", min_size=4, max_size=6), min_size=1, max_size=4), st.text("ab", max_size=60))
+def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
+    """Held against marking every byte of every occurrence, one by one."""
+    variables = {f"S{number}": value for number, value in enumerate(values)}
+    secrets = VariableSecrets(variables)
+    for name in variables:
+        secrets.get(Secret(variable=name))
+    covered = [False] * len(text)
+    begun = [False] * len(text)
+    for value in values:
+        for at in range(len(text)):
+            if text.startswith(value, at):
+                begun[at] = True
+                covered[at : at + len(value)] = [True] * len(value)
+    expected, inside = "", False
+    spans: list[tuple[int, int]] = []
+    for value in values:
+        spans += [(at, at + len(value)) for at in range(len(text)) if text.startswith(value, at)]
+    reach = 0
+    for at, letter in enumerate(text):
+        if covered[at]:
+            if not inside or (begun[at] and at >= reach):
+                expected += "[secret]"
+            reach = max([reach, *(end for start, end in spans if start == at)])
+            inside = True
+        else:
+            expected, inside = expected + letter, False
+    assert secrets.redact_bytes(text.encode()).decode() == expected

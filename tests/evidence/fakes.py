@@ -6,10 +6,13 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
+from rollback.evidence.chunks import kept
 from rollback.model.ports import StoredObject
 
 if TYPE_CHECKING:
     from rollback.model.effect import HttpWrite
+    from rollback.model.evidence import Chunk
+    from rollback.model.ports import EvidenceSink
 
 
 class MemoryBucket:
@@ -46,3 +49,29 @@ class MemoryBucket:
 
     def replace(self, effect: HttpWrite, key: str, body: bytes, etag: str) -> str:
         raise NotImplementedError
+
+
+class Chunker:
+    """Puts lines into chunks of about `size` bytes, one after the other."""
+
+    def __init__(self, sink: EvidenceSink, *, size: int = 4096) -> None:
+        self._sink = sink
+        self._size = size
+        self._lines: list[bytes] = []
+        self._chunks: list[Chunk] = []
+        self.items = 0
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        return tuple(self._chunks)
+
+    def add(self, line: bytes) -> None:
+        if self._lines and sum(map(len, self._lines)) + len(line) > self._size:
+            self.flush()
+        self._lines.append(line)
+        self.items += 1
+
+    def flush(self) -> None:
+        if self._lines:
+            self._chunks.append(kept(b"\n".join(self._lines), self._sink))
+        self._lines = []

@@ -16,7 +16,7 @@ from rollback.evidence.bundle import (
     digest_text,
     seal,
 )
-from rollback.evidence.chunks import Chunker, sha256
+from rollback.evidence.chunks import sha256
 from rollback.evidence.signature import signing_with
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
@@ -24,7 +24,7 @@ from rollback.model.base import Fact, Facts, facts
 from rollback.model.evidence import SourceWindow
 from rollback.model.journal import Chain, line_of
 from rollback.model.record import Record, RecordKind
-from tests.evidence.fakes import MemoryBucket
+from tests.evidence.fakes import Chunker, MemoryBucket
 from tests.evidence.test_stores import bucket_effect, sink
 
 if TYPE_CHECKING:

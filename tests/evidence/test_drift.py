@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback.evidence.chunks import Chunker
 from rollback.evidence.drift import Reading, drift_brief, drift_json
 from rollback.evidence.sources.cosmos import document_view
 from rollback.evidence.stores import BucketStore
@@ -23,7 +22,7 @@ from rollback.model.journal import verify
 from rollback.model.record import Record, RecordKind
 from rollback.model.views import DocumentView
 from rollback.rendering.drift_words import document_words, repair_words, summary_words
-from tests.evidence.fakes import MemoryBucket
+from tests.evidence.fakes import Chunker, MemoryBucket
 from tests.evidence.sealed import NOW, journal_of
 from tests.evidence.test_stores import bucket_effect, sink
 

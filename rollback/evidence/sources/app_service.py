@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
-from rollback.evidence.capture import Gap, Read, Source
+from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
 from rollback.model.views import SlotRef
 

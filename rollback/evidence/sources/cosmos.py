@@ -1,18 +1,21 @@
 """Cosmos, by query: audit containers in a window as they are, control containers by digest.
 
-Of control documents only id, etag, time and content digest are kept: enough to say whether one
-changed between two captures, and nothing of what it holds.
+Audit containers are read by several partitions at once, each from its own continuation. Of control
+documents only id, etag, time and content digest are kept: enough to say whether one changed between
+two captures, and nothing of what it holds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
-from rollback.evidence.capture import Gap, Read, Source
-from rollback.evidence.sources.lines import model_line
+from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource, Read, Source
+from rollback.evidence.sources.lines import line
+from rollback.evidence.units import Units
 from rollback.model.base import Fact
 from rollback.model.views import DocumentView
 
@@ -21,43 +24,61 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollback.model.environment import Environment
-    from rollback.model.ports import Clients, CosmosPort
+    from rollback.model.ports import Clients
 
 TRIES = 3
 """How often a page is asked for again, from the last continuation."""
 
+CHARGE = "request_units_hundredths"
+
 
 def audit(
-    environment: Environment, seconds_max: int, since: datetime, until: datetime
-) -> tuple[Source, ...]:
+    environment: Environment, seconds_max: int, since: datetime, until: datetime, units: Units
+) -> tuple[PagedSource, ...]:
     """Audit and operational events of the window, byte for byte as the service sent them."""
 
-    def one(container: str) -> Source:
-        def read(clients: Clients) -> Iterator[Read]:
-            yield from _pages(clients.cosmos(), container, since, until)
+    def one(container: str) -> PagedSource:
+        def parts(clients: Clients) -> tuple[str, ...]:
+            return clients.cosmos().parts(container)
 
-        return Source(f"cosmos/{container}", read, seconds_max, since, until)
+        def read_part(clients: Clients, part: str, place: str) -> Iterator[Read]:
+            asked = _Asked(container, part, since, until)
+            if not place:
+                yield from _ahead(clients, asked)
+            yield from _pages(clients, asked, place, units)
+
+        return PagedSource(
+            f"cosmos/{container}", read_part, seconds_max, parts, since=since, until=until
+        )
 
     return tuple(one(container) for container in environment.cosmos.audit_containers)
 
 
-def control(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
-    """Every control document by id, etag and digest, and one digest over all of a container."""
+def control(
+    environment: Environment, seconds_max: int, units: Units | None = None
+) -> tuple[Source, ...]:
+    """Every control document by id, etag and digest, and one digest over all of a container.
+
+    units: what the whole capture may use; without it, each of these may use that much.
+    """
 
     def one(container: str) -> Source:
         def read(clients: Clients) -> Iterator[Read]:
             whole = True
-            views = []
-            for read in _pages(clients.cosmos(), container, None, None):
-                if isinstance(read, bytes):
-                    views.append(document_view(container, read))
+            seen: list[tuple[str, str, bytes]] = []
+            shared = units or Units.of(environment)
+            for read in _pages(clients, _Asked(container), "", shared):
+                if isinstance(read, Lines):
+                    for raw in read.items:
+                        view = document_view(container, raw)
+                        seen.append((view.id, view.sha256, line(view.model_dump(mode="json"))))
                 else:
                     whole = whole and not isinstance(read, Gap)
                     yield read
-            views.sort(key=lambda view: (view.id, view.sha256))
-            yield from (model_line(view) for view in views)
+            seen.sort(key=lambda one: one[:2])
+            yield from (written for _, _, written in seen)
             if whole:
-                yield Fact(name="state_sha256", value=state_digest(views))
+                yield Fact(name="state_sha256", value=_state([one[:2] for one in seen]))
 
         return Source(f"cosmos-control/{container}", read, seconds_max)
 
@@ -86,33 +107,61 @@ def document_view(container: str, raw: bytes) -> DocumentView:
 
 def state_digest(views: list[DocumentView]) -> str:
     """One digest over a container's documents: equal when none was changed, added or removed."""
-    listed = sorted(f"{view.id}\0{view.sha256}" for view in views)
+    return _state([(view.id, view.sha256) for view in views])
+
+
+def _state(seen: list[tuple[str, str]]) -> str:
+    listed = sorted(f"{name}\0{digest}" for name, digest in seen)
     return _sha256("\n".join(listed).encode("utf-8", "surrogatepass"))
 
 
-def _pages(
-    cosmos: CosmosPort, container: str, since: datetime | None, until: datetime | None
-) -> Iterator[Read]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which documents: of a container, or of one part of it, in a window."""
+
+    container: str
+    part: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def _ahead(clients: Clients, asked: _Asked) -> Iterator[Read]:
+    """How many events are ahead. For the time left only: where it cannot be told, nothing is."""
+    try:
+        yield Ahead(clients.cosmos().count(asked.container, asked.since, asked.until, asked.part))
+    except ConnectorError:
+        return
+
+
+def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[Read]:
     """Every page; after a failure that may pass, on from the last continuation, a few times."""
-    continuation = ""
     failed = 0
     charge = 0
     while True:
         try:
-            for page in cosmos.pages(
-                container, since=since, until=until, continuation=continuation
+            for page in clients.cosmos().pages(
+                asked.container,
+                since=asked.since,
+                until=asked.until,
+                continuation=place,
+                part=asked.part,
             ):
-                yield from page.items
+                yield Lines(page.items, page.place)
                 charge += page.charge_hundredths
-                continuation, failed = page.continuation, 0
-                if not continuation:
+                place, failed = page.continuation, 0
+                if not place:
+                    break
+                if why := units.spend(page.charge_hundredths, clients):
+                    yield Gap(why)
                     break
         except ConnectorError as error:
             failed += 1
-            if error.transient and continuation and failed < TRIES:
+            if error.transient and failed < TRIES:
                 continue
+            if error.code == LOST_PLACE:
+                raise
             yield Gap(error.reason)
-        yield Fact(name="request_units_hundredths", value=charge)
+        yield Fact(name=CHARGE, value=charge)
         return
 
 

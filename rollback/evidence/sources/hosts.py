@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rollback.connectors.trading_backend import affinity, bearer
 from rollback.errors import ConnectorError
-from rollback.evidence.capture import Gap, Read, Source
+from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import answer_line
 from rollback.model.views import SlotRef
 

@@ -62,7 +62,7 @@ def surface_hosts(surface: Surface) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901 (a list of hosts)
+def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 (a list of hosts)
     """The perimeter. A host with two roles is held to the stricter one."""
     found: dict[str, GuardedHost] = {}
 
@@ -77,7 +77,8 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901 (a list o
             control = tuple(dict.fromkeys((*known.control_paths, *control)))
         found[name] = GuardedHost(host=name, kind=kind, reads=reads, control_paths=control)
 
-    add(host_of(environment.cosmos.endpoint), HostKind.COSMOS)
+    for address in (environment.cosmos.endpoint, *environment.cosmos.regions):
+        add(host_of(address), HostKind.COSMOS)
     add(environment.azure.host, HostKind.ARM)
     authority = environment.halt_authority
     control = tuple(
@@ -102,6 +103,8 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901 (a list o
     if isinstance(environment.evidence.store, S3Store | BlobStore):
         for host in store_hosts(environment.evidence.store):
             add(host, HostKind.STORE)
+    for answer in environment.evidence.answers:
+        add(host_of(answer.url), HostKind.WEB)
     for channel in environment.channels:
         add(channel.host, HostKind.CHANNEL, (channel.path,) if channel.searchable else ())
     return Perimeter(

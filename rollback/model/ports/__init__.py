@@ -13,6 +13,7 @@ from rollback.model.ports.actions import (
     StepContext,
     Verification,
 )
+from rollback.model.ports.evidence import EvidenceSink, Notes
 from rollback.model.ports.keeping import (
     Exchange,
     ExchangeLog,
@@ -35,7 +36,6 @@ from rollback.model.ports.systems import (
     BlobPort,
     Clients,
     CosmosPort,
-    EvidenceSink,
     Grant,
     HttpPort,
     ObjectPort,
@@ -66,6 +66,7 @@ __all__ = [
     "LeaseGrant",
     "Look",
     "MirrorPlace",
+    "Notes",
     "ObjectPort",
     "Page",
     "Performed",

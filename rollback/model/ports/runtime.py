@@ -66,3 +66,7 @@ class SecretSource(Protocol):
     def redact(self, text: str) -> str:
         """The text with every secret value, in raw, URL, JSON and base64 form, blotted out."""
         ...
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """The same for bytes."""
+        ...

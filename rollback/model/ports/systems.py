@@ -10,6 +10,7 @@ from typing import Protocol
 from rollback.model.base import Facts
 from rollback.model.effect import FileWrite, HttpWrite
 from rollback.model.environment import Secret
+from rollback.model.ports.evidence import EvidenceSink
 from rollback.model.scope import Scope
 from rollback.model.views import (
     ActivityView,
@@ -144,16 +145,22 @@ class ArmPort(Protocol):
 class Page:
     """One page of documents as the service sent it: raw bytes, byte for byte.
 
-    items: the documents as raw JSON slices. charge_hundredths: request units times 100.
+    items: the documents as raw JSON slices. charge_hundredths: request units times 100. place: the
+    continuation that gives this very page again. continuation: the one that gives the next.
     """
 
     items: tuple[bytes, ...]
     continuation: str
     charge_hundredths: int
+    place: str = ""
 
 
 class CosmosPort(Protocol):
     """Cosmos, read-only by type: there is no method that writes."""
+
+    def parts(self, container: str) -> tuple[str, ...]:
+        """The ranges a container can be read by, at the same time and each on its own."""
+        ...
 
     def pages(
         self,
@@ -162,8 +169,19 @@ class CosmosPort(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         continuation: str = "",
+        part: str = "",
     ) -> Iterator[Page]:
-        """Documents of a container in a time window (by ``_ts``), page by page."""
+        """Documents of a container, or of one part, in a time window (by ``_ts``), by page."""
+        ...
+
+    def count(
+        self,
+        container: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        part: str = "",
+    ) -> int:
+        """How many documents a window holds now."""
         ...
 
     def reachable(self) -> str:
@@ -211,22 +229,6 @@ class S3Port(ObjectPort, Protocol):
 
 class BlobPort(ObjectPort, Protocol):
     """A container of Azure Blob storage."""
-
-
-class EvidenceSink(Protocol):
-    """Where a capture puts its chunks: the store, or the local spool when the store fails."""
-
-    def put(self, data: bytes) -> str:
-        """Store one chunk under its SHA-256; a chunk already there is not sent again."""
-        ...
-
-    def spooled(self) -> bool:
-        """True once the local spool had to stand in for the store."""
-        ...
-
-    def redact(self, text: str) -> str:
-        """The text with every secret value given out so far blotted out, before it is named."""
-        ...
 
 
 class Clients(Protocol):

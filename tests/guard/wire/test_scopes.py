@@ -32,6 +32,9 @@ class Secrets:
     def redact(self, text: str) -> str:
         return text
 
+    def redact_bytes(self, data: bytes) -> bytes:
+        return data
+
 
 def opener(latch: MemoryLatch) -> Opener:
     known = environment(evidence={"store": {

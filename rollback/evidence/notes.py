@@ -1,0 +1,185 @@
+"""Notes of a capture on this machine, by which it goes on where it was interrupted.
+
+One JSON value a line, appended after what it speaks of was kept: a note that was lost with a crash
+costs reading again, and nothing is stored twice, because chunks are named by their content.
+
+    {"until": T}                                      when the capture was begun
+    {"parts": {SOURCE: [PART, ...]}}                  the parts a source is read by
+    {"kept": {...}, "source", "part", "place", ...}   a chunk, and where reading stood after it
+    {"anew": [SOURCE, PART]}                          that part is read from its beginning
+    {"window": {...}}                                 a source came to its end
+
+A note holds nothing of what was read: only digests, sizes and places.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rollback.model.evidence import Chunk, SourceWindow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rollback.model.ports import Notes
+
+
+class FileNotes:
+    """Notes in a file that only its owner reads. Safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened before it is needed."""
+        self._path = path
+        self._lock = Lock()
+        self._whole: int | None = None
+
+    def read(self) -> tuple[bytes, ...]:
+        """Every whole line; a torn last one is left out, and written over."""
+        with self._lock:
+            try:
+                data = self._path.read_bytes()
+            except OSError:
+                data = b""
+            self._whole = data.rfind(b"\n") + 1
+            return tuple(data[: self._whole].splitlines())
+
+    def add(self, note: bytes) -> None:
+        """Append one line; where the disk does not take it, the capture would start over."""
+        with self._lock, suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                if self._whole is not None:
+                    os.ftruncate(handle, self._whole)
+                    self._whole = None
+                os.write(handle, note + b"\n")
+            finally:
+                os.close(handle)
+
+    def close(self) -> None:
+        """Remove the file, and the two folders over it where they hold nothing else."""
+        with self._lock, suppress(OSError):
+            self._path.unlink()
+            self._path.parent.rmdir()
+            self._path.parent.parent.rmdir()
+
+
+class NoNotes:
+    """Where there is no local folder: an interrupted capture starts over."""
+
+    def read(self) -> tuple[bytes, ...]:
+        """None."""
+        return ()
+
+    def add(self, note: bytes) -> None:
+        """Forgotten."""
+
+    def close(self) -> None:
+        """Nothing to remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where reading stood when a chunk ended: after `done` lines of the page at `page`.
+
+    digest: keyed, over those lines. A page that has changed since then shows.
+    """
+
+    page: str
+    done: int
+    digest: str
+
+
+@dataclass(slots=True)
+class PartNotes:
+    """What is known of one part: its chunks so far, and where to go on."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    place: Place | None = None
+
+
+@dataclass(slots=True)
+class Remembered:
+    """The notes of a capture, read once and added to."""
+
+    notes: Notes
+    until: str = ""
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    read: dict[tuple[str, str], PartNotes] = field(default_factory=dict)
+    windows: dict[str, SourceWindow] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, notes: Notes) -> Remembered:
+        """What the notes say. A note that cannot be read ends them: what follows is read again."""
+        made = cls(notes)
+        for line in notes.read():
+            try:
+                made._take(json.loads(line))
+            except (ValueError, KeyError, TypeError, ValidationError):
+                break
+        return made
+
+    def begun(self, until: str) -> str:
+        """When the capture was begun: at first now, later what it was then."""
+        if not self.until:
+            self.until = until
+            self._add({"until": until})
+        return self.until
+
+    def parts_of(self, source: str, parts: tuple[str, ...]) -> None:
+        """Note the parts of a source."""
+        self.parts[source] = parts
+        self._add({"parts": {source: parts}})
+
+    def part(self, source: str, part: str) -> PartNotes:
+        """What is known of a part."""
+        return self.read.setdefault((source, part), PartNotes())
+
+    def kept(self, source: str, part: str, chunk: Chunk, place: Place) -> None:
+        """Note a chunk that was kept, and the place after it."""
+        self._add(
+            {
+                "kept": chunk.model_dump(mode="json"),
+                "source": source,
+                "part": part,
+                "place": [place.page, place.done, place.digest],
+            }
+        )
+
+    def anew(self, source: str, part: str) -> None:
+        """Note that a part is read from its beginning."""
+        self.read[source, part] = PartNotes()
+        self._add({"anew": [source, part]})
+
+    def window(self, window: SourceWindow) -> None:
+        """Note that a source came to its end."""
+        self.windows[window.source] = window
+        self._add({"window": window.model_dump(mode="json")})
+
+    def _add(self, note: dict[str, Any]) -> None:
+        self.notes.add(json.dumps(note, separators=(",", ":")).encode())
+
+    def _take(self, note: dict[str, Any]) -> None:
+        if "until" in note:
+            self.until = str(note["until"])
+        elif "parts" in note:
+            self.parts |= {name: tuple(parts) for name, parts in note["parts"].items()}
+        elif "kept" in note:
+            part = self.part(str(note["source"]), str(note["part"]))
+            page, done, digest = note["place"]
+            place = Place(str(page), int(done), str(digest))
+            part.chunks.append(Chunk.model_validate(note["kept"]))
+            part.place = place
+        elif "anew" in note:
+            source, name = note["anew"]
+            self.read[str(source), str(name)] = PartNotes()
+        elif "window" in note:
+            window = SourceWindow.model_validate_json(json.dumps(note["window"]))
+            self.windows[window.source] = window

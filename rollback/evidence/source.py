@@ -1,0 +1,90 @@
+"""What a source is: something read once, or read by parts, page by page, from any place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollback.model.base import Fact
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rollback.model.ports import Clients
+
+LOST_PLACE = "cosmos.continuation"
+"""The code of an error that says: the place is not known any more; read that part anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something a source could not read, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Several JSON values at once, as they came. place: where reading gives this page again."""
+
+    items: tuple[bytes, ...]
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """How many items a source will give, as far as it can tell; for the time left only."""
+
+    items: int
+
+
+Read = bytes | Lines | Gap | Fact | Ahead
+"""What a source yields."""
+
+
+def _whole(clients: Clients) -> tuple[str, ...]:
+    del clients
+    return ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something that can be read. name: stable, like ``backend/worker-logs``.
+
+    read: from its beginning; after an interruption it is read anew. seconds_max: its bound.
+    since, until: the window asked for, where the source has time.
+    """
+
+    name: str
+    read: Callable[[Clients], Iterator[Read]]
+    seconds_max: int
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def parts(self, clients: Clients) -> tuple[str, ...]:
+        """What can be read at the same time."""
+        return _whole(clients)
+
+    def read_part(self, clients: Clients, part: str, place: str) -> Iterator[Read]:
+        """One part; place: where to go on, empty for its beginning."""
+        del part, place
+        return self.read(clients)
+
+
+@dataclass(frozen=True, slots=True)
+class PagedSource:
+    """Like `Source`, read by parts and from any place that a `Lines` named.
+
+    Reading from a place gives the page that named it, and what follows.
+    """
+
+    name: str
+    read_part: Callable[[Clients, str, str], Iterator[Read]]
+    seconds_max: int
+    parts: Callable[[Clients], tuple[str, ...]] = _whole
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+AnySource = Source | PagedSource

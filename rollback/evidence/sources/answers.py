@@ -1,0 +1,43 @@
+"""What gates, alert rules and other services answer when asked: raw, and only ever read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from rollback.connectors.trading_backend import bearer
+from rollback.errors import ConnectorError
+from rollback.evidence.source import Gap, Read, Source
+from rollback.evidence.sources.lines import answer_line
+from rollback.guard.rules.perimeter import host_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollback.model.environment import Environment, EvidenceAnswer
+    from rollback.model.ports import Clients
+
+_OK = 200
+
+
+def answers(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
+    """One source an address; an answer other than 200 is kept, and is a gap."""
+    return tuple(_one(answer, seconds_max) for answer in environment.evidence.answers)
+
+
+def _one(answer: EvidenceAnswer, seconds_max: int) -> Source:
+    parts = urlsplit(answer.url)
+    host, path = host_of(answer.url), parts.path or "/"
+
+    def read(clients: Clients) -> Iterator[Read]:
+        headers = () if answer.token is None else bearer(clients.secret(answer.token))
+        try:
+            got = clients.http(host).get(path, query=tuple(parse_qsl(parts.query)), headers=headers)
+        except ConnectorError as error:
+            yield Gap(error.reason)
+            return
+        yield answer_line(got, host, path)
+        if got.status != _OK:
+            yield Gap(f"{host}{path}: answered {got.status}")
+
+    return Source(f"answers/{answer.name}", read, seconds_max)

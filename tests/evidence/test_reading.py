@@ -1,0 +1,313 @@
+"""Reading into chunks: nothing lost, nothing twice, whatever stops it and wherever it goes on."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rollback.errors import ConnectorError, EvidenceNotWritten, GuardRefusal
+from rollback.evidence import capture as capturing_module
+from rollback.evidence.capture import capture
+from rollback.evidence.cutting import Sizes
+from rollback.evidence.source import LOST_PLACE, Gap, Source
+from rollback.model.base import Fact
+from tests.evidence.pipeline import Kept, Moment, apart_from_times, capturing, container
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rollback.evidence.source import Read
+    from rollback.model.evidence import SourceWindow
+    from rollback.model.ports import Clients
+    from tests.evidence.pipeline import Container
+
+CLEAN = 4
+"""Parts of the container that these tests read; more than are read at once."""
+
+
+def whole(held: Container) -> tuple[SourceWindow, Kept]:
+    sink = Kept()
+    with capturing(sink) as shared:
+        return capture(held.source(), "durable", shared), sink
+
+
+def test_everything_comes_in_order_by_part() -> None:
+    held = container(CLEAN, 7, 9)
+    window, sink = whole(held)
+    assert sink.lines(window) == held.all
+    assert (window.completeness, window.items) == ("complete", len(held.all))
+    assert len(window.chunks) > CLEAN
+    assert len(set(sink.puts)) == len(sink.puts) == len(window.chunks)
+
+
+def test_page_sizes_change_no_chunk() -> None:
+    lines = [line for page in container(1, 9, 9).all for line in [page]]
+    one = container(1, 0, 0)
+    one.parts["part-0"] = [tuple(lines)]
+    many = container(1, 0, 0)
+    many.parts["part-0"] = [(line,) for line in lines]
+    assert whole(one)[0].chunks == whole(many)[0].chunks
+
+
+def test_killed_at_every_chunk_it_goes_on(tmp_path: Path) -> None:
+    """Each try dies at its first new chunk; the end is what a try that never died gives."""
+    held = container(CLEAN, 5, 7)
+    clean, clean_sink = whole(held)
+    sink = Kept()
+    tries = 0
+    while True:
+        tries += 1
+        sink.fails_at = len(sink.puts) + 2
+        try:
+            with capturing(sink, tmp_path / "notes") as shared:
+                window = capture(held.source(), "durable", shared)
+            break
+        except KeyboardInterrupt:
+            assert tries < 200
+    assert tries > len(clean.chunks) // 3
+    assert apart_from_times([window]) == apart_from_times([clean])
+    assert sorted(sink.puts) == sorted(clean_sink.puts)
+    assert sink.lines(window) == held.all
+
+
+def test_a_resumed_part_does_not_begin_again(tmp_path: Path) -> None:
+    held = container(1, 12, 9)
+    sink = Kept(fails_at=5)
+    with pytest.raises(KeyboardInterrupt), capturing(sink, tmp_path / "notes") as shared:
+        capture(held.source(), "durable", shared)
+    held.reads.clear()
+    sink.fails_at = 0
+    with capturing(sink, tmp_path / "notes") as shared:
+        window = capture(held.source(), "durable", shared)
+    ((_, place),) = held.reads
+    assert int(place) > 0
+    assert sink.lines(window) == held.all
+
+
+def test_a_torn_note_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    held = container(2, 6, 9)
+    notes = tmp_path / "notes"
+    sink = Kept(fails_at=6)
+    with pytest.raises(KeyboardInterrupt), capturing(sink, notes) as shared:
+        capture(held.source(), "durable", shared)
+    sink.fails_at = 0
+    written = notes.read_bytes()
+    expected = whole(held)[0].chunks
+    for length in range(len(written)):
+        notes.write_bytes(written[:length])
+        with capturing(sink, notes) as shared:
+            window = capture(held.source(), "durable", shared)
+        assert window.chunks == expected
+    assert sorted(sink.data) == sorted({one.sha256 for one in expected})
+
+
+def test_notes_hold_nothing_of_what_was_read(tmp_path: Path) -> None:
+    held = container(1, 6, 9)
+    with capturing(Kept(), tmp_path / "notes") as shared:
+        capture(held.source(), "durable", shared)
+    assert b'"n"' not in (tmp_path / "notes").read_bytes()
+    assert (tmp_path / "notes").stat().st_mode & 0o077 == 0
+
+
+def test_a_page_that_changed_under_it_is_read_anew(tmp_path: Path) -> None:
+    held = container(1, 12, 9)
+    sink = Kept(fails_at=5)
+    with pytest.raises(KeyboardInterrupt), capturing(sink, tmp_path / "notes") as shared:
+        capture(held.source(), "durable", shared)
+    sink.fails_at = 0
+    pages = held.parts["part-0"]
+    held.parts["part-0"] = [tuple(line.replace(b"n", b"m") for line in page) for page in pages]
+    with capturing(sink, tmp_path / "notes") as shared:
+        window = capture(held.source(), "durable", shared)
+    assert sink.lines(window) == held.all
+
+
+def test_a_place_that_is_lost_on_the_way_is_no_loss() -> None:
+    held = container(2, 8, 9)
+    lost = []
+
+    def expires(part: str, number: int) -> None:
+        if number == 6 and part not in lost:
+            lost.append(part)
+            raise ConnectorError(LOST_PLACE, "it expired", transient=False)
+
+    held.before = expires
+    window, sink = whole(held)
+    assert sorted(lost) == ["part-0", "part-1"]
+    assert sink.lines(window) == held.all
+    assert len(set(sink.puts)) == len(sink.puts)
+    assert window.completeness == "complete"
+
+
+def test_a_place_that_is_always_lost_is_a_gap() -> None:
+    held = container(1, 8, 9)
+
+    def expires(part: str, number: int) -> None:
+        if number == 6:
+            raise ConnectorError(LOST_PLACE, "it expired", transient=False)
+
+    held.before = expires
+    window, _ = whole(held)
+    assert window.completeness != "complete"
+    assert "place lost" in window.reason
+
+
+def test_one_part_that_fails_leaves_the_others_whole() -> None:
+    held = container(3, 4, 9)
+
+    def fails(part: str, number: int) -> None:
+        if (part, number) == ("part-1", 2):
+            raise ConnectorError("cosmos.unavailable", "it failed (503)", transient=False)
+
+    held.before = fails
+    window, sink = whole(held)
+    assert (window.completeness, window.reason) == ("partial", "it failed (503)")
+    assert [line for line in sink.lines(window) if b'"1.' not in line] == [
+        line for line in held.all if b'"1.' not in line
+    ]
+    assert b'{"n":"1.1.8"}' in sink.lines(window)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EvidenceNotWritten("evidence.not-written", "no store took it"),
+        GuardRefusal("guard.x", "refused", promise="plan-is-permission"),
+    ],
+)
+def test_a_store_that_fails_and_a_refusal_come_out(error: Exception) -> None:
+    with pytest.raises(type(error)), capturing(Kept(fails_at=3, error=error)) as shared:
+        capture(container(2, 9, 9).source(), "durable", shared)
+
+
+def test_a_refusal_while_reading_comes_out() -> None:
+    def read(clients: Clients) -> Iterator[Read]:
+        yield b"1"
+        raise GuardRefusal("guard.x", "refused", promise="plan-is-permission")
+
+    with pytest.raises(GuardRefusal), capturing(Kept()) as shared:
+        capture(Source("x", read, 60), "durable", shared)
+
+
+def test_a_source_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capturing_module, "GRACE_S", 0.05)
+    let_go = Event()
+
+    def read(clients: Clients) -> Iterator[Read]:
+        yield from (b'{"n":%d}' % number for number in range(40))
+        let_go.wait(20)
+        yield b'{"late":1}'
+
+    sink = Kept()
+    with capturing(sink) as shared:
+        window = capture(Source("x", read, 0), "at/capture", shared)
+        let_go.set()
+    assert "no answer within" in window.reason or "stopped after" in window.reason
+    assert b'{"late":1}' not in sink.lines(window)
+    assert window.completeness != "complete"
+
+
+def test_time_that_is_over_is_a_gap() -> None:
+    sink, clock = Kept(), Moment(step=timedelta(seconds=7))
+    with capturing(sink, clients=clock) as shared:
+        window = capture(container(1, 99, 3).source(), "durable", shared)
+    assert (window.completeness, window.reason) == ("partial", "stopped after 60 s")
+    assert 0 < window.items < 99 * 3
+
+
+@pytest.mark.parametrize(
+    ("chunks_max", "bytes_max", "word"), [(4, 2**30, "4 chunks"), (999, 700, "700 bytes")]
+)
+def test_a_budget_that_is_spent_is_a_gap(chunks_max: int, bytes_max: int, word: str) -> None:
+    sink = Kept()
+    with capturing(sink, chunks_max=chunks_max, bytes_max=bytes_max) as shared:
+        window = capture(container(1, 50, 9).source(), "durable", shared)
+    assert word in window.reason
+    assert 0 < len(sink.puts) < chunks_max
+    assert 0 < sum(map(len, sink.data.values())) <= bytes_max
+
+
+def test_an_item_too_large_is_told_and_stands_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rollback.evidence import reading
+
+    monkeypatch.setattr(reading, "ITEM_BYTES_MAX", 50)
+
+    def read(clients: Clients) -> Iterator[Read]:
+        yield from (b'"small"', b'"' + b"x" * 90 + b'"')
+
+    sink = Kept()
+    with capturing(sink) as shared:
+        window = capture(Source("x", read, 60), "durable", shared)
+    small, large = map(json.loads, sink.lines(window))
+    assert (small, large["left_out_bytes"]) == ("small", 92)
+    assert window.completeness == "partial"
+
+
+def test_gaps_and_facts_are_told_once() -> None:
+    def read(clients: Clients) -> Iterator[Read]:
+        yield from (Gap("slot a"), b"1", Gap("slot a"), Gap("slot b"), Fact(name="units", value=3))
+
+    with capturing(Kept()) as shared:
+        window = capture(Source("x", read, 60), "durable", shared)
+    assert window.reason == "slot a; slot b"
+    assert window.facts == (Fact(name="units", value=3),)
+
+
+def test_a_source_that_was_done_is_not_read_again(tmp_path: Path) -> None:
+    held = container(1, 3, 9)
+    windows = []
+    for _ in range(2):
+        with capturing(Kept(), tmp_path / "notes") as shared:
+            windows.append(capture(held.source(), "durable", shared))
+    assert windows[0] == windows[1]
+    assert len(held.reads) == 1
+
+
+def test_what_cannot_go_on_is_read_anew_and_listed_once(tmp_path: Path) -> None:
+    tries = []
+
+    def read(clients: Clients) -> Iterator[Read]:
+        tries.append(1)
+        yield from (b'{"try":%d,"n":%d}' % (len(tries), number) for number in range(50))
+
+    sink = Kept(fails_at=4)
+    with pytest.raises(KeyboardInterrupt), capturing(sink, tmp_path / "notes") as shared:
+        capture(Source("x", read, 60), "durable", shared)
+    sink.fails_at = 0
+    with capturing(sink, tmp_path / "notes") as shared:
+        window = capture(Source("x", read, 60), "durable", shared)
+    assert [json.loads(line)["n"] for line in sink.lines(window)] == list(range(50))
+    assert {json.loads(line)["try"] for line in sink.lines(window)} == {2}
+
+
+def test_progress_says_rate_and_time_left() -> None:
+    from rollback.evidence.progress import Progress
+
+    said: list[str] = []
+    ticks = iter(range(0, 1000, 3))
+    progress = Progress(said.append, clock=lambda: float(next(ticks)))
+    progress.begin("cosmos/audit_log", 60)
+    progress.expect(1000)
+    progress.stored(100, 3_000_000)
+    progress.stored(400, 12_000_000)
+    assert said == [
+        "cosmos/audit_log: 100 of 1,000 items, 3.0 MB, 1.0 MB/s, about 27 s left",
+        "cosmos/audit_log: 500 of 1,000 items, 15.0 MB, 2.5 MB/s, about 6 s left",
+    ]
+
+
+def test_fields_are_redacted_on_the_way_with_equality_kept() -> None:
+    def read(clients: Clients) -> Iterator[Read]:
+        yield from (b'{"who":"ana","n":1}', b'{"who":"ana",\n"n":2}', b'{"who":"bo","n":3}')
+
+    sink = Kept()
+    with capturing(sink, rules=("who",), sizes=Sizes(1, 9, 1)) as shared:
+        window = capture(Source("x", read, 60), "durable", shared)
+    who = [json.loads(line)["who"] for line in sink.lines(window)]
+    assert who[0] == who[1] != who[2]
+    assert not [data for data in sink.lines(window) if b"ana" in data]
