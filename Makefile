@@ -97,6 +97,17 @@ guard-mutants: $(STAMP)
 guard-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.guard
 
+# What is measured against stands in an environment of its own, and in no other list.
+PEERS := .peers
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --require-hashes --no-deps -r $<
+	touch $@
+
+.PHONY: plan-benchmark
+plan-benchmark: $(STAMP) $(PEERS)/.installed
+	$(BIN)/python -m benchmarks.plan $(PEERS)/bin
+
 .PHONY: proof-benchmark
 proof-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.proof

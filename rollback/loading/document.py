@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import yaml
 
@@ -27,6 +27,9 @@ COMPLAINTS_MAX: Final = 200
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _TOO_LONG = re.compile(r"[-+]?[1-9][0-9]{18,}")
+_DECIDES: Final = "tfnTFN~+-.0123456789"
+"""How a plain scalar that is not text starts."""
+
 _WORDS: Final[dict[str, Any]] = {
     "": None,
     "~": None,
@@ -45,16 +48,34 @@ Tree = Any
 """Plain values: dict, list, str, int, float, bool or None."""
 
 
+class Place(Protocol):
+    """Where something starts: line and column from 0, as libyaml counts them."""
+
+    @property
+    def line(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def column(self) -> int:
+        """Counted from 0."""
+        ...
+
+
 class Mark:
-    """Where a value starts (line and column from 1), and the marks of what is inside it."""
+    """Where a list or mapping starts, and the places of what is inside it.
+
+    Of anything else libyaml's own mark is kept: most of a file is scalars, and making one more
+    object of each is a third of the reading.
+    """
 
     __slots__ = ("column", "inside", "keys", "line")
 
-    def __init__(self, line: int, column: int) -> None:
-        self.line = line
-        self.column = column
-        self.inside: dict[str, Mark] | list[Mark] | None = None
-        self.keys: dict[str, Mark] | None = None
+    def __init__(self, start: Place) -> None:
+        self.line = start.line
+        self.column = start.column
+        self.inside: dict[str, Place] | list[Place] | None = None
+        self.keys: dict[str, Place] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +91,11 @@ class Document:
 
         The place of a mapping's entry is its key: that is what a person looks for.
         """
-        mark = self.mark
+        mark: Place = self.mark
         place = mark
         for part in path:
+            if not isinstance(mark, Mark):
+                break
             inside = mark.inside
             if isinstance(inside, dict) and isinstance(part, str) and part in inside:
                 place = (mark.keys or inside)[part]
@@ -81,7 +104,7 @@ class Document:
                 mark = place = inside[part]
             else:
                 break
-        return place.line, place.column
+        return place.line + 1, place.column + 1
 
     def complaint(self, path: tuple[str | int, ...], problem: str, expected: str) -> Complaint:
         """A complaint about the value at `path`."""
@@ -139,11 +162,12 @@ def _ordinal(character: int | str | bytes) -> int:
 class _Frame:
     """A list or mapping that is being read; a mapping waits for a key, then for its value."""
 
-    __slots__ = ("key", "mark", "value", "wants_key")
+    __slots__ = ("inside", "key", "keys", "value", "wants_key")
 
     def __init__(self, value: Tree, mark: Mark) -> None:
         self.value = value
-        self.mark = mark
+        self.inside: Any = mark.inside
+        self.keys = mark.keys
         self.key = ""
         self.wants_key = mark.keys is not None
 
@@ -160,10 +184,12 @@ class _Builder:
         self.what = what
         self.complaints: list[Complaint] = []
 
-    def complain(self, mark: Mark, problem: str, expected: str) -> None:
+    def complain(self, place: Place, problem: str, expected: str) -> None:
         if len(self.complaints) >= COMPLAINTS_MAX:
             raise _Stop
-        self.complaints.append(Complaint(self.file, mark.line, mark.column, "", problem, expected))
+        self.complaints.append(
+            Complaint(self.file, place.line + 1, place.column + 1, "", problem, expected)
+        )
 
     def build(self, parser: Any) -> Document:
         found: tuple[Tree, Mark] | None = None
@@ -177,92 +203,98 @@ class _Builder:
             )
         return Document(found[0], found[1], self.file)
 
-    def _read(self, parser: Any) -> tuple[Tree, Mark] | None:
+    def _read(self, parser: Any) -> tuple[Tree, Mark] | None:  # noqa: C901, PLR0912 - one loop, run for every word of a file
         stack: list[_Frame] = []
+        frame: _Frame | None = None
         root: tuple[Tree, Mark] | None = None
         next_event = parser.get_event
         while True:
             event: Any = next_event()
             kind = type(event)
-            if kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
+            if kind is yaml.ScalarEvent:
+                start = event.start_mark
+                if event.anchor is not None or event.tag is not None:
+                    self._decorated(event, start)
+                value = event.value
+                plain = event.implicit[0]
+                if frame is None:
+                    root = (self._scalar(value, start) if plain else value, Mark(start))
+                elif frame.wants_key:
+                    self._key(frame, value, start, plain=plain)
+                else:
+                    if plain and value[:1] in _DECIDES:
+                        value = self._scalar(value, start)
+                    self._place(frame, value, start)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                mark = Mark(event.start_mark)
+                value = self._container(event, mark, len(stack))
+                if frame is None:
+                    root = (value, mark)
+                else:
+                    self._place(frame, value, mark)
+                frame = _Frame(value, mark)
+                stack.append(frame)
+            elif kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
                 stack.pop()
-                continue
-            if kind is yaml.StreamEndEvent:
+                frame = stack[-1] if stack else None
+            elif kind is yaml.AliasEvent:
+                words = f"*{event.anchor} is an alias"
+                self.complain(event.start_mark, words, "the value itself, written out")
+                if frame is not None:
+                    self._place(frame, None, event.start_mark)
+            elif kind is yaml.DocumentStartEvent and root is not None:
+                self.complain(
+                    event.start_mark, "a second document starts here", "one document a file"
+                )
+                raise _Stop
+            elif kind is yaml.StreamEndEvent:
                 return root
-            if kind is yaml.StreamStartEvent or kind is yaml.DocumentEndEvent:
-                continue
-            start = event.start_mark
-            mark = Mark(start.line + 1, start.column + 1)
-            if kind is yaml.DocumentStartEvent:
-                if root is not None:
-                    self.complain(mark, "a second document starts here", "one document a file")
-                    raise _Stop
-                continue
-            frame = stack[-1] if stack else None
-            if kind is yaml.ScalarEvent and frame is not None and frame.wants_key:
-                self._decorated(event, mark)
-                self._key(frame, event.value, mark, plain=event.implicit[0])
-                continue
-            value = self._value(kind, event, mark, len(stack))
-            if frame is None:
-                root = (value, mark)
-            else:
-                self._place(frame, value, mark)
-            if mark.inside is not None:
-                stack.append(_Frame(value, mark))
 
-    def _value(self, kind: type, event: Any, mark: Mark, depth: int) -> Tree:
-        """The value an event starts; lists and mappings start empty and are filled later."""
-        if kind is yaml.AliasEvent:
-            self.complain(mark, f"*{event.anchor} is an alias", "the value itself, written out")
-            return None
+    def _container(self, event: Any, mark: Mark, depth: int) -> Tree:
+        """The list or mapping an event starts; it is filled later."""
         self._decorated(event, mark)
-        if kind is yaml.ScalarEvent:
-            return self._scalar(event.value, mark) if event.implicit[0] else event.value
         if depth >= DEPTH_MAX:
             self.complain(mark, f"nested deeper than {DEPTH_MAX} levels", "a flatter file")
             raise _Stop
-        if kind is yaml.MappingStartEvent:
+        if type(event) is yaml.MappingStartEvent:
             mark.inside, mark.keys = {}, {}
             return {}
         mark.inside = []
         return []
 
-    def _place(self, frame: _Frame, value: Tree, mark: Mark) -> None:
+    def _place(self, frame: _Frame, value: Tree, place: Place) -> None:
         """Put a value into the list or mapping around it."""
-        inside = frame.mark.inside
-        if isinstance(inside, list):
+        if frame.keys is None:
             frame.value.append(value)
-            inside.append(mark)
-        elif inside is None or frame.wants_key:
-            self.complain(mark, "a list, mapping or alias as a key", "a key that is text")
+            frame.inside.append(place)
+        elif frame.wants_key:
+            self.complain(place, "a list, mapping or alias as a key", "a key that is text")
             raise _Stop
         else:
             frame.value[frame.key] = value
-            inside[frame.key] = mark
+            frame.inside[frame.key] = place
             frame.wants_key = True
 
-    def _key(self, frame: _Frame, name: str, mark: Mark, *, plain: bool) -> None:
-        keys = frame.mark.keys
-        if keys is None:
+    def _key(self, frame: _Frame, name: str, place: Place, *, plain: bool) -> None:
+        if frame.keys is None:
             return
         if plain and name == "<<":
-            self.complain(mark, "a merge key (<<)", "the fields themselves, written out")
-        first = keys.setdefault(name, mark)
-        if first is not mark:
+            self.complain(place, "a merge key (<<)", "the fields themselves, written out")
+        first = frame.keys.setdefault(name, place)
+        if first is not place:
             self.complain(
-                mark, f"the key `{name}` is already on line {first.line}", "each key once"
+                place, f"the key `{name}` is already on line {first.line + 1}", "each key once"
             )
         frame.key = name
         frame.wants_key = False
 
-    def _decorated(self, event: Any, mark: Mark) -> None:
+    def _decorated(self, event: Any, place: Place) -> None:
         if event.anchor is not None:
-            self.complain(mark, f"&{event.anchor} is an anchor", "a value without an anchor")
+            self.complain(place, f"&{event.anchor} is an anchor", "a value without an anchor")
         if event.tag is not None:
-            self.complain(mark, f"{event.tag} is a tag", "a value without a tag")
+            self.complain(place, f"{event.tag} is a tag", "a value without a tag")
 
-    def _scalar(self, text: str, mark: Mark) -> Tree:
+    def _scalar(self, text: str, place: Place) -> Tree:
         """A plain scalar's value: the first character decides for nearly all of them."""
         first = text[:1]
         if first in "tfnTFN~":
@@ -272,7 +304,7 @@ class _Builder:
         if _WHOLE.fullmatch(text):
             return int(text)
         if _TOO_LONG.fullmatch(text):
-            self.complain(mark, "a number of more than 18 digits", "a smaller one, or quotes")
+            self.complain(place, "a number of more than 18 digits", "a smaller one, or quotes")
             return 0
         if _DECIMAL.fullmatch(text) and not text.lstrip("+-").isdigit():
             return float(text)

@@ -140,17 +140,18 @@ def _order(reading: Reading, steps: list[Step], names: tuple[str, ...]) -> None:
         for index, entry in reversed(tuple(enumerate(reading.document.value["steps"])))
         if isinstance(entry, dict) and len(entry) == 1
     }
+    known = frozenset(names)
     graph: dict[str, tuple[str, ...]] = {}
     for step in steps:
         path = ("steps", at[step.name], step.name, "after")
         for position, before in enumerate(step.after):
-            if before not in names:
+            if before not in known:
                 reading.complain(
                     (*path, position),
                     f"`{before}` is no step of this playbook",
                     f"one of {', '.join(names)}{meant(before, names)}",
                 )
-        graph[step.name] = tuple(before for before in step.after if before in names)
+        graph[step.name] = tuple(before for before in step.after if before in known)
     while cycle := _cycle(graph):
         first = min(cycle, key=lambda name: at[name])
         turn = cycle.index(first)

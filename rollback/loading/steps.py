@@ -47,6 +47,13 @@ class Reading:
     complaints: list[Complaint] = field(default_factory=list)
     promise: str = ""
     used: set[str] = field(default_factory=set)
+    fields: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """fields: every name that some action's specification knows."""
+        self.fields = frozenset(
+            name for spec in self.specs.values() for name in spec.model_fields
+        )
 
     def complain(self, path: tuple[str | int, ...], problem: str, expected: str) -> None:
         """Note one thing that is wrong."""
@@ -175,20 +182,12 @@ def _spec(
 ) -> StepSpec | None:
     """The validated specification, parameters at their defaults. Each choice is tried too."""
     shape = shape_of(spec_type)
-    seen = Shape(
-        "fields",
-        fields=tuple(
-            (name, shape.inside(name))
-            for name in (*_ORDER_FIELDS, *(n for n in shape.names if n != "action"))
-        ),
-        required=shape.required,
-    )
     plain = {key: value for key, value in told.items() if key not in references}
     held: dict[str, Tree] = {}
     for key, parameter_name in references.items():
         parameter = reading.parameters.get(parameter_name)
         if key not in shape.names or key == "action":
-            reading.complaints.append(unknown_key(reading.document, (*path, key), seen))
+            reading.complaints.append(unknown_key(reading.document, (*path, key), _seen(shape)))
             continue
         if parameter is None:
             continue
@@ -215,12 +214,24 @@ def _spec(
         found = from_validation(
             problem,
             reading.document,
-            seen,
+            _seen(shape),
             prefix=path,
             value=written | {key: value for key, value in plain.items() if key not in body},
         )
         reading.complaints.extend(c for c in found if not _is_about(c, path, references))
         return None
+
+
+def _seen(shape: Shape) -> Shape:
+    """A specification's fields as a step has them: with those of order, which come first."""
+    return Shape(
+        "fields",
+        fields=tuple(
+            (name, shape.inside(name))
+            for name in (*_ORDER_FIELDS, *(n for n in shape.names if n != "action"))
+        ),
+        required=shape.required,
+    )
 
 
 def _is_about(complaint: Complaint, path: tuple[str | int, ...], names: Mapping[str, str]) -> bool:
@@ -267,9 +278,8 @@ def _step(
 
 def _refuse_rewrites(reading: Reading, path: tuple[str | int, ...], body: dict[str, Tree]) -> None:
     """Promise no-control-plane-rewrite, first fence: it cannot be said in a playbook."""
-    known = {name for spec in reading.specs.values() for name in spec.model_fields}
     for key in body:
-        if key not in known and _CONTROL_WORDS.search(key.lower()):
+        if key not in reading.fields and _CONTROL_WORDS.search(key.lower()):
             reading.rewrite((*path, key), f"the field `{key}`")
     for inner, text in _texts(body):
         if inner[0] in _PROSE:

@@ -226,15 +226,3 @@ def _sorted_names(after: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         sorter.done(name)
         ready.update(sorter.get_ready())
     return tuple(out)
-
-
-def ancestors(steps: Mapping[str, tuple[str, ...]], name: str) -> frozenset[str]:
-    """Every step that is certainly finished before `name` starts."""
-    seen: set[str] = set()
-    open_ = list(steps[name])
-    while open_:
-        before = open_.pop()
-        if before not in seen:
-            seen.add(before)
-            open_.extend(steps.get(before, ()))
-    return frozenset(seen)

@@ -11,16 +11,14 @@ from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.rules.request import NO_REWRITE
-from rollback.model.authority import Verdict
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.observation import Observation, World
 from rollback.model.plan import PlannedStep
 from rollback.model.ports import ActionPlan, StepContext
 from rollback.model.scope import VerdictKind
-from rollback.planning.authority import from_observation
-from rollback.planning.moves import PRODUCTION, judge_move
-from rollback.planning.order import OrderedStep, ancestors
+from rollback.planning.folded import Folded, fold_change
+from rollback.planning.moves import judge_move
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.plan import Exposure, Summary
     from rollback.model.ports import Action, Catalogue
+    from rollback.planning.order import OrderedStep
 
 
 class StepPlanner:
@@ -56,8 +55,8 @@ class StepPlanner:
         self._incident = incident
         self._trigger = trigger
         self._evidence_path = evidence_path
-        self._after: dict[str, tuple[str, ...]] = {}
         self._planned: list[PlannedStep] = []
+        self._folded = Folded(self._seen, environment)
         self._findings: list[Finding] = []
         self._exposures: list[Exposure] = []
         self._summaries: list[Summary] = []
@@ -91,9 +90,8 @@ class StepPlanner:
                 f"no action named {step.spec.action} is in the catalogue",
             )
         resources = tuple(one.resource for one in self._observed.get(step.name, ()))
-        after = self._ordered_after(step, resources)
-        self._after[step.name] = after
-        world = self._world_before(step.name)
+        after = self._folded.begin(step.name, step.after, resources)
+        world = self._folded.world_before(step.name)
         context = StepContext(
             name=step.name,
             spec=step.spec,
@@ -109,62 +107,26 @@ class StepPlanner:
         self._findings.extend(made.findings)
         self._exposures.extend(made.exposures)
         self._summaries.extend(made.summaries)
-        self._planned.append(
-            PlannedStep(
-                name=step.name,
-                action=step.spec.action,
-                spec=step.spec.facts(),
-                after=after,
-                on_failure=step.on_failure,
-                implied=step.implied,
-                surface=step.surface,
-                changes=changes,
-                expects=_expectations(resources, world),
-                duration_s_max=max(0, made.duration_s_max),
-            )
+        planned = PlannedStep(
+            name=step.name,
+            action=step.spec.action,
+            spec=step.spec.facts(),
+            after=after,
+            on_failure=step.on_failure,
+            implied=step.implied,
+            surface=step.surface,
+            changes=changes,
+            expects=_expectations(resources, world),
+            duration_s_max=max(0, made.duration_s_max),
         )
-
-    def _ordered_after(
-        self, step: OrderedStep, resources: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        """`after`, plus an edge to any unordered earlier step that changes what this one reads."""
-        self._after[step.name] = step.after
-        before = ancestors(self._after, step.name)
-        extra = [
-            planned.name
-            for planned in self._planned
-            if planned.name not in before
-            and planned.name not in step.after
-            and any(
-                isinstance(change, Update)
-                and any(one.resource in resources for one in change.predicts)
-                for change in planned.changes
-            )
-        ]
-        return (*step.after, *extra)
-
-    def _before(self, name: str) -> tuple[Update, ...]:
-        """The updates that are surely applied when the named step begins."""
-        before = ancestors(self._after, name)
-        return tuple(
-            change
-            for planned in self._planned
-            if planned.name in before
-            for change in planned.changes
-            if isinstance(change, Update)
-        )
-
-    def _world_before(self, name: str) -> World:
-        world = self._seen
-        for change in self._before(name):
-            world = fold_change(world, change, self._environment)
-        return world
+        self._planned.append(planned)
+        self._folded.end(planned)
 
     def _judged(
         self, context: StepContext, action: Action, made: ActionPlan, world: World
     ) -> tuple[Change, ...]:
         out: list[Change] = []
-        earlier = self._before(context.name)
+        own: list[Update] = []
         ids: set[str] = set()
         for change in made.changes:
             if change.id in ids:
@@ -177,12 +139,12 @@ class StepPlanner:
             if isinstance(change, Update):
                 predicts = action.predict(context, change)
                 judged = self._judge(
-                    change.model_copy(update={"predicts": predicts}), world, earlier
+                    context.name, change.model_copy(update={"predicts": predicts}), world, own
                 )
                 out.append(judged)
                 if isinstance(judged, Update):
                     world = fold_change(world, judged, self._environment)
-                    earlier = (*earlier, judged)
+                    own.append(judged)
             else:
                 out.append(change)
         if any(isinstance(change, RefusedChange) for change in out):
@@ -191,7 +153,7 @@ class StepPlanner:
             out = [NoOp(id="none", resource=context.name, reason="nothing to change")]
         return tuple(out)
 
-    def _judge(self, change: Update, world: World, earlier: tuple[Update, ...]) -> Change:
+    def _judge(self, name: str, change: Update, world: World, own: list[Update]) -> Change:
         for effect in change.effects:
             verdict = judge_effect(effect, self._perimeter, self._environment)
             if verdict.kind is not VerdictKind.ALLOW:
@@ -207,6 +169,7 @@ class StepPlanner:
             raise ProductDefect("action.direction", f"{denial.reason}; this is a bug in the action")
         if not change.moves_users:
             return change
+        earlier = (*self._folded.updates_before(name), *own)
         made, finding = judge_move(change, world, self._environment, earlier)
         if finding is not None:
             self._findings.append(finding)
@@ -244,35 +207,3 @@ def _expectations(resources: tuple[str, ...], world: World) -> tuple[Observation
         if seen is not None and seen.compared:
             expected.append(seen.model_copy(update={"context": (), "gaps": ()}))
     return tuple(expected)
-
-
-def fold_change(world: World, change: Update, environment: Environment) -> World:
-    """The world after a change; authority goes with the releases that the change moves.
-
-    A swap exchanges two releases, so the slot is left with the judgement of what production served.
-    """
-    folded = world.fold(change.predicts)
-    surface = environment.halt_authority.surface
-    if not (change.moves_users and change.surface == surface):
-        return folded
-    judged = {
-        seen.resource: (seen, found)
-        for seen in folded.under(f"authority/{surface}/")
-        if (found := from_observation(seen)) is not None
-    }
-    production = f"authority/{surface}/{PRODUCTION}"
-    given: dict[str, Observation] = {}
-    for resource, (seen, found) in judged.items():
-        if found.builds == (change.to_build,) and found.verdict is Verdict.RETAINED:
-            given[production] = seen
-            if resource != production and not change.absolute and production in judged:
-                given[resource] = judged[production][0]
-            break
-    return World(
-        observations=tuple(
-            given[seen.resource].model_copy(update={"resource": seen.resource})
-            if seen.resource in given
-            else seen
-            for seen in folded.observations
-        )
-    )

@@ -10,8 +10,8 @@ from rollback.model.change import RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.observation import Observation, World
 from rollback.planning.authority import to_observation
+from rollback.planning.folded import fold_change
 from rollback.planning.moves import judge_move
-from rollback.planning.steps import fold_change
 
 from .proof.systems import BAD, NOW, OLDER, STABLE, environment, judged
 

@@ -22,8 +22,9 @@ from rollback.model.steps import (
     StepSpec,
     VerifyRelease,
 )
-from rollback.planning.order import OrderedStep, ancestors, order_steps, read_parameters
+from rollback.planning.order import OrderedStep, order_steps, read_parameters
 from rollback.planning.triggers import BACKEND_FIRST, Trigger, read_trigger, revert_order
+from tests.planning.dumb_fold import ancestors
 
 SURFACES = ("backend", "web", "mobile", "kiosk")
 
