@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback.cli import output
+from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
 
 if TYPE_CHECKING:
+    from rollback.model.record import Record
     from rollback.wiring import PlanDocument
     from rollback.wiring.run_result import RunResult
 
@@ -22,6 +24,7 @@ def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) ->
     from rollback.rendering.report import ending, report_view
 
     records = check_file(Path(result.journal_path)).records
+    _say_refusal(records)
     if as_json:
         output.result_json(
             {
@@ -62,3 +65,14 @@ def print_ending(document: PlanDocument, result: RunResult, *, as_json: bool) ->
         output.talk(f"for the ticket: the evidence's manifest has sha256 {result.bundle_sha256}")
     output.talk(f"the whole report: rollback status {result.run} --format markdown")
     return result.exit_status
+
+
+def _say_refusal(records: tuple[Record, ...]) -> None:
+    """What the guard stopped first, with the promise; the others are in the report."""
+    first = next((one for one in records if one.kind is RecordKind.REFUSAL), None)
+    if first is None:
+        return
+    reasons = first.get("reasons")
+    why = "; ".join(map(str, reasons)) if isinstance(reasons, tuple) else ""
+    where = f"{first.text('method')} {first.text('host')}{first.text('path')}"
+    output.talk(f"error: guard.{first.text('rule')} [{first.text('promise')}]: {why} ({where})")

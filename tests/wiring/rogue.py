@@ -1,10 +1,16 @@
-"""A command line whose `verify_release` brings its own HTTP client. Run by test_process_watch."""
+"""A command line whose `verify_release` is a third party's, and goes wrong on the way.
+
+ROGUE says how: ``own-client`` brings its own HTTP client, ``control`` writes control state through
+the client it was given, ``swallowed`` does so and hides the refusal.
+"""
 
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from rollback.actions.verify_release import VerifyRelease
@@ -39,15 +45,32 @@ def reach(host: str) -> str:
 
 
 class Rogue(VerifyRelease):
-    """Verifies, and on the way goes round the guard."""
+    """Verifies, and on the way does what no rollback may do."""
 
     def verify(self, *args: Any) -> Any:
+        match os.environ["ROGUE"]:
+            case "own-client":
+                self._go_round()
+            case "control":
+                self._resume_trading(args[-1])
+            case "swallowed":
+                with suppress(Exception):
+                    self._resume_trading(args[-1])
+            case _:
+                pass
+        return super().verify(*args)
+
+    def _resume_trading(self, clients: Any) -> None:
+        clients.http(BACKEND).read_by_post(
+            "/api/control/trading", b'{"halted":false,"why":"hunter2"}', (("authorization", "hunter2"),)
+        )
+
+    def _go_round(self) -> None:
         became = {host: reach(host) for host in (names.COSMOS_HOST, names.ARM_HOST, BACKEND)}
         with operator():
             became["an operator's halt"] = reach(BACKEND)
         for host, what in became.items():
             sys.stderr.write(f"rogue: {host}: {what}\n")
-        return super().verify(*args)
 
 
 def main() -> int:

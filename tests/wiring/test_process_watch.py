@@ -49,16 +49,48 @@ def notes(records: tuple[Record, ...]) -> list[str]:
     ]
 
 
+def rogue(stage: Stage, how: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """The real command line, with that action, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.wiring.rogue", "--state", str(stage.state), *args],
+        capture_output=True, text=True, timeout=300, check=False, cwd=ROOT,
+        env={**os.environ, **stage.variables, "ROGUE": how},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["control", "swallowed"])
+def test_a_refusal_ends_the_run_whatever_the_action_does_with_it(
+    stage: Stage, tmp_path: Path, how: str
+) -> None:
+    """Latched before it is raised, journalled with its shape, exit 3 with the promise's name."""
+    (tmp_path / "look-again.yaml").write_text(PLAYBOOK)
+    where = ("--environment", str(stage.directory / "environment.yaml"))
+    plan = str(tmp_path / "plan.json")
+    made = rogue(stage, "no", "plan", str(tmp_path / "look-again.yaml"), *where, "--out", plan)
+    assert made.returncode == 0, made.stderr
+    ran = rogue(stage, how, "apply", plan, *where, "--non-interactive")
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "error: guard.backend.control [no-control-plane-rewrite]: " in ran.stderr
+    (run,) = StateDirectory(stage.state).runs()
+    records = check_file(run.journal_path).records
+    (refusal,) = [one for one in records if one.kind is RecordKind.REFUSAL]
+    said = {fact.name: fact.value for fact in refusal.body}
+    assert said["rule"] == "backend.control"
+    assert said["promise"] == "no-control-plane-rewrite"
+    assert (said["method"], said["host"], said["path"]) == ("POST", BACKEND, "/api/control/trading")
+    assert said["body_bytes"] == len(b'{"halted":false,"why":"hunter2"}')
+    report = rogue(stage, "no", "status", "latest")
+    for text in (run.journal_path.read_text(), ran.stdout, ran.stderr, report.stdout):
+        assert "hunter2" not in text
+    assert [one.get("exit") for one in records if one.kind is RecordKind.CLOSED] == [3]
+
+
 def test_an_action_that_brings_its_own_client(stage: Stage, tmp_path: Path) -> None:
     """The real command line in a process of its own: journalled, and the run goes to its end."""
     (tmp_path / "look-again.yaml").write_text(PLAYBOOK)
 
     def command(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tests.wiring.rogue", "--state", str(stage.state), *args],
-            capture_output=True, text=True, timeout=120, check=False, cwd=ROOT,
-            env={**os.environ, **stage.variables},
-        )  # fmt: skip
+        return rogue(stage, "own-client", *args)
 
     where = ("--environment", str(stage.directory / "environment.yaml"))
     plan = str(tmp_path / "plan.json")
@@ -89,7 +121,7 @@ def test_an_action_that_brings_its_own_client(stage: Stage, tmp_path: Path) -> N
     steps = {one.text("step"): one.text("status") for one in records if one.kind is RecordKind.STEP}
     assert steps["verify"] in {"done", "failed"}  # by what it verifies, whatever it brought along
     assert ran.returncode in {0, 8}
-    assert records[-1].kind is RecordKind.CLOSED
+    assert [one.get("exit") for one in records if one.kind is RecordKind.CLOSED] == [ran.returncode]
 
 
 def test_a_host_opts_in_and_names_what_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from rollback.guard.rules.judge import locate
 from rollback.guard.rules.normal import normalise
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.rules.request import Denial, Normal, Request
+from rollback.guard.rules.shape_of import shape_of
 from rollback.guard.rules.shapes import write_without_shape
 from rollback.model.change import Update
 from rollback.model.direction import Direction
-from rollback.model.effect import ExactBody, HttpWrite, NoBody
+from rollback.model.effect import BoundedBody, ExactBody, FileWrite, HttpWrite, NoBody
 from rollback.model.scope import GuardedHost, HostKind, Perimeter, VerdictKind
 from rollback.rehearsal.simulator import names
 from tests.guard.rules.test_effects import GOOD_IMAGE, configuration, image, judge, store
@@ -116,6 +118,17 @@ def test_ports_at_their_end() -> None:
         assert found.rule == "normal.port"
 
 
+@pytest.mark.parametrize(
+    "host", ["10.0.0.1", "1.1.1.1", "169.254.169.253", "169.254.169.255", "2.example", "z.example"]
+)
+def test_unencrypted_only_on_this_machine(host: str) -> None:
+    """Below and above the metadata address, which is the one exception."""
+    found = normalise(Request("GET", f"http://{host}/"))
+    assert isinstance(found, Denial)
+    assert found.rule == "normal.scheme"
+    assert normal(url="http://169.254.169.254/").host == "169.254.169.254:80"
+
+
 def test_a_host_of_253_letters_is_the_longest() -> None:
     longest = "a" * 245 + ".example"
     assert normal(url=f"https://{longest}/").host == longest
@@ -165,6 +178,19 @@ def test_a_token_request_of_64_kibibytes_is_the_longest() -> None:
     longest = body + b"a" * (65_536 - len(body))
     allowed(post(TOKEN, FORM, longest))
     denied(post(TOKEN, FORM, longest + b"a"), "exchange.body")
+
+
+def test_a_token_request_of_64_fields_is_the_longest() -> None:
+    fields = ["grant_type=client_credentials", *(f"x{number}=" for number in range(63))]
+    allowed(post(TOKEN, FORM, "&".join(fields).encode()))
+    denied(post(TOKEN, FORM, "&".join((*fields, "y=")).encode()), "exchange.body")
+
+
+@pytest.mark.parametrize("media", ["application/jose", "application/xml", "text/plain", "a/b", ""])
+def test_a_token_request_of_another_type(media: str) -> None:
+    headers = {"Content-Type": media} if media else {}
+    denied(post(TOKEN, headers, b'{"grant_type":"client_credentials"}'), "exchange.body")
+    denied(post(TOKEN, headers, b"grant_type=client_credentials"), "exchange.body")
 
 
 @pytest.mark.parametrize("method", ["DELETE", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])
@@ -258,6 +284,16 @@ def test_a_pipeline_of_a_later_surface() -> None:
     assert judge_effect(effect, perimeter_of(known), known).kind is VerdictKind.ALLOW
 
 
+@pytest.mark.parametrize("path", ["/", "/incidenT", "/incident/", "/incidents", "/zzz", "/a"])
+def test_no_other_place_of_a_channels_host(path: str) -> None:
+    effect = swap(
+        host=names.WEBHOOK_HOST, path=path, query=(), body=BoundedBody(bytes_max=9), purpose="notify",
+        direction=Direction.NEITHER,
+    )  # fmt: skip
+    assert judge(effect).rule == "effect.channel"
+    assert judge(effect.model_copy(update={"path": "/incident"})).kind is VerdictKind.ALLOW
+
+
 def _crooked(content: str) -> HttpWrite:
     body = ExactBody(sha256=hashlib.sha256(content.encode()).hexdigest(), content=content)
     return configuration("{}").model_copy(update={"body": body})
@@ -270,13 +306,51 @@ def test_a_body_that_is_not_its_canonical_form(spaces: int) -> None:
     assert judge(_crooked(content)).rule == "effect.body"
 
 
+@pytest.mark.parametrize("method", ["DELETE", "POST", "PUT"])
+def test_only_a_patch_narrows(method: str) -> None:
+    """Ramp-up rules in the body make no halt of another method."""
+    effect = configuration('{"properties":{"experiments":{"rampUpRules":[]}}}').model_copy(
+        update={"method": method, "direction": Direction.TOWARD}
+    )
+    assert _toward(effect) is not None
+    assert _toward(effect.model_copy(update={"method": "PATCH"})) is None
+
+
+@pytest.mark.parametrize("path", ["/a/./b", "/a/../b", "/a//b", "//a", "/./a", "/../a", "/a/.", "a", "/", "."])
+def test_a_folder_has_one_form(path: str) -> None:
+    """Whether its normal form comes before or after it in the alphabet."""
+    effect = FileWrite(id="e", path=path, bytes_max=9, times_max=1)
+    assert judge(effect).rule == "effect.file"
+    for good in ("/a/b", "/a/b/", "/a"):
+        assert judge(effect.model_copy(update={"path": good})).kind is VerdictKind.ALLOW
+
+
 def test_a_body_that_cannot_be_read_moves_away_from_safety() -> None:
     """Nobody can tell what it does, so it is no halt."""
     effect = _crooked('{"properties":').model_copy(update={"direction": Direction.TOWARD})
+    found = _toward(effect)
+    assert found is not None
+    assert found.rule == "effect.direction"
+
+
+def _toward(effect: HttpWrite) -> Denial | None:
     change = Update(
         id="halt", resource="r", summary="s", before=(), after=(), effects=(effect,),
         direction=Direction.TOWARD, predicts=(),
     )  # fmt: skip
-    found = judge_direction(change, PERIMETER)
-    assert found is not None
-    assert found.rule == "effect.direction"
+    return judge_direction(change, PERIMETER)
+
+
+def test_what_was_judged_stays_as_it_was() -> None:
+    for value, name in ((Request("GET", "https://a.example/"), "method"), (Denial("r", "why"), "rule")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, "other")
+
+
+@pytest.mark.parametrize("path", ["/services/hunter2", "/services/T0/hunter2", "/services/hunter2/"])
+def test_a_path_outside_the_perimeter_is_not_kept(path: str) -> None:
+    request = Request("POST", f"https://hooks.elsewhere.example{path}")
+    found = normalise(request)
+    assert isinstance(found, Normal)
+    shape = shape_of(request, found, verdict(request), PERIMETER)
+    assert shape.path == "/services/..."
