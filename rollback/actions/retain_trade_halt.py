@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rollback.actions.authority_reading import read_authority
+from rollback.actions.seen import ORDERS_MAX
 from rollback.actions.surfaces import PRODUCTION, host_of
 from rollback.connectors import trading_backend
 from rollback.errors import ConnectorError
@@ -231,7 +232,8 @@ def _flags(environment: Environment, clients: Clients, token: str) -> dict[str, 
 def _orders(environment: Environment, clients: Clients, token: str) -> dict[str, Value]:
     halt = environment.halt_authority
     http = clients.http(host_of(environment.surface(halt.surface), PRODUCTION))
-    return {"count": trading_backend.open_orders(http, halt.orders_path or "", token).count}
+    found = trading_backend.open_orders(http, halt.orders_path or "", token)
+    return {"count": found.count, "ids": found.ids[:ORDERS_MAX]}
 
 
 def _health(environment: Environment, clients: Clients) -> Observation:

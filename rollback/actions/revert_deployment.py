@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from rollback.actions.revert_findings import identify, shown
 from rollback.actions.revert_ways import Target, changes_by, unavailable
-from rollback.actions.seen import PRODUCTION, builds_of, fact, texts
+from rollback.actions.seen import PRODUCTION, builds_of, fact, orders_text, texts
 from rollback.actions.surfaces import observe_surface, reference, served
 from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap, quiet
+from rollback.actions.trading_loops import judge_loops
+from rollback.connectors import trading_backend
+from rollback.errors import ConnectorError
 from rollback.model.base import facts
-from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
+from rollback.model.change import TRADING_HALTED, Change, Finding, NoOp, RefusedChange, Update
 from rollback.model.plan import Exposure, Summary
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
@@ -83,7 +86,23 @@ class RevertDeploymentAction:
         said = f"production serves {', '.join(now.builds) or 'nothing'}"
         said += " (not every instance answered)" if now.silent else ""
         holds = now.all_serve(updates[-1].to_build or "")
-        return Verification((Check("build of every instance", holds, said),))
+        checks = [Check("build of every instance", holds, said)]
+        surface = step.environment.surface(_name(step))
+        if surface.carries_authority and step.environment.halt_authority.orders_path is not None:
+            checks.append(_orders_now(step, surface.hosts[0], clients))
+        return Verification(tuple(checks))
+
+
+def _orders_now(step: StepContext, host: str, clients: Clients) -> Check:
+    """Open orders after users were moved, for a person to hold against those before."""
+    halt = step.environment.halt_authority
+    path, token = halt.orders_path or "", clients.secret(halt.token)
+    try:
+        found = trading_backend.open_orders(clients.http(host), path, token)
+    except ConnectorError as error:
+        return Check("open orders after", holds=False, seen=error.reason, weight="note")
+    seen = orders_text(found.count, found.ids)
+    return Check("open orders after", holds=True, seen=seen, weight="note")
 
 
 def _name(step: StepContext) -> str:
@@ -145,12 +164,25 @@ class _Planner:
                 )
                 move = "fill the slot with the retained artifact by digest: --set way=artifact"
             else:
-                changes = changes_by(target, way)
-                self.findings.extend(shown(target, way, changes))
-                return self.made(changes, way)
+                return self.taken(target, way)
         return self.refused(
             "revert.no-way", f"no way back to {self.build} is open: {'; '.join(tried)}", move
         )
+
+    def taken(self, target: Target, way: str) -> ActionPlan:
+        """The changes of a way; those that start a second trading loop need a person's word."""
+        changes = changes_by(target, way)
+        loops = None
+        if self.surface.carries_authority and way != "image":
+            starts = any(isinstance(one, Update) and one.starts_build for one in changes)
+            loops = judge_loops(target, starts=starts)
+        self.findings.extend(shown(target, changes, loops))
+        if loops is not None and not loops.prevented:
+            changes = [
+                one.model_copy(update={"word": TRADING_HALTED}) if isinstance(one, Update) else one
+                for one in changes
+            ]
+        return self.made(changes, way)
 
     def already(self, silent: tuple[str, ...]) -> ActionPlan:
         """Reverted before, by us or by somebody: nothing is sent."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, texts
+from rollback.actions.seen import PRODUCTION, orders_text, texts
+from rollback.actions.trading_loops import loops_finding
 from rollback.model.change import Change, Finding, Update
 
 if TYPE_CHECKING:
     from rollback.actions.revert_ways import Target
+    from rollback.actions.trading_loops import Loops
     from rollback.model.environment import Surface
     from rollback.model.observation import World
     from rollback.model.ports import StepContext
-
-SAFE_LOOPS = frozenset({"none", "leader-lease", "sticky-off"})
-"""Trading-loop modes that cannot trade beside another one."""
 
 STRICT_STATUSES = frozenset({"200", "204"})
 
@@ -67,8 +66,8 @@ def identify(step: StepContext, world: World, name: str, surface: Surface) -> Id
     return Identified(history, f"history: served production from {since} ({by})", tuple(findings))
 
 
-def shown(target: Target, way: str, changes: list[Change]) -> list[Finding]:
-    """What a reviewer must see of the way that is taken."""
+def shown(target: Target, changes: list[Change], loops: Loops | None) -> list[Finding]:
+    """What a reviewer must see of the way that is taken. loops: None where no slot starts."""
     updates = [one for one in changes if isinstance(one, Update)]
     found: list[Finding] = []
     if any(one.id == "swap" for one in updates):
@@ -81,7 +80,7 @@ def shown(target: Target, way: str, changes: list[Change]) -> list[Finding]:
             )
             found.append(_finding("note", "provider.busy", text, target.name))
     if updates and target.surface.carries_authority:
-        found += _trading(target, way, starts=any(one.starts_build for one in updates))
+        found += _trading(target, loops, updates)
     return found
 
 
@@ -104,32 +103,15 @@ def _warm_up(target: Target) -> list[Finding]:
     return [_finding("weak", "swap.warm-up-any-status", text, target.name)]
 
 
-def _trading(target: Target, way: str, *, starts: bool) -> list[Finding]:
-    """Two trading loops alive at once; open orders before."""
-    orders = target.world.get("control/orders", "count")
-    said = f"open orders now: {'unknown' if orders is None else orders}"
-    found = [_finding("note", "orders.open", said, target.name)]
-    if way == "image":
-        return found
-    loops = texts(target.fact(target.slot, "trading_loop"))
-    risky = sorted(set(loops) - SAFE_LOOPS)
-    if loops and not risky:
-        return found
-    if loops:
-        text = f"slot {target.slot} can trade while production does (mode {', '.join(risky)})"
-    elif starts:
-        text = f"it is not known whether {target.build} trades when slot {target.slot} starts it"
-    else:
-        text = f"slot {target.slot} does not say whether it trades"
-    found.append(
-        _finding(
-            "irreversible" if loops else "unknown",
-            "trading.two-loops" if loops else "trading.loop-unknown",
-            f"{text}: two trading loops may be alive at once; confirm that trading is halted "
-            f"before; {said}",
-            target.name,
-        )
-    )
+def _trading(target: Target, loops: Loops | None, updates: list[Update]) -> list[Finding]:
+    """Open orders before, and whether two trading loops may be alive at once."""
+    count = target.world.get("control/orders", "count")
+    ids = texts(target.world.get("control/orders", "ids"))
+    said = orders_text(count, ids)
+    found = [_finding("note", "orders.open", f"open orders now: {said}", target.name)]
+    if loops is not None:
+        swaps = any(one.id == "swap" for one in updates)
+        found.append(loops_finding(target, loops, swaps=swaps))
     return found
 
 

@@ -16,6 +16,9 @@ PRODUCTION = "production"
 CONTROL_PREFIXES = ("COSMOS_", "PLATFORM_", "JWT_")
 """Settings that say where the control plane and the sign-in live (the runbook's own names)."""
 
+ORDERS_MAX = 20
+"""Open orders beyond so many are counted, not listed."""
+
 
 def fact(held: Facts, name: str) -> Value:
     """The value of one fact; None where it is not there."""
@@ -51,3 +54,12 @@ def rules_of(value: Value) -> tuple[RampRule, ...]:
 def rules_as_texts(rules: Iterable[RampRule]) -> tuple[str, ...]:
     """Traffic rules as an observation holds them."""
     return tuple(sorted(f"{one.name}={one.host}={one.percent_hundredths}" for one in rules))
+
+
+def orders_text(count: Value, ids: tuple[str, ...]) -> str:
+    """How many orders are open, and which, up to a screenful."""
+    if not isinstance(count, int):
+        return "unknown"
+    shown_ids = ids[:ORDERS_MAX]
+    more = f" and {count - len(shown_ids)} more" if shown_ids and count > len(shown_ids) else ""
+    return f"{count} ({', '.join(shown_ids)}{more})" if shown_ids else str(count)

@@ -16,7 +16,7 @@ from rollback.planning.last_stable import Happened, last_stable, placed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rollback.model.environment import Pipeline, Surface
+    from rollback.model.environment import Pipeline, Surface, TradingLoop
     from rollback.model.ports import Clients
     from rollback.model.views import ActivityView, SettingView, SlotRef
 
@@ -32,20 +32,27 @@ IMAGE = frozenset({"linuxfxversion", "windowsfxversion"})
 _POINTS = re.compile(r"(ENDPOINT|URL|URI|HOST|KEY|SECRET|TOKEN|CONNECTION_?STRING)$", re.IGNORECASE)
 
 
-def observe_settings(name: str, slot: SlotRef, clients: Clients, host: str) -> Observation:
-    """What a swap of the slot with production would carry across."""
+def observe_settings(
+    name: str, slot: SlotRef, clients: Clients, host: str, loop: TradingLoop | None = None
+) -> Observation:
+    """What a swap of the slot with production would carry across; what its loop's setting says."""
     resource = f"{name}/settings-difference/{slot.slot}"
     where = f"{host} {slot.label}/slotsdiffs"
     arm = clients.arm()
     try:
         found = arm.differences(slot, PRODUCTION)
         names = {one.name for one in found if one.name.lower() not in IMAGE}
-        held = (*arm.settings(slot), *arm.settings(slot.model_copy(update={"slot": None})))
+        own = arm.settings(slot)
+        held = (*own, *arm.settings(slot.model_copy(update={"slot": None})))
+        kept: dict[str, str] = {}
+        if loop is not None and loop.setting is not None:
+            values = dict(arm.setting_values(slot, (loop.setting,)))
+            kept["trading_loop_problem"] = _loop_problem(loop, own, values.get(loop.setting))
     except ConnectorError as error:
         return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))
     return Observation(
         resource=resource,
-        compared=facts(moving=tuple(sorted(names))),
+        compared=facts(moving=tuple(sorted(names)), **kept),
         context=facts(
             rules=tuple(sorted({f"{one.name}={one.rule}" for one in found})),
             cosmos_or_platform=carries_control(names, held),
@@ -53,6 +60,15 @@ def observe_settings(name: str, slot: SlotRef, clients: Clients, host: str) -> O
         where=where,
         at=clients.now(),
     )
+
+
+def _loop_problem(loop: TradingLoop, own: tuple[SettingView, ...], value: str | None) -> str:
+    """Why a sticky setting does not keep the slot's trading loop off; empty where it does."""
+    if value is None:
+        return "the slot has no such setting"
+    if not any(one.name == loop.setting and one.sticky for one in own):
+        return "it does not stay with the slot"
+    return "" if value == loop.off else "it does not switch the loop off"
 
 
 def carries_control(names: Iterable[str], settings: Iterable[SettingView]) -> tuple[str, ...]:

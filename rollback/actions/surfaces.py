@@ -79,7 +79,8 @@ def observe_surface(
     production = reference(environment, surface)
     stable = reference(environment, surface, surface.stable_slot)
     if "settings" in around:
-        beside.append(observe_settings(name, stable, clients, environment.azure.host))
+        host, loop = environment.azure.host, surface.trading_loop
+        beside.append(observe_settings(name, stable, clients, host, loop))
     if "history" in around:
         now = one_build(World(observations=tuple(seen)), name, PRODUCTION)
         known = (now, str(seen[0].get("swap_at") or ""))

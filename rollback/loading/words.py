@@ -18,6 +18,7 @@ PATTERN_WORDS: Final[dict[str, str]] = {
     r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$": (
         "a host name in lower case, like web.example.com, with :port where it is not 443"
     ),
+    r"^[A-Za-z0-9_.:-]{1,100}$": "a setting's name, like TRADING_LOOP",
     r"^/[^\s#]*$": "a path that starts with a slash, like /api/release",
     r"^[A-Za-z0-9-]{1,60}$": "an App Service name: letters, digits, dashes; at most 60",
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$": "a build id: letters, digits, dots, dashes, plus signs",
@@ -162,6 +163,13 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "Release.control_schema": "[lowest, highest] version of the control documents it understands",
     "Release.flags": "live feature flags it is known to understand",
     "Release.on_hold": "true: marked bad; it is never restored",
+    "Surface.trading_loop": "what keeps two trading loops from trading at once, where known",
+    "TradingLoop.prevented_by": (
+        "leader-lease, which the releases hold among themselves; sticky-setting: a setting that "
+        "stays with the stable slot switches the loop off there"
+    ),
+    "TradingLoop.setting": "the sticky setting's name",
+    "TradingLoop.off": "the value that switches the loop off",
     "Pipeline.repository": "the repository, owner/name",
     "Pipeline.file": "the pipeline's file name",
     "Pipeline.api_host": "the host of its API",

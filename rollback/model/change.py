@@ -11,6 +11,9 @@ from rollback.model.direction import Direction
 from rollback.model.effect import Effect
 from rollback.model.observation import Prediction
 
+TRADING_HALTED = "trading-halted"
+"""What a person attests before two trading loops could be alive at once."""
+
 
 class NoOp(Frozen):
     """Nothing to do for this resource, and why."""
@@ -28,6 +31,7 @@ class Update(Frozen):
     starts_build: instances of a build start (it may read, write and trade on its own).
     authority_on: the slot on which `to_build` has to prove halt authority while the plan is
     applied, because it did not run there when the plan was made; None where it was proved then.
+    word: what a named person has to attest before the change goes; empty where nobody has to.
     volatile: evidence sources this endangers; they are captured before it.
     absolute: the effect states a value; sending it twice is the same as once. A swap is not.
     settle_s_max: how long the result may take; poll_s: how often it is looked at.
@@ -47,6 +51,7 @@ class Update(Frozen):
     to_build: str | None = None
     starts_build: str | None = None
     authority_on: str | None = None
+    word: str = ""
     volatile: tuple[str, ...] = ()
     absolute: bool = True
     settle_s_max: Seconds = 60

@@ -19,6 +19,12 @@ from rollback.model.steps import SurfaceName, Way
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]{0,99})\}")
 
 
+_SECRET_NAME = re.compile(
+    r"key|secret|token|pass|pwd|conn|cert|sas|sign|credential|private|webhook", re.IGNORECASE
+)
+"""Settings whose values no connector reads."""
+
+
 class Secret(Frozen):
     """A reference to a secret, never its value."""
 
@@ -181,6 +187,28 @@ class Pipeline(Frozen):
     token: SecretRef
 
 
+class TradingLoop(Frozen):
+    """What keeps two trading loops from trading at once while a release starts beside another.
+
+    prevented_by: ``leader-lease``, which the releases hold among themselves; or ``sticky-setting``:
+    `setting` stays with the stable slot, and its value `off` switches the loop off there.
+    """
+
+    prevented_by: Literal["leader-lease", "sticky-setting"]
+    setting: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")] | None = None
+    off: str = "off"
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if (self.setting is None) == (self.prevented_by == "sticky-setting"):
+            msg = "a sticky setting is named by `setting`; a leader lease has none"
+            raise ValueError(msg)
+        if self.setting is not None and _SECRET_NAME.search(self.setting):
+            msg = f"the value of {self.setting} is never read: by its name it may be a secret"
+            raise ValueError(msg)
+        return self
+
+
 class Surface(Frozen):
     """Something users reach.
 
@@ -209,6 +237,7 @@ class Surface(Frozen):
     pipeline: Pipeline | None = None
     reads: tuple[UrlPath, ...] = ()
     pinned_users: Annotated[int, Field(ge=0)] | None = None
+    trading_loop: TradingLoop | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

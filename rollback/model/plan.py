@@ -64,11 +64,16 @@ class Certificate(Frozen):
 
 
 class ApprovalsNeeded(Frozen):
-    """How many people must sign before the first move away from safety, and why so many."""
+    """How many people must sign before the first move away from safety, and why so many.
+
+    attestation: a named person attests a halt outside the platform. words: what else has to be
+    attested before the changes that need it (`Update.word`).
+    """
 
     count: Annotated[int, Field(ge=0)]
     reasons: tuple[str, ...] = ()
     attestation: bool = False
+    words: tuple[str, ...] = ()
 
 
 class NotRolledBack(Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.model.authority import Verdict
+from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.model.environment import Kind
 from rollback.model.plan import ApprovalsNeeded
@@ -47,4 +48,12 @@ def approvals_needed(
     )
     if lost:
         reasons.append("a named person must attest a halt outside the platform")
-    return ApprovalsNeeded(count=count, reasons=tuple(reasons), attestation=lost)
+    words = {
+        change.word
+        for step in steps
+        for change in step.changes
+        if isinstance(change, Update) and change.word
+    }
+    return ApprovalsNeeded(
+        count=count, reasons=tuple(reasons), attestation=lost, words=tuple(sorted(words))
+    )

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from rollback.errors import ExitStatus, RollbackError
 from rollback.evidence.bundle import DRIFT
+from rollback.model.record import RecordKind
 from rollback.planning.canonical import canonical
 from rollback.rehearsal.simulator import names
+from rollback.running.journal import check_file
 from rollback.wiring import PlanDocument
 
 if TYPE_CHECKING:
@@ -76,6 +78,23 @@ def proved_while_applying(play: Play) -> int:
     ):
         return ExitStatus.DEFECT
     return play.apply(plan).exit_status
+
+
+def orders_are_listed(play: Play) -> int:
+    """Open orders stand in the plan, and again in what was verified after the swap."""
+    plan = play.plan()
+    before = [one.text for one in plan.plan.findings if one.code == "orders.open"]
+    result = play.apply(plan)
+    after = [
+        record.text("checks")
+        for record in check_file(Path(result.journal_path)).records
+        if record.kind is RecordKind.VERIFIED and record.text("step") == "revert/backend"
+    ]
+    for said in (before, after):
+        listed = "open orders" in str(said) and "2 (o-1001, o-1002)" in str(said)
+        if not _expect(play, holds=listed, otherwise=f"open orders are not listed: {said}"):
+            return ExitStatus.DEFECT
+    return result.exit_status
 
 
 def exposure_is_reported(play: Play) -> int:

@@ -199,6 +199,23 @@ SCENARIOS: tuple[Scenario, ...] = (
         swaps=0,
     ),
     Scenario(
+        "two-loops-attested",
+        "the warming slot can trade; a named person attests that trading is halted",
+        (0,),
+        world=lambda world: stories.trading_in_slot(world, names.BACKEND),
+        attestations={"trading-halted": "dana: halted at the desk, no order was sent since 02:10"},
+        play=acts.orders_are_listed,
+        swaps=1,
+    ),
+    Scenario(
+        "two-loops-not-attested",
+        "the warming slot can trade and nobody attests: the backend is not moved",
+        (4,),
+        world=lambda world: stories.trading_in_slot(world, names.BACKEND),
+        trigger="halt-not-applying",
+        swaps=0,
+    ),
+    Scenario(
         "canary-pinned-by-cookie",
         "canary users are pinned by cookie: residual exposure with its time",
         (0,),

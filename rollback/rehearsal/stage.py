@@ -126,6 +126,7 @@ def document(sim: Simulator, **over: Any) -> dict[str, Any]:
                 "release_path": "/api/release",
                 "socket_path": "/ws",
                 "carries_authority": True,
+                "trading_loop": {"prevented_by": "sticky-setting", "setting": "TRADING_LOOP"},
                 "releases": _catalogue(names.BACKEND),
             },
             "web": {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollback.model.change import Update
+from rollback.model.change import TRADING_HALTED, Update
 from rollback.model.direction import Direction
 from rollback.model.effect import FileWrite, HttpWrite
 from rollback.rendering.predicates import predicate_words, proved
@@ -178,6 +178,15 @@ def _approval(plan: Plan, digest: str, given: tuple[str, ...]) -> list[Line]:
             line(
                 "a named person must attest in words, while applying, that trading is halted "
                 "outside the platform (at the venue or broker)",
+                label="also needed",
+                weight=Weight.UNKNOWN,
+            )
+        )
+    if TRADING_HALTED in needed.words:
+        lines.append(
+            line(
+                "a named person must attest in words, while applying, that trading is halted: {}",
+                command(f"--attest {TRADING_HALTED}='NAME: WORDS'"),
                 label="also needed",
                 weight=Weight.UNKNOWN,
             )

@@ -77,7 +77,7 @@ def may_move_away(
         why = plan.proof.broken if first is None else f"{first.code}: {first.reason}"
         return Blocked("plan.refused", f"the plan was refused ({why})", refused_exit(plan))
     # 4. People.
-    if (people := _people(plan, state, now)) is not None:
+    if (people := _people(plan, state, change, now)) is not None:
         return people
     # 5. Age, at the first move only: an expiry never parts a revert from its restore.
     if not state.moved_away and now >= plan.expires:
@@ -101,7 +101,7 @@ def may_move_away(
     return _authority(plan, environment, state, change, now)
 
 
-def _people(plan: Plan, state: RunState, now: datetime) -> Blocked | None:
+def _people(plan: Plan, state: RunState, change: Update, now: datetime) -> Blocked | None:
     if state.rejected_by:
         return Blocked(
             "approval.rejected",
@@ -126,6 +126,14 @@ def _people(plan: Plan, state: RunState, now: datetime) -> Blocked | None:
         return Blocked(
             "approval.attestation",
             "a named person must attest that trading is halted outside the platform",
+            ExitStatus.APPROVAL,
+        )
+    # Who attests a halt at the venue has said that trading is halted.
+    if change.word and not {change.word, ATTESTATION} & state.attested:
+        return Blocked(
+            "approval.attestation",
+            f"a named person must attest that trading is halted before {change.summary}: "
+            f"--attest {change.word}='NAME: WORDS'",
             ExitStatus.APPROVAL,
         )
     return None

@@ -356,3 +356,53 @@ def test_what_cannot_be_read_is_a_gap_and_stops_only_what_stands_on_it(start: An
     back = plan(env, REVERT, revert(), surface="backend")
     assert "release.by-file-only" in back.codes
     assert [one.id for one in back.plan.changes] == ["swap"]
+
+
+# --- two trading loops ---------------------------------------------------------------------------
+
+STICKY = {"trading_loop": {"prevented_by": "sticky-setting", "setting": "TRADING_LOOP"}}
+
+
+def _unstuck(world: World) -> World:
+    changed = world.model_copy(deep=True)
+    home = changed.sites[names.BACKEND]
+    home.sticky = [name for name in home.sticky if name != "TRADING_LOOP"]
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("story", "problem"),
+    [
+        (lambda world: world, ""),
+        (lambda world: stories.stopped(world, names.BACKEND), ""),
+        (_unstuck, "it does not stay with the slot"),
+        (
+            lambda world: stories.without_setting(world, names.BACKEND, "TRADING_LOOP"),
+            "the slot has no such setting",
+        ),
+        (
+            lambda world: stories.trading_in_slot(world, names.BACKEND),
+            "it does not switch the loop off",
+        ),
+    ],
+    ids=["off", "off-and-stopped", "not-sticky", "absent", "on"],
+)
+def test_the_sticky_setting_is_read_from_the_slot_itself(
+    start: Any, story: Callable[[World], World], problem: str
+) -> None:
+    acted = plan(trading(start(story(stories.default_world())), backend=STICKY), REVERT, revert())
+    seen = acted.world.find("backend/settings-difference/staging")
+    assert seen is not None
+    assert seen.get("trading_loop_problem") == problem
+    words = {one.word for one in acted.plan.changes if isinstance(one, Update)}
+    assert words == ({"trading-halted"} if problem else {""})
+    assert {"trading.two-loops", "trading.sticky-until-swap"} & acted.codes == (
+        {"trading.two-loops"} if problem else {"trading.sticky-until-swap"}
+    )
+
+
+def test_open_orders_are_listed_again_after_users_were_moved(start: Any) -> None:
+    acted = act(trading(start(stories.default_world())), REVERT, revert())
+    assert acted.verified is not None
+    (orders,) = [one for one in acted.verified.checks if one.name == "open orders after"]
+    assert (orders.weight, orders.seen) == ("note", "2 (o-1001, o-1002)")

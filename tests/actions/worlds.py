@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 AT = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 COMPARED = frozenset(
     {"state", "image", "builds", "preview_target", "operation", "auto_swap", "rules", "moving"}
+    | {"trading_loop_problem"}
 )
 DIGESTS = {
     names.OLD_BUILD: "9" * 64,

@@ -190,6 +190,9 @@ def test_a_variable_that_holds_a_secret_is_not_put_into_text(name: str) -> None:
         ("other_surface: backend", "other_surface: api", "forbidden_pairs[0].other_surface"),
         ("channels:\n", "channels:\n  - {name: incident, address: '${A}', host: a.b, path: /x}\n",
          "a second channel named incident"),
+        ("prevented_by: leader-lease", "prevented_by: sticky-setting", "is named by `setting`"),
+        ("prevented_by: leader-lease", "prevented_by: leader-lease, setting: LOOP", "is named by `setting`"),
+        ("prevented_by: leader-lease", "prevented_by: sticky-setting, setting: LOOP_KEY", "may be a secret"),
         ("surfaces:\n", "surfaces: 5\nsurfacs:\n", "a number does not fit at surfaces"),
     ],
 )  # fmt: skip

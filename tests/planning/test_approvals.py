@@ -149,6 +149,14 @@ def test_what_moves_nobody_needs_nobody(steps: tuple[PlannedStep, ...], verdict:
     assert (told.count, told.attestation) == (0, False)
 
 
+def test_what_has_to_be_attested_before_a_change_is_named_once() -> None:
+    one = step(Direction.AWAY)
+    (change,) = one.changes
+    spoken = one.model_copy(update={"changes": (change.model_copy(update={"word": "b"}), change)})
+    assert needed(steps=(one,)).words == ()
+    assert needed(steps=(one, spoken, spoken)).words == ("b",)
+
+
 def test_one_move_among_halts_is_a_move() -> None:
     mixed = step(Direction.TOWARD, Direction.AWAY, Direction.NEITHER)
     assert needed(steps=(step(Direction.TOWARD), mixed)).count == 2

@@ -89,6 +89,7 @@ def system_of(
             fact.name == "sources" and fact.value in ("all", "volatile") for fact in step.spec
         )
         updates = [change for change in step.changes if isinstance(change, Update)]
+        hands_over = step.on_failure == "hand-over"
         if not updates:
             nodes.append(
                 Node(
@@ -97,10 +98,9 @@ def system_of(
                     Direction.NEITHER,
                     step.surface,
                     captures=captures,
-                    hands_over=step.on_failure == "hand-over",
+                    hands_over=hands_over,
                 )
             )
-        hands_over = step.on_failure == "hand-over"
         for update in updates:
             if update.authority_on is not None:
                 # The run asks before the change; without a yes the change cannot start.

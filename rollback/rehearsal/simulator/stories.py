@@ -314,6 +314,17 @@ def rewriting(world: World, build: str) -> World:
     return changed
 
 
+def trading_in_slot(world: World, site: str, slot: str = names.STAGING) -> World:
+    """Return the world where what runs in a slot trades, with no lease to keep it from that."""
+    changed = _copy(world)
+    held = changed.sites[site].slots[slot]
+    held.settings["TRADING_LOOP"] = "on"
+    for worker in held.instances:
+        if (build := worker.serves()) is not None:
+            changed.builds[build].trading_loop = "active"
+    return changed
+
+
 def preview_pending(world: World, site: str) -> World:
     """Return the world where a swap with preview waits for its second phase."""
     changed = _copy(world)

@@ -9,7 +9,7 @@ import pytest
 
 from rollback.errors import ExitStatus
 from rollback.model.authority import Verdict
-from rollback.model.change import RefusedChange
+from rollback.model.change import RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.plan import Certificate
 from rollback.model.record import RecordKind
@@ -277,6 +277,26 @@ def test_lost_before_a_named_person_attests_and_the_slot_proves() -> None:
     one.done("backend")
     assert one.next() == (ProveAuthority(),)
     assert one.proved("production", STABLE).next() == (Act("web", "swap"),)
+
+
+def test_what_could_start_a_second_trading_loop_needs_a_persons_word() -> None:
+    (change,) = swap().changes
+    assert isinstance(change, Update)
+    asking = step("backend", change.model_copy(update={"word": "trading-halted"}))
+    for about in ("trading-halted", "halt-outside"):
+        one = Story(plan(asking, swap("web"))).ready()
+        (end,) = [intent for intent in one.next() if isinstance(intent, End)]
+        assert (end.step, end.code, end.exit) == (
+            "backend",
+            "approval.attestation",
+            ExitStatus.APPROVAL,
+        )
+        assert "--attest trading-halted='NAME: WORDS'" in end.reason
+        assert Act("web", "swap") in one.next()  # nobody has to say anything about this one
+        one.say(RecordKind.ATTESTED, about="confirm", person="ana", statement="phones work")
+        assert SWAP not in one.next()
+        one.say(RecordKind.ATTESTED, about=about, person="ana", statement="halted at the desk")
+        assert SWAP in one.next()
 
 
 def test_a_word_about_something_else_is_no_attestation() -> None:
