@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from rollback.rehearsal.scenario import on_bucket
 from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.s3 import S3Server
 from rollback.rehearsal.simulator.stories import default_world
-from rollback.rehearsal.stage import Stage, set_stage
+from rollback.rehearsal.stage import Stage, document, set_stage
 from rollback.running.lease.document import LeaseDocument, file_name
 from tests.cli.conftest import Rollback
 
@@ -101,3 +103,42 @@ def test_what_cannot_be_read_is_said(rollback: Rollback, stage: Stage) -> None:
     assert "cannot be read" in shown.out
     ran = rollback("--state", str(stage.state), "lease", "release", "web", *where)
     assert ran.status == 12
+
+
+def _put(server: S3Server, key: str, data: bytes) -> None:
+    """Somebody else's write, past the guard."""
+    import boto3  # type: ignore[import-untyped, unused-ignore]
+
+    session = boto3.session.Session("a", "b", region_name="eu-west-1")
+    plain = session.client("s3", endpoint_url=server.endpoint)
+    try:
+        plain.put_object(Bucket=server.bucket, Key=key, Body=data)
+    finally:
+        plain.close()
+
+
+def test_a_lease_in_a_bucket_is_given_up_by_one_permitted_write(
+    rollback: Rollback, sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with S3Server.start(tmp_path / "bucket") as server:
+        made = set_stage(tmp_path / "stage", sim, **on_bucket(document(sim), server))
+        for name, value in made.variables.items():
+            monkeypatch.setenv(name, value)
+        args = ("--state", str(made.state), "lease")
+        where = ("--environment", made.directory / "environment.yaml")
+        scope = f"{made.environment.environment}/web"
+        observing = LeaseDocument(
+            scope=scope, holder="r-20261123-0936-4f2a on ana/00c0ffee", token="t", doing="observe",
+            fence=3, beat=0, held=True, renewed_at=datetime.now(UTC), ttl_s=60,
+        )  # fmt: skip
+        moving = observing.model_copy(update={"doing": "effect revert/web#swap"})
+
+        _put(server, f"leases/{file_name(scope)}", moving.to_bytes())
+        assert rollback(*args, "release", "web", *where).status == 12
+        _put(server, f"leases/{file_name(scope)}", observing.to_bytes())
+        assert rollback(*args, "release", "web", *where).status == 0
+        shown = {
+            one["surface"]: one
+            for one in json.loads(rollback(*args, "show", *where, "--json").out)
+        }
+        assert (shown["web"]["standing"], shown["web"]["fence"]) == ("free", 3)
