@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.model.effect import HttpWrite
-    from rollback.model.ports import ObjectPort
+    from rollback.model.ports import MirrorPlace, ObjectPort
 
 EXISTS = 412
 
@@ -100,6 +100,35 @@ class FolderMirror:
         except OSError as error:
             raise _failed(self._folder, error) from error
         return True
+
+
+class OpenedWhenUsed:
+    """A place that is opened when it is first used, by whoever uses it: nobody waits for it before.
+
+    What opening raises is raised by the use, each time.
+    """
+
+    def __init__(self, open_: Callable[[], MirrorPlace]) -> None:
+        """open_: makes the place."""
+        self._open = open_
+        self._place: MirrorPlace | None = None
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names that start so, in order."""
+        return self._opened().names(prefix)
+
+    def get(self, name: str) -> bytes | None:
+        """An object's bytes."""
+        return self._opened().get(name)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create; False where it is there."""
+        return self._opened().create(name, data)
+
+    def _opened(self) -> MirrorPlace:
+        if self._place is None:
+            self._place = self._open()
+        return self._place
 
 
 def _failed(folder: Path, error: OSError) -> ConnectorError:

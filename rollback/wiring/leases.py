@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from rollback.running.state import may_still_move
 from rollback.wiring.upkeep import lease_effects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.model.plan import Plan
     from rollback.model.ports import Journal, Lease, LeaseGrant
     from rollback.wiring.operator import Setting
@@ -64,15 +67,16 @@ class RunLease:
     def __init__(
         self, setting: Setting, opener: Opener, journal: Journal, plan: Plan, run: str
     ) -> None:
-        """Nothing is taken before `acquire`."""
-        self._lease = lease_of(setting, opener, run)
+        """Nothing is opened before `acquire`: a store must not hold up a halt."""
+        self._open: Callable[[], Lease] = partial(lease_of, setting, opener, run)
+        self._lease: Lease | None = None
+        self._setting = setting
+        self._run = run
         self._journal = journal
         self._plan = plan
         self._ttl_s = setting.environment.lease.ttl_s
         self._renew_s = max(1, setting.environment.lease.renew_s)
         self._scopes = scopes_of(plan)
-        node = platform.node() or "this machine"
-        self._holder = f"{run} on {node}/{setting.state.machine(setting.randomness)}"
         self._grant: LeaseGrant | None = None
         self._doing = "rolling back"
         self._one = threading.Lock()
@@ -82,8 +86,12 @@ class RunLease:
 
     def acquire(self) -> None:
         """Take it, or record why not; the decision loop reads the record."""
+        state, randomness = self._setting.state, self._setting.randomness
+        node = platform.node() or "this machine"
+        holder = f"{self._run} on {node}/{state.machine(randomness)}"
         try:
-            self._grant = self._lease.acquire(self._scopes, self._holder, self._doing)
+            self._lease = self._lease or self._open()
+            self._grant = self._lease.acquire(self._scopes, holder, self._doing)
         except RollbackError as error:
             self._lost(error)
             return
@@ -120,7 +128,7 @@ class RunLease:
     def _beat(self, doing: str) -> None:
         """Renew. A place that cannot be written leaves the grant as it is, to its own deadline."""
         with self._one:
-            if self._grant is None:
+            if self._grant is None or self._lease is None:
                 return
             try:
                 self._grant = self._lease.renew(self._grant, doing)
@@ -150,7 +158,7 @@ class RunLease:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
-        if self._grant is not None:
+        if self._grant is not None and self._lease is not None:
             self._lease.release(self._grant)
             self._grant = None
 

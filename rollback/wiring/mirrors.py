@@ -10,7 +10,7 @@ from rollback.model.effect import FileWrite, HttpWrite
 from rollback.model.environment import Kind
 from rollback.model.scope import Phase, Scope, Shape
 from rollback.running.mirror import STEP, Mirror
-from rollback.running.mirror_places import FolderMirror, ObjectMirror
+from rollback.running.mirror_places import FolderMirror, ObjectMirror, OpenedWhenUsed
 from rollback.running.take_up import take_up
 from rollback.wiring.operator import planning_opener
 from rollback.wiring.upkeep import MIRROR, mirror_folder, mirror_prefix
@@ -32,18 +32,19 @@ def mirror_of(sitting: Sitting, directory: RunDirectory) -> Mirror | None:
     effect = next((one for one in sitting.document.plan.upkeep if one.id == MIRROR), None)
     if effect is None:
         return None
-    place: MirrorPlace
-    if isinstance(effect, HttpWrite):
-        scope = Scope(run=sitting.run, step=STEP, phase=Phase.APPLY, permissions=(effect,))
-        prefix = mirror_prefix(sitting.setting.environment)
-        place = ObjectMirror(sitting.opener(scope).objects(), prefix, effect)
-    else:
-        place = FolderMirror(Path(effect.path), _spender(sitting, effect))
     approvals = enumerate(directory.approvals(), start=1)
     files = [(f"approval-{number}.json", data) for number, data in approvals]
     rehearsing = sitting.setting.environment.kind is Kind.REHEARSAL
+
+    def place() -> MirrorPlace:
+        if not isinstance(effect, HttpWrite):
+            return FolderMirror(Path(effect.path), _spender(sitting, effect))
+        scope = Scope(run=sitting.run, step=STEP, phase=Phase.APPLY, permissions=(effect,))
+        prefix = mirror_prefix(sitting.setting.environment)
+        return ObjectMirror(sitting.opener(scope).objects(), prefix, effect)
+
     return Mirror(
-        place,
+        OpenedWhenUsed(place),
         sitting.journal,
         run=sitting.run,
         plan=sitting.document.digest,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rollback.errors import InputError
 from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.plan import Plan
@@ -148,3 +149,19 @@ def test_a_paused_holder_sends_nothing_when_it_wakes_up(
     assert two.leased() == [True]
     assert one.lease.before_effect("effect revert#swap")
     assert one.leased() == [True, False]
+
+
+def test_a_lease_that_cannot_be_opened_is_not_held_and_holds_up_nothing(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """The store's key is not set: that is said when a move of users asks, not before."""
+    one = Laptop(tmp_path, "one", clock)
+
+    def unset() -> Any:
+        raise InputError("secret.unset", "BLOB_KEY is not set", hint="set it")
+
+    one.lease._open = unset
+    assert one.journal.records() == ()
+    one.lease.acquire()
+    assert one.leased() == [False]
+    assert "BLOB_KEY" in one.journal.records()[0].text("problem")

@@ -26,7 +26,7 @@ from rollback.model.scope import Shape
 from rollback.running.journal import FileJournal, check_file
 from rollback.running.ledger import Ledger
 from rollback.running.mirror import Mirror, lines_name, mirrored_lines
-from rollback.running.mirror_places import FolderMirror, ObjectMirror
+from rollback.running.mirror_places import FolderMirror, ObjectMirror, OpenedWhenUsed
 from rollback.running.store import StateDirectory
 from rollback.running.take_up import take_up
 
@@ -370,3 +370,29 @@ def test_whatever_fails_the_mirror_is_a_beginning_of_one_history(
     now.mirror.flush()
     assert b"".join(mirrored_lines(place, RUN)) == now.path.read_bytes()
     now.journal.close()
+
+
+def test_nothing_is_opened_before_it_is_used_and_a_failure_to_open_stops_only_moves_of_users(
+    tmp_path: Path, place: MemoryPlace
+) -> None:
+    """A key that is not set, a store that is slow: no halt waits for it."""
+    opened: list[bool] = []
+
+    def open_() -> MirrorPlace:
+        opened.append(True)
+        if len(opened) == 1:
+            raise InputError("secret.unset", "BLOB_KEY is not set", hint="set it")
+        return place
+
+    one = Machine(tmp_path, place).begin()
+    one.place = OpenedWhenUsed(open_)  # type: ignore[assignment]
+    one.mirror = one.follow()
+    assert opened == []
+    ledger = Ledger(make_plan(), one.journal, emergency=lambda _: None)
+    ledger.kept_outside_by(one.mirror.flush)
+    ledger.spend(HALT.id, SHAPE)
+    assert opened == []
+    with pytest.raises(EvidenceNotWritten, match="BLOB_KEY is not set"):
+        ledger.spend(SWAP.id, SHAPE)
+    ledger.spend(SWAP.id, SHAPE)
+    assert b"".join(mirrored_lines(place, RUN)) == one.path.read_bytes()
