@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rollback.guard.rules.directions import judge_direction
+from rollback.guard.rules.exchange import MANAGED_IDENTITY
 from rollback.guard.rules.json_body import BODY_BYTES_MAX, NotOneReadingError, digest, parse
 from rollback.guard.rules.judge import locate
 from rollback.guard.rules.normal import normalise
@@ -20,7 +21,7 @@ from rollback.guard.rules.shapes import write_without_shape
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.model.effect import BoundedBody, ExactBody, FileWrite, HttpWrite, NoBody
-from rollback.model.scope import GuardedHost, HostKind, Perimeter, VerdictKind
+from rollback.model.scope import CredentialExchange, GuardedHost, HostKind, Perimeter, VerdictKind
 from rollback.rehearsal.simulator import names
 from tests.guard.rules.test_effects import GOOD_IMAGE, configuration, image, judge, store
 from tests.guard.rules.test_judge import (
@@ -118,6 +119,14 @@ def test_ports_at_their_end() -> None:
         assert found.rule == "normal.port"
 
 
+@pytest.mark.parametrize("port", ["1", "80", "400", "442", "444", "4000", "4430", "8443", "9"])
+def test_any_port_but_the_default_is_another_host(port: str) -> None:
+    """Before 443 in the alphabet and after it."""
+    assert normal(url=f"https://a.example:{port}/").host == f"a.example:{port}"
+    assert normal(url="https://a.example:443/").host == "a.example"
+    denied(Request("GET", f"{ARM}:{port}{SITES}"), "host.unknown")
+
+
 @pytest.mark.parametrize(
     "host", ["10.0.0.1", "1.1.1.1", "169.254.169.253", "169.254.169.255", "2.example", "z.example"]
 )
@@ -184,6 +193,19 @@ def test_a_token_request_of_64_fields_is_the_longest() -> None:
     fields = ["grant_type=client_credentials", *(f"x{number}=" for number in range(63))]
     allowed(post(TOKEN, FORM, "&".join(fields).encode()))
     denied(post(TOKEN, FORM, "&".join((*fields, "y=")).encode()), "exchange.body")
+
+
+@pytest.mark.parametrize("said", ["", "false", "t", "tru", "truer", "true,true", "yes", "zz"])
+def test_the_metadata_address_is_asked_in_its_own_way(said: str) -> None:
+    place = CredentialExchange(
+        host="169.254.169.254:80", path="/metadata/identity/oauth2/token", grants=(MANAGED_IDENTITY,)
+    )
+    known = Perimeter(
+        hosts=(GuardedHost(host=place.host, kind=HostKind.IDENTITY),), exchanges=(place,)
+    )
+    url = f"http://169.254.169.254{place.path}"
+    denied(Request("GET", url, (("Metadata", said),)), "exchange.metadata", perimeter=known)
+    allowed(Request("GET", url, (("Metadata", "True"),)), perimeter=known)
 
 
 @pytest.mark.parametrize("media", ["application/jose", "application/xml", "text/plain", "a/b", ""])
@@ -256,6 +278,15 @@ def test_each_property_has_its_own_value(property_: str, value: Any) -> None:
     document = {"properties": {property_: value}}
     path = f"{SITES}/{names.BACKEND}/config/web"
     assert write_without_shape(HostKind.ARM, "PATCH", path, document, conditional=False)
+
+
+@pytest.mark.parametrize("site", ["a", "trading-backend0", "trading-backen", "zz", "Trading-Backend"])
+def test_no_site_but_the_surfaces(site: str) -> None:
+    """Before theirs in the alphabet and after them."""
+    effect = swap(path=SWAP_PATH.replace(names.BACKEND, site))
+    assert judge(effect).rule == "effect.site"
+    elsewhere = swap(path=SWAP_PATH.replace("/trading/", f"/{site}/"))
+    assert judge(elsewhere).rule == "effect.site"
 
 
 def test_a_release_above_the_floor_may_be_pinned() -> None:
