@@ -95,8 +95,8 @@ class ReleaseHoldAction:
         surface, build = _named(step)
         resource = f"{surface}/holds"
         seen = world.find(resource)
-        if seen is None or seen.gaps:
-            return ActionPlan((_unread(resource, seen),))
+        if seen is None:
+            return ActionPlan((_unread(resource, world.find(f"{resource}-unread")),))
         number = _numbers(world, surface).get(build, 0)
         if build not in _texts(seen.get("on_hold")):
             reason = f"{build} of {surface} is not on hold in the store"

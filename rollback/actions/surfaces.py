@@ -184,13 +184,15 @@ def observe_holds(
     """Releases of a surface that are on hold.
 
     Compared is only what production does not serve: the hold on the release that is rolled back is
-    made while the plan runs, and is no drift.
+    made while the plan runs, and is no drift. Holds that cannot be read are another resource, so
+    that a store that fails after planning is none either: it must not keep users back.
     """
     resource = f"{name}/holds"
     try:
         found = [one for one in read_holds(environment, clients) if one.surface == name]
     except ConnectorError as error:
-        return Observation(resource=resource, at=clients.now(), gaps=(error.reason,))
+        unread = f"{resource}-unread"
+        return Observation(resource=unread, at=clients.now(), gaps=(error.reason,))
     held = tuple(sorted(one.build for one in found if one.held))
     live = production.get("builds")
     served_now = live if isinstance(live, tuple) else ()

@@ -65,9 +65,9 @@ def refuse_release(
     findings: list[Finding] = []
     if entry.on_hold or build in _texts(world.get(f"{name}/holds", "on_hold")):
         return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ON_HOLD), ()
-    holds = world.find(f"{name}/holds")
-    if holds is not None and holds.gaps:
-        text = f"whether {build} is on hold could not be read: {'; '.join(holds.gaps)}"
+    unread = world.find(f"{name}/holds-unread")
+    if unread is not None:
+        text = f"whether {build} is on hold could not be read: {'; '.join(unread.gaps)}"
         findings.append(one.weak("release.holds-unread", text))
     if surface.rollback_floor is None:
         findings.append(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rollback.model.plan import PlannedStep
 
 _BUSY = "operation"
+UNREAD = "-unread"
+"""How the name of a resource ends that could not be read, and whose absence is no drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ def compare(
 ) -> Comparison:
     """Hold what is seen now against what the plan predicts just before `change`.
 
-    settled: updates of the same step that are applied. Only resources that the step expects and
-    that were seen count; facts that nobody predicted are drift only when they changed.
+    settled: updates of the same step that are applied. Only resources that the step expects count;
+    facts that nobody predicted are drift only when they changed. A resource that was not seen is
+    drift, unless the action says under its name and `UNREAD` that this must keep nobody back.
     """
     world = World(observations=seen)
     if any(one.compared for one in change.predicts) and all(
@@ -63,6 +66,8 @@ def compare(
     busy: list[Difference] = []
     for wanted in expected.observations:
         found = world.find(wanted.resource)
+        if found is None and world.find(f"{wanted.resource}{UNREAD}") is not None:
+            continue
         for fact in wanted.compared:
             now = None if found is None else found.get(fact.name)
             if now == fact.value:

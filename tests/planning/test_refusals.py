@@ -115,3 +115,20 @@ def test_what_other_builds_say_says_nothing_of_this_one() -> None:
 def test_the_live_schema_as_the_authority_tells_it_where_control_is_not_readable() -> None:
     world = World(observations=(FLAGS, told(3, 5, BAD).observations[2]))
     assert refuse(world=world, control_schema=(1, 3))[0] == "release.schema"
+
+
+def test_a_hold_in_the_store_refuses_like_one_in_the_catalogue() -> None:
+    def world(*more: Observation) -> World:
+        return World(observations=(CONTROL, FLAGS, *more))
+
+    held = world(seen("backend/holds", on_hold=(BAD, STABLE)))
+    assert refuse(world=held)[0] == "release.on-hold"
+    assert refuse(world=world(seen("backend/holds", on_hold=(BAD,)))) == ("", "", set())
+    assert refuse(world=world(seen("web/holds", on_hold=(STABLE,)))) == ("", "", set())
+
+
+def test_holds_that_cannot_be_read_are_weak_and_refuse_nothing() -> None:
+    """The store being down must not keep users on the bad release."""
+    gap = Observation(resource="backend/holds-unread", at=AT, gaps=("it is down",))
+    world = World(observations=(CONTROL, FLAGS, gap))
+    assert refuse(world=world) == ("", "", {"release.holds-unread"})

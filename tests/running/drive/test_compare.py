@@ -9,6 +9,7 @@ from rollback.model.direction import Direction
 from rollback.model.observation import Observation, Prediction
 from rollback.running.compare import Comparison, Difference, compare
 
+from ..plans import make_plan
 from .hand import BAD, NOW, STABLE, step, update
 
 SLOT = "backend/slot/production"
@@ -89,3 +90,15 @@ def test_earlier_changes_of_the_step_are_expected_to_be_there() -> None:
 def test_a_change_that_predicts_nothing_is_never_satisfied() -> None:
     silent = update("revert", "swap", Direction.AWAY)
     assert compare(STEP, silent, (), (slot(BAD),)).verdict == "as-predicted"
+
+
+def test_what_says_itself_that_it_could_not_be_read_keeps_nobody_back() -> None:
+    """Holds are kept in a store that may be down; everything else that is not seen is drift."""
+    wanted = Observation(resource="web/holds", compared=facts(others=()), at=NOW)
+    planned = make_plan().steps[0].model_copy(update={"expects": (wanted,)})
+    change = update("revert", "swap", Direction.AWAY)
+    unread = Observation(resource="web/holds-unread", at=NOW, gaps=("it is down",))
+    other = Observation(resource="backend/holds-unread", at=NOW, gaps=("it is down",))
+    assert compare(planned, change, (), (unread,)).verdict == "as-predicted"
+    assert compare(planned, change, (), (other,)).verdict == "drifted"
+    assert compare(planned, change, (), ()).verdict == "drifted"
