@@ -98,7 +98,7 @@ def make_plan(request: PlanRequest) -> Plan:
     action that breaks its contract; everything else is in the plan, as a refusal with a reason.
     """  # noqa: D205
     trigger = read_trigger(request.trigger)
-    judgements = _judgements(request.observations)
+    judgements = judgements_of(request.observations)
     lost_here = _authority_lost_here(request.environment, judgements)
     first = trigger in BACKEND_FIRST or lost_here
     draft = _draft(request, backend_first=first)
@@ -132,7 +132,7 @@ def make_plan(request: PlanRequest) -> Plan:
         environment_digest=digest(environment),
         owner=environment.owner.name,
         contact=environment.owner.contact,
-        target=_target(environment),
+        target=target_of(environment),
         playbook=request.playbook.playbook,
         playbook_digest=digest(request.playbook),
         summary=request.playbook.summary,
@@ -155,18 +155,7 @@ def make_plan(request: PlanRequest) -> Plan:
         steps=draft.steps,
         upkeep=request.upkeep,
         observations=request.observations,
-        world_digest=digest(
-            [
-                {
-                    "resource": seen.resource,
-                    "compared": [
-                        fact.model_dump(mode="json") for fact in seen.compared
-                    ],
-                    "gaps": list(seen.gaps),
-                }
-                for seen in request.observations
-            ]
-        ),
+        world_digest=world_digest_of(request.observations),
         proof=proof,
         duration_s_max=duration,
         undo_of=request.undo_of,
@@ -222,9 +211,24 @@ def _fold(request: PlanRequest, ordered: tuple[OrderedStep, ...]) -> _Draft:
     )
 
 
-def _judgements(
+def world_digest_of(observations: tuple[Observation, ...]) -> str:
+    """Digest of what was seen without times and nonces: equal when two plans saw the same world."""
+    return digest(
+        [
+            {
+                "resource": seen.resource,
+                "compared": [fact.model_dump(mode="json") for fact in seen.compared],
+                "gaps": list(seen.gaps),
+            }
+            for seen in observations
+        ]
+    )
+
+
+def judgements_of(
     observations: tuple[Observation, ...],
 ) -> tuple[AuthorityJudgement, ...]:
+    """What the authority observations say."""
     found = (
         from_observation(seen)
         for seen in observations
@@ -274,7 +278,8 @@ def _not_rolled_back(
     )
 
 
-def _target(environment: Environment) -> Facts:
+def target_of(environment: Environment) -> Facts:
+    """What an environment is, for a reviewer: accounts, groups, sites and hosts."""
     values: dict[str, str] = {
         "azure/subscription": environment.azure.subscription,
         "azure/resource_group": environment.azure.resource_group,

@@ -24,7 +24,8 @@ from rollback.guard.rules.perimeter import perimeter_of
 from rollback.loading.files import bytes_of
 from rollback.model.direction import Direction
 from rollback.model.scope import VerdictKind
-from rollback.planning.canonical import digest
+from rollback.planning.agreement import disagreement
+from rollback.planning.canonical import canonical, digest, sha256_hex
 from rollback.planning.proof.prove import prove
 from rollback.wiring import named_files
 
@@ -46,9 +47,18 @@ APPROVAL_BYTES_MAX = 1 << 20
 def refuse_forbidden(setting: Setting, document: PlanDocument) -> None:
     """Whether anything of this plan may be sent here at all: its environment, and every effect.
 
-    Raises InputError for another environment's plan, Refused for an effect that no rule allows.
+    Raises InputError for another environment's plan, Refused for an effect that no rule allows and
+    for a plan that is not the document whose digest people sign.
     """
     plan, environment = document.plan, setting.environment
+    data = canonical(plan)
+    if (data, sha256_hex(data)) != (document.canonical, document.digest):
+        raise Refused(
+            "plan.edited",
+            "the plan is not the one of its bytes and digest: it was edited",
+            hint="read the plan file again with PlanDocument.load",
+            promise="plan-is-permission",
+        )
     if plan.environment != environment.environment:
         raise InputError(
             "plan.other-environment",
@@ -89,6 +99,13 @@ def plan_problem(setting: Setting, document: PlanDocument) -> RollbackError | No
             "plan.environment-changed",
             "the environment file is not the one this plan was made with",
             hint="make the plan again",
+        )
+    if field := disagreement(plan, environment):
+        return Refused(
+            "plan.not-as-planned",
+            f"what the plan says of its {field} does not follow from its steps and environment",
+            hint="make the plan again, and ask who edited this one",
+            promise="fail-closed",
         )
     if prove(plan.steps, plan.observations, environment, plan.authority) != plan.proof:
         return Refused(
