@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import click
 
+from rollback.cli.evidence_capture import capture
+from rollback.cli.evidence_diff import diff
+from rollback.cli.evidence_export import export
+from rollback.cli.evidence_show import show
 from rollback.cli.evidence_timestamp import timestamp
 from rollback.cli.evidence_verify import verify
 
@@ -18,5 +22,5 @@ def evidence() -> None:
     """Capture evidence; verify, read, export and compare what was captured."""
 
 
-for each in (verify, timestamp):
+for each in (capture, verify, show, diff, export, timestamp):
     evidence.add_command(each)

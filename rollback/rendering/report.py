@@ -13,7 +13,7 @@ from rollback.model.change import Update
 from rollback.model.record import Outcome, RecordKind
 from rollback.planning.left_on import left_on
 from rollback.rendering.report_drift import control_state
-from rollback.rendering.report_events import request_table, seen_during, timeline
+from rollback.rendering.report_events import requests, seen_during, timeline
 from rollback.rendering.risks import exposed
 from rollback.rendering.view import Line, Section, View, Weight, line, prose, spans, strong
 from rollback.rendering.words import counted, moment
@@ -38,6 +38,9 @@ _ENDINGS = {
     ExitStatus.LEASE: "somebody else holds the lease",
     ExitStatus.INTERRUPTED: "interrupted by a person",
 }
+_HOLDS = "holds "
+"""How a check that holds begins, in the journal."""
+
 _STATUS_WEIGHTS = {
     "done": Weight.GOOD,
     "no-op": Weight.PLAIN,
@@ -104,11 +107,12 @@ def report_view(
             *lead,
             Section("People", tuple(_people(records))),
             Section("Seen on the way", tuple(seen_during(records))),
-            Section("Requests, by x-request-id", (request_table(records),)),
-            Section("Timeline", tuple(timeline(records))),
+            Section("Timeline", (timeline(records),)),
+            *requests(records),
         ),
         lead=len(lead),
         first=first,
+        warned=any(one.weight is Weight.UNKNOWN for one in drift),
     )
 
 
@@ -260,10 +264,10 @@ def _checks(record: Record) -> list[Line]:
     return [
         line(
             "{}",
-            prose(str(check)),
-            label="checked",
+            prose(str(check).removeprefix(_HOLDS)),
+            label="holds" if str(check).startswith(_HOLDS) else "checked",
             depth=1,
-            weight=Weight.GOOD if str(check).startswith("holds") else Weight.FORBIDDEN,
+            weight=Weight.GOOD if str(check).startswith(_HOLDS) else Weight.FORBIDDEN,
         )
         for check in checks
     ] or [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rollback.model.record import RecordKind
 from rollback.rendering.drift_words import CONTROL_DRIFT
-from rollback.rendering.view import Cut, Line, Table, Weight, line, prose, spans
-from rollback.rendering.words import moment, shown
+from rollback.rendering.record_words import answer_words
+from rollback.rendering.timeline import entries
+from rollback.rendering.view import Cut, Line, Section, Table, Weight, line, prose, spans
+from rollback.rendering.words import counted, moment, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +86,40 @@ def _authority(record: Record) -> Line:
     )
 
 
-def request_table(records: Sequence[Record]) -> Table:
+def requests(records: Sequence[Record]) -> list[Section]:
+    """Every request by its x-request-id, a folded section a step, in the order of their first."""
+    by_step: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.kind is RecordKind.EXCHANGE:
+            by_step[record.text("step")].append(record)
+    total = sum(map(len, by_step.values()))
+    about = line(
+        "{} in {}; an id is run, step, client and number",
+        prose(counted(total, "request")),
+        prose(counted(len(by_step), "step")),
+        cut=Cut.REQUESTS,
+    )
+    return [
+        Section("Requests, by x-request-id", (about,)),
+        *(
+            Section(
+                f"{counted(len(asked), 'request')}{_failed(asked)}",
+                (_request_table(asked),),
+                under=True,
+                subject=spans("{}", step or "(no step)"),
+                folded=True,
+            )
+            for step, asked in by_step.items()
+        ),
+    ]
+
+
+def _failed(asked: Sequence[Record]) -> str:
+    bad = sum(1 for record in asked if not record.text("status").startswith(("2", "3")))
+    return f", {bad} not answered as hoped" if bad else ""
+
+
+def _request_table(asked: Sequence[Record]) -> Table:
     """One row a request: when, its id, what it asked, what came back."""
     rows = tuple(
         (
@@ -95,33 +131,26 @@ def request_table(records: Sequence[Record]) -> Table:
                 record.text("host"),
                 record.text("path"),
             ),
-            spans("{}", prose(_answer(record))),
+            spans("{}", prose(answer_words(record))),
         )
-        for record in records
-        if record.kind is RecordKind.EXCHANGE
+        for record in asked
     )
     return Table(("at", "x-request-id", "request", "answer"), rows, cut=Cut.REQUESTS)
 
 
-def _answer(record: Record) -> str:
-    words = record.text("status") or record.text("problem") or "no answer"
-    return f"{words}, id not echoed" if record.get("echoed") is False else words
-
-
-def timeline(records: Sequence[Record]) -> list[Line]:
-    """Everything but requests, in the journal's order."""
-    return [
-        line(
-            "{} {} {}",
-            prose(moment(record.at)),
-            prose(record.kind.value),
-            ", ".join(
-                f"{fact.name}={shown(fact.value)}"
-                for fact in record.body
-                if fact.value not in ("", None, ()) and fact.name != "anchors"
-            ),
-            cut=Cut.CONTEXT,
+def timeline(records: Sequence[Record]) -> Table | Line:
+    """Everything but requests, in the journal's order; writes carry their x-request-id."""
+    told = entries(
+        [record for record in records if record.kind is not RecordKind.EXCHANGE], grouped=True
+    )
+    rows = tuple(
+        (
+            spans("{}", prose(moment(one.at))),
+            spans("{}", one.step) if one.step else spans("run"),
+            spans("{}", prose(one.text)) + (spans(" {}", one.request_id) if one.request_id else ()),
         )
-        for record in records
-        if record.kind is not RecordKind.EXCHANGE
-    ] or [line("no record", cut=Cut.CONTEXT)]
+        for one in told
+    )
+    if not rows:
+        return line("no record", cut=Cut.DETAILS)
+    return Table(("at", "step", "what"), rows, cut=Cut.DETAILS)

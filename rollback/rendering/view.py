@@ -116,12 +116,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled run of lines. under: a heading one level down (a step)."""
+    """A titled run of lines. under: a heading one level down (a step).
+
+    folded: shut at first, where a face can fold; nothing is left out.
+    """
 
     title: str
     items: tuple[Line | Table, ...]
     under: bool = False
     subject: Spans = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

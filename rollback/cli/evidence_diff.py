@@ -1,0 +1,118 @@
+"""``rollback evidence diff``: what two captures say differently."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollback.cli import bundles, options, output
+from rollback.errors import InputError
+from rollback.rendering.escape import clipped, visible
+
+if TYPE_CHECKING:
+    from rollback.evidence.compare import SourceDifference
+    from rollback.evidence.read import Bundle
+    from rollback.model.evidence import SourceWindow
+
+LINES_MAX = 20
+LINE_CHARS_MAX = 240
+_WINDOWS = "windows"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback evidence diff evidence/bundle-1
+  rollback evidence diff before-the-deploy r-20261123-0936-4f2a
+  rollback evidence diff evidence/bundle-1 --source cosmos-control/dynamic_config --json
+\b
+With one BUNDLE, the first reading of each source in it is held against the last. With two, the
+last of each. Times, request ids and nonces are left out: every reading has its own. A source that
+was not read whole is never called the same.
+\b
+Exit 0 whether or not they differ; the answer is what is printed.
+"""
+)
+@click.argument("bundle", metavar="BUNDLE")
+@click.argument("other", metavar="[OTHER]", required=False)
+@click.option("--source", metavar="NAME", help="Only this source, or those below it (cosmos).")
+@options.as_json
+@click.pass_obj
+def diff(
+    state: str | None, *, bundle: str, other: str | None, source: str | None, as_json: bool
+) -> int:
+    """Show what differs between two captures, source by source."""
+    from rollback.evidence.compare import compare
+
+    one = _opened(bundle, state)
+    two = one if other is None else _opened(other, state)
+    before, after = _windows(one, source), _windows(two, source)
+    if source is not None and not before and not after:
+        known = sorted({window.source for window in one.manifest.windows} - {_WINDOWS})
+        raise InputError(
+            "diff.source", f"no source {source!r} was captured", hint=f"sources: {', '.join(known)}"
+        )
+    if other is None:
+        before = before[::-1]  # of a source read more than once, the last counts: here the first
+    found = compare(before, after, one.lines, two.lines)
+    if as_json:
+        output.result_json({"before": bundle, "after": other or bundle, "sources": _json(found)})
+        return 0
+    for each in found:
+        _print(each)
+    differing = sum(each.verdict != "same" for each in found)
+    output.talk(f"{len(found)} sources compared, {differing} not the same")
+    return 0
+
+
+def _opened(given: str, state: str | None) -> Bundle:
+    from rollback.evidence.read import Bundle
+
+    folder = bundles.find(given, state)
+    manifest, _ = bundles.manifest_of(folder)
+    return Bundle(folder, manifest)
+
+
+def _windows(bundle: Bundle, source: str | None) -> list[SourceWindow]:
+    return [
+        window
+        for window in bundle.manifest.windows
+        if window.source != _WINDOWS
+        and (source is None or window.source == source or window.source.startswith(f"{source}/"))
+    ]
+
+
+def _print(each: SourceDifference) -> None:
+    because = f" ({each.reason})" if each.reason else ""
+    output.result(visible(f"{each.source}: {each.verdict}{because}"))
+    for mark, lines in (("-", each.gone), ("+", each.new)):
+        for line in lines[:LINES_MAX]:
+            output.result(f"  {mark} {clipped(_text(line), LINE_CHARS_MAX)}")
+        if len(lines) > LINES_MAX:
+            output.result(f"  {mark} and {len(lines) - LINES_MAX} more lines; --json has all")
+
+
+def _json(found: tuple[SourceDifference, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "source": each.source,
+            "verdict": each.verdict,
+            "reason": each.reason or None,
+            "gone": [_value(line) for line in each.gone],
+            "new": [_value(line) for line in each.new],
+        }
+        for each in found
+    ]
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return _text(line)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "backslashreplace")

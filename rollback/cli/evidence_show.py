@@ -1,0 +1,178 @@
+"""``rollback evidence show``: what a bundle says happened, as a timeline."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rollback.cli import bundles, options, output
+from rollback.errors import ExitStatus, InputError
+from rollback.rendering.escape import clipped, visible
+
+if TYPE_CHECKING:
+    from rollback.evidence.read import Bundle
+    from rollback.rendering.timeline import Entry
+
+LINE_CHARS_MAX = 400
+"""Characters of one line of evidence that are shown; --json has all of it."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  rollback evidence show r-20261123-0936-4f2a
+  rollback evidence show evidence/bundle-1 --step revert/web
+  rollback evidence show evidence/bundle-1 --request-id r-20261123-0936-4f2a.capture.1.11
+  rollback evidence show evidence/bundle-1 --surface backend --requests --json
+\b
+With --request-id the lines of evidence that hold the id are shown too, whichever field it is in: so
+a request of a user, taken from a support case, is found in the audit log that was captured.
+\b
+The bundle is verified first; where it does not hold, it is shown all the same, and exit is 8.
+"""
+)
+@click.argument("bundle", metavar="BUNDLE")
+@click.option("--request-id", metavar="ID", help="Only what has this x-request-id.")
+@click.option("--surface", metavar="NAME", help="Only what is about this surface, like backend.")
+@click.option("--step", metavar="NAME", help="Only what this step did.")
+@click.option("--requests", is_flag=True, help="Every request too, not only what it came to.")
+@options.as_json
+@click.pass_obj
+def show(
+    state: str | None,
+    *,
+    bundle: str,
+    request_id: str | None,
+    surface: str | None,
+    step: str | None,
+    requests: bool,
+    as_json: bool,
+) -> int:
+    """Show BUNDLE's timeline, from its journal and its evidence."""
+    from rollback.evidence.read import Bundle
+    from rollback.evidence.verify import verify_bundle
+
+    folder = bundles.find(bundle, state)
+    check = verify_bundle(folder)
+    manifest, _ = bundles.manifest_of(folder)
+    opened = Bundle(folder, manifest)
+    told = _told(opened, request_id, surface, step, requests=requests)
+    found = _found(opened, request_id) if request_id else []
+    for problem in check.problems[:1]:
+        output.talk(f"warning: this bundle does not hold: {problem}")
+    if as_json:
+        output.result_json(
+            {
+                "bundle": str(folder),
+                "holds": check.holds,
+                "entries": [_entry_json(one) for one in told],
+                "evidence": [
+                    {"source": source, "moment": moment, "line": line}
+                    for source, moment, line in found
+                ],
+            }
+        )
+    else:
+        _print(told, found)
+    return int(ExitStatus.DONE if check.holds else ExitStatus.VERIFICATION)
+
+
+def _told(
+    bundle: Bundle,
+    request_id: str | None,
+    surface: str | None,
+    step: str | None,
+    *,
+    requests: bool,
+) -> list[Entry]:
+    from rollback.model.record import RecordKind
+    from rollback.rendering.timeline import entries
+
+    records = bundle.records()
+    known = {record.text("step") for record in records} - {""}
+    if step is not None and step not in known:
+        raise InputError(
+            "show.step",
+            f"no step {step!r} in this bundle",
+            hint=f"steps: {', '.join(sorted(known))}",
+        )
+    wanted = requests or request_id is not None
+    told = entries(
+        [one for one in records if wanted or one.kind is not RecordKind.EXCHANGE],
+        grouped=request_id is None,
+    )
+    hosts: tuple[str, ...] = ()
+    if surface is not None:
+        hosts = _hosts(bundle, surface, {name for one in told for name in one.names})
+    return [
+        one
+        for one in told
+        if (step is None or one.step == step)
+        and (request_id is None or one.request_id == request_id)
+        and (surface is None or one.about(surface, hosts))
+    ]
+
+
+def _hosts(bundle: Bundle, surface: str, named: set[str]) -> tuple[str, ...]:
+    """Hosts of a surface, by the sites that the plan's own resources name."""
+    sources = {one.source.partition("/")[0] for one in bundle.manifest.windows}
+    if surface not in named and surface not in sources:
+        known = sorted(name for name in sources if name in named)
+        raise InputError(
+            "show.surface",
+            f"nothing in this bundle is about a surface {surface!r}",
+            hint=f"surfaces: {', '.join(known) or 'none'}",
+        )
+    return tuple(
+        name for name in named if "." in name and surface in name.partition(".")[0].split("-")
+    )
+
+
+def _found(bundle: Bundle, request_id: str) -> list[tuple[str, str, Any]]:
+    """(source, moment, line) of every line of evidence that holds the id as a whole text."""
+    wanted = json.dumps(request_id, ensure_ascii=False).encode()
+    found: list[tuple[str, str, Any]] = []
+    seen: set[bytes] = set()
+    for window in bundle.manifest.windows:
+        for line in bundle.lines(window):
+            if wanted in line and line not in seen:
+                seen.add(line)
+                found.append((window.source, window.moment, _value(line)))
+    return found
+
+
+def _value(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return line.decode("utf-8", "backslashreplace")
+
+
+def _print(told: list[Entry], found: list[tuple[str, str, Any]]) -> None:
+    from rollback.rendering.words import moment
+
+    for one in told:
+        request = f" [{one.request_id}]" if one.request_id else ""
+        step = one.step or "run"
+        output.result(visible(f"{moment(one.at)} {step}: {one.kind}: {one.text}{request}"))
+    for source, taken, line in found:
+        text = json.dumps(line, ensure_ascii=False, sort_keys=True)
+        output.result(
+            f"evidence {visible(source)} ({visible(taken)}): {clipped(text, LINE_CHARS_MAX)}"
+        )
+    if not told and not found:
+        output.talk("nothing in this bundle fits")
+
+
+def _entry_json(one: Entry) -> dict[str, Any]:
+    from rollback.model.base import rfc3339
+
+    return {
+        "at": rfc3339(one.at),
+        "kind": one.kind,
+        "step": one.step or None,
+        "request_id": one.request_id or None,
+        "text": one.text,
+    }

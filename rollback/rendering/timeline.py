@@ -1,0 +1,87 @@
+"""A run's records as a timeline: one entry a record, in the journal's order, each in a sentence.
+
+An entry knows its step, its surfaces and its x-request-id, so that a reader can follow any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rollback.model.record import RecordKind
+from rollback.rendering.record_words import record_words
+from rollback.rendering.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from rollback.model.record import Record
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
+_GROUPED_MIN: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One moment of a run. names: every word its step, change, slot or host is made of."""
+
+    at: datetime
+    kind: str
+    step: str
+    text: str
+    request_id: str = ""
+    names: frozenset[str] = frozenset()
+
+    def about(self, surface: str, hosts: Iterable[str] = ()) -> bool:
+        """True where a surface, or a host of it, is named."""
+        return surface in self.names or any(host in self.names for host in hosts)
+
+
+def entries(records: Sequence[Record], *, grouped: bool = False) -> tuple[Entry, ...]:
+    """Every record as an entry. grouped: writes of evidence that follow each other are one."""
+    made: list[Entry] = []
+    chunks: list[Record] = []
+    for record in records:
+        if (
+            grouped
+            and _is_chunk(record)
+            and (not chunks or chunks[0].text("step") == record.text("step"))
+        ):
+            chunks.append(record)
+            continue
+        made += _chunks(chunks)
+        chunks = [record] if grouped and _is_chunk(record) else []
+        if not chunks:
+            made.append(entry(record))
+    return (*made, *_chunks(chunks))
+
+
+def entry(record: Record) -> Entry:
+    """One record as an entry."""
+    named = " ".join(
+        record.text(name) for name in ("step", "change", "slot", "effect", "surface", "resource")
+    )
+    host = record.text("host")
+    return Entry(
+        at=record.at,
+        kind=record.kind.value,
+        step=record.text("step"),
+        text=record_words(record),
+        request_id=record.text("request_id"),
+        names=frozenset({*_WORD.findall(named), *([host] if host else [])}),
+    )
+
+
+def _is_chunk(record: Record) -> bool:
+    return record.kind is RecordKind.INTENT and record.text("purpose") == "evidence"
+
+
+def _chunks(records: list[Record]) -> list[Entry]:
+    if len(records) < _GROUPED_MIN:
+        return [entry(record) for record in records]
+    first = entry(records[0])
+    size = sum(n for record in records if isinstance(n := record.get("body_bytes"), int))
+    text = f"created {counted(len(records), 'chunk')} of evidence, {size:,} bytes"
+    return [Entry(first.at, first.kind, first.step, text, "", first.names)]
