@@ -12,16 +12,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from rollback.evidence.bundle import MANIFEST, Sealing, seal
-from rollback.evidence.chunks import Chunker, sha256
+from rollback.evidence.chunks import sha256
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
 from rollback.model.base import Fact, Facts, facts
 from rollback.model.evidence import SourceWindow
 from rollback.model.record import RecordKind
-from tests.evidence.fakes import MemoryBucket
+from tests.evidence.fakes import Chunker, MemoryBucket
 from tests.evidence.sealed import NOW, PLAN_BYTES, Sealed, journal_of, rewrite
 from tests.evidence.test_stores import bucket_effect, sink
 
