@@ -153,7 +153,7 @@ def document(sim: Simulator, **over: Any) -> dict[str, Any]:
             "probes_lost": 2,
         },
         "evidence": {"store": {"kind": "folder", "path": "evidence-store"}},
-        "lease": {"store": {"kind": "folder", "path": "leases"}, "ttl_s": 3, "renew_s": 1},
+        "lease": {"store": {"kind": "folder", "path": "leases"}, "ttl_s": 8, "renew_s": 1},
         "approvals": {"allowed_signers": "allowed_signers", "required": 2},
         "policy": {
             "swap_s_max": 8,
