@@ -135,3 +135,30 @@ lease-benchmark: $(STAMP)
 .PHONY: browser
 browser: $(STAMP)
 	tests/browser/run.sh $(abspath $(BIN))/python
+
+# The deterministic simulation: docs/explanation/simulation.md. PLAYBOOK=web-only for one playbook, EVERY=100 for each
+# hundredth schedule.
+SCHEDULES ?= 1000000
+JOBS ?= 2
+EVERY ?= 1
+SIMULATE = $(BIN)/python -m tests.simulation
+CHOSEN = --jobs $(JOBS) --every $(EVERY) $(if $(PLAYBOOK),--playbook $(PLAYBOOK))
+.PHONY: simulate simulate-crashes simulate-faults simulate-pairs replay mutants
+simulate: $(STAMP)
+	$(SIMULATE) seeded --schedules $(SCHEDULES) --seed $(SEED) $(CHOSEN)
+
+simulate-crashes: $(STAMP)
+	$(SIMULATE) crashes $(CHOSEN)
+
+simulate-faults: $(STAMP)
+	$(SIMULATE) faults $(CHOSEN)
+
+simulate-pairs: $(STAMP)
+	$(SIMULATE) pairs $(CHOSEN)
+
+replay: $(STAMP)
+	$(SIMULATE) replay --seed $(SEED) $(if $(PLAYBOOK),--playbook $(PLAYBOOK))
+
+# Known mistakes, planted in a copy of the source one by one; each must be caught by the simulation.
+mutants: $(STAMP)
+	$(BIN)/python -m tests.simulation.mutants

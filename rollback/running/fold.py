@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from rollback.model.plan import Plan
     from rollback.model.record import Record
 
+CLOCK_S_MAX = 1.0
+"""How much less than the monotonic clock the wall clock may count between two records."""
+
 _ENDED = {status.value: status for status in StepStatus if status is not StepStatus.OPEN}
 
 
@@ -56,7 +59,12 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
     baseline_retained = any(
         one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
     )
+    last: Record | None = None
     for record in records:
+        if last is not None and record.kind is not RecordKind.OPENED and _set_back(last, record):
+            # Ages are told by the wall clock; one that was set back makes old proof look fresh.
+            state = replace(state, authority=())
+        last = record
         match record.kind:
             case RecordKind.OPENED:
                 state = _opened(state, record)
@@ -149,6 +157,12 @@ def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
         handed_over=frozenset(handed_over),
         left_open=frozenset(key for key in left_open if changes.get(key) is ChangeStatus.IN_DOUBT),
     )
+
+
+def _set_back(last: Record, record: Record) -> bool:
+    """Whether the wall clock lost time between two records of one process."""
+    wall_s = (record.at - last.at).total_seconds()
+    return wall_s < (record.monotonic_ms - last.monotonic_ms) / 1000 - CLOCK_S_MAX
 
 
 def _opened(state: RunState, record: Record) -> RunState:

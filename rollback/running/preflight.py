@@ -146,7 +146,8 @@ def _authority(
     production = state.last_authority("production")
 
     def fresh(seen: AuthoritySeen | None) -> bool:
-        return seen is not None and (now - seen.at).total_seconds() <= halt.age_s_max
+        # What was seen in the future was seen before the clock was set back: of unknown age.
+        return seen is not None and 0 <= (now - seen.at).total_seconds() <= halt.age_s_max
 
     attested = plan.approvals.attestation and not state.moved_away
     if not attested:

@@ -81,15 +81,13 @@ def resume_run(
     directory = taken_up(setting, name)
     document = PlanDocument.read(directory.plan())
     refuse_forbidden(setting, document)
+    if not directory.journal_path.exists():
+        raise _not_begun(directory)
     journal = directory.open_journal(setting.clock)
     try:
         opened = [one for one in journal.records() if one.kind is RecordKind.OPENED]
         if not opened:
-            raise InputError(
-                "run.not-begun",
-                f"run {directory.run} ended before it began: nothing was sent in it",
-                hint="apply the plan again",
-            )
+            raise _not_begun(directory)
         first = opened[0]
         asked = replace(
             asked,
@@ -110,6 +108,14 @@ def resume_run(
             return _sit(setting, document, directory, journal, asked)
     finally:
         journal.close()
+
+
+def _not_begun(directory: RunDirectory) -> InputError:
+    return InputError(
+        "run.not-begun",
+        f"run {directory.run} ended before it began: nothing was sent in it",
+        hint="apply the plan again",
+    )
 
 
 def _with_approvals(

@@ -148,6 +148,7 @@ class Story:
         self.plan = of
         self.records: list[Record] = []
         self.now: datetime = NOW
+        self.monotonic_ms = 0
 
     def say(self, kind: RecordKind, **body: Value) -> Story:
         """One more record, now."""
@@ -159,7 +160,7 @@ class Story:
                 sequence=len(self.records),
                 previous=FIRST,
                 at=at,
-                monotonic_ms=0,
+                monotonic_ms=self.monotonic_ms,
                 kind=kind,
                 body=facts(**body),
             )

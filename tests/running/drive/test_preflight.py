@@ -159,6 +159,18 @@ def test_authority_must_be_fresh_in_production_and_on_the_slot() -> None:
     assert one.next() == (SWAP,)
 
 
+def test_a_clock_that_was_set_back_makes_no_proof_younger() -> None:
+    one = Story(plan(swap())).opened().approved().leased().proved().proved("staging")
+    assert one.next() == (SWAP,)
+    one.now -= timedelta(seconds=600)
+    assert one.next() == (ProveAuthority(),)
+    one.monotonic_ms += 20_000
+    one.now += timedelta(seconds=601)  # 20 s passed, the clock says one
+    assert one.say(RecordKind.NOTE).next() == (ProveAuthority(),)
+    one.proved().proved("staging")
+    assert one.next() == (SWAP,)
+
+
 def test_what_only_the_plan_saw_is_not_fresh() -> None:
     one = Story(plan(swap(), authority=(judged(Verdict.RETAINED, BAD),)))
     assert one.opened().approved().leased().next() == (ProveAuthority(),)

@@ -1,0 +1,112 @@
+"""Run schedules: ``python -m tests.simulation --help``. See docs/explanation/simulation.md."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import multiprocessing
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.simulation import explore
+from tests.simulation.aimed import AIMED, slice_of_ci
+from tests.simulation.explore import Schedule
+from tests.simulation.scene import SHIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when every promise was kept in every schedule, 1 with the first story where not."""
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # The order of a set of texts is chance of the interpreter; a seed must mean one run.
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606
+    parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
+    parser.add_argument(
+        "what", choices=("seeded", "crashes", "faults", "pairs", "replay", "slice", "story")
+    )
+    parser.add_argument("--schedules", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--playbook", choices=SHIPPED, action="append")
+    parser.add_argument("--at", action="append", default=[], help="POINT=FAULT, to replay")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--first", nargs="*", default=[], help="aimed schedules, before others")
+    parser.add_argument("--every", type=int, default=1, help="run each N-th schedule only")
+    given = parser.parse_args(arguments)
+    playbooks = tuple(given.playbook or SHIPPED)
+    if given.what == "replay":
+        return _replay(given, playbooks)
+    if given.what == "slice":
+        return _slice(given.first)
+    if given.what == "story":
+        print("\n".join(AIMED[name].run().text() for name in given.first))  # noqa: T201
+        return 0
+    schedules = itertools.islice(_schedules(given, playbooks), 0, None, given.every)
+    return _run(schedules, given.jobs)
+
+
+def _schedules(given: argparse.Namespace, playbooks: tuple[str, ...]) -> Iterator[Schedule]:
+    if given.what == "seeded":
+        return explore.seeded(given.schedules, given.seed, playbooks)
+    made = {"crashes": explore.crashes, "faults": explore.faults, "pairs": explore.pairs}
+    return itertools.chain.from_iterable(made[given.what](name) for name in playbooks)
+
+
+def _replay(given: argparse.Namespace, playbooks: tuple[str, ...]) -> int:
+    if given.at:
+        pairs = (text.partition("=") for text in given.at)
+        faults = tuple((int(number), fault) for number, _, fault in pairs)
+        told = Schedule(playbooks[0], faults=faults).run()
+    else:
+        name = given.playbook[0] if given.playbook else SHIPPED[given.seed % len(SHIPPED)]
+        told = Schedule(name, seed=given.seed).run()
+    print(told.text())  # noqa: T201 - the story is what it is for
+    return 1 if told.broken else 0
+
+
+def _slice(first: list[str]) -> int:
+    """The slice of CI, up to the first broken promise."""
+    for schedule in [*(AIMED[name] for name in first), *slice_of_ci()]:
+        try:
+            told = schedule.run()
+        except AssertionError as error:  # a clean run that does not end well
+            print(f"CAUGHT clean run: {str(error).splitlines()[-1]}")  # noqa: T201
+            return 1
+        if told.broken:
+            print(f"CAUGHT {schedule}: {told.broken[0].splitlines()[0]}")  # noqa: T201
+            return 1
+    return 0
+
+
+def _run(schedules: Iterator[Schedule], jobs: int) -> int:
+    started = time.monotonic()
+    count, broken, window_s = 0, 0, 0.0
+    endings: dict[str, int] = {}
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for schedule, told in pool.imap_unordered(explore.run_one, schedules):
+            count += 1
+            window_s = max(window_s, told.window_s_max)
+            endings[told.endings[-1]] = endings.get(told.endings[-1], 0) + 1
+            if told.broken:
+                broken += 1
+                print(f"BROKEN {schedule}\n{told.text()}" if broken == 1 else f"BROKEN {schedule}")  # noqa: T201
+                for line in told.broken:
+                    print(f"  {line}", flush=True)  # noqa: T201
+            if count % 500 == 0:
+                rate = count / (time.monotonic() - started)
+                print(f"{count} schedules, {broken} broken, {rate:.1f} a second", flush=True)  # noqa: T201
+    took = time.monotonic() - started
+    said = ", ".join(f"{name}: {number}" for name, number in sorted(endings.items()))
+    print(  # noqa: T201
+        f"{count} schedules in {took:.0f} s ({count / max(took, 0.001):.2f} a second), "
+        f"{broken} broken; last endings {said}; longest wait between look and send {window_s:.2f} s"
+    )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

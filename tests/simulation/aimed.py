@@ -1,0 +1,75 @@
+"""Schedules with a name: what is thrown at a run by what it calls, and why that is worth a story."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.explore import Schedule
+from tests.simulation.fate import Aim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SWAP = "slotsswap$"
+_LAST_LOOK = "slots/staging/deployments$"
+_LEASED = "write the lease"
+
+
+def _backend(*aims: Aim, halt_at_s: float = 0.0) -> Schedule:
+    return Schedule("backend-only", aims=aims, halt_at_s=halt_at_s)
+
+
+def _full(*aims: Aim, halt_at_s: float = 0.0) -> Schedule:
+    return Schedule("full-rollback", aims=aims, halt_at_s=halt_at_s)
+
+
+AIMED: Mapping[str, Schedule] = {
+    "clean": _full(),
+    "halt-clean": Schedule("halt-only"),
+    "swap-answer-lost": _backend(Aim("write", _SWAP, "lost")),
+    "swap-refused": _backend(Aim("write", _SWAP, "refused")),
+    "swap-doubled-by-the-network": _backend(Aim("write", _SWAP, "duplicated")),
+    "swap-delivered-late": _backend(Aim("write", _SWAP, "late")),
+    "died-before-the-swap": _backend(Aim("write", _SWAP, "crash-before")),
+    "died-after-the-swap": _backend(Aim("write", _SWAP, "crash-after")),
+    "no-answer-to-any-look": _backend(
+        Aim("write", _SWAP, "refused"), Aim("read", ".", "failed", times=0, after=(_SWAP,))
+    ),
+    "paused-while-looking": _backend(Aim("read", _LAST_LOOK, "pause", after=(_LEASED,))),
+    "paused-between-look-and-send": _backend(
+        Aim("read", "oauth2/v2.0/token$", "pause", after=(_LEASED, _LAST_LOOK, "openid")),
+        Aim("lease", "write the lease", "failed", first=2, after=(_LEASED, _LAST_LOOK)),
+    ),
+    "paused-long-while-looking": _backend(Aim("read", _LAST_LOOK, "long-pause", after=(_LEASED,))),
+    "proof-grows-old-while-looking": _backend(
+        Aim("read", _LAST_LOOK, "slow", after=(_LEASED,)),
+        Aim("read", "control/authority$", "slow", first=13, times=12, after=(_LEASED,)),
+    ),
+    "clock-set-back-while-looking": _backend(
+        Aim("read", "config/slotConfigNames$", "nudge-back", after=(_LEASED,)),
+        Aim("read", _LAST_LOOK, "slow", after=(_LEASED,)),
+        Aim("read", "control/authority$", "slow", first=13, times=12, after=(_LEASED,)),
+    ),
+    "store-slow": _full(Aim("file", "evidence", "slow", first=4, times=9)),
+    "store-full": _backend(Aim("file", "evidence", "full", times=0)),
+    "store-full-once": _backend(Aim("file", "evidence", "full")),
+    "disk-full-before-the-halt": _full(
+        Aim("append", "", "full-for-good", after=("control/authority$",))
+    ),
+    "disk-full-at-once": _full(Aim("append", "", "full-for-good")),
+    "disk-full-in-mid-run": _full(Aim("append", "", "full-for-good", after=(_LEASED,))),
+    "power-cut-in-mid-swap": _full(Aim("sleep", "", "power-cut", after=(_SWAP,))),
+    "operator-halts-in-mid-swap": _full(halt_at_s=5.0),
+    "halt-answer-lost": Schedule("halt-only", aims=(Aim("write", "config/web$", "lost"),)),
+}
+"""Name -> schedule. The names stand in golden stories, in mutants and in the documents."""
+
+CI_SEEDS = 20
+CI_SEED = 1
+
+
+def slice_of_ci() -> list[Schedule]:
+    """What every change is held against: all that are aimed, and a few seeds."""
+    from tests.simulation.explore import seeded
+
+    return [*AIMED.values(), *seeded(CI_SEEDS, CI_SEED)]

@@ -1,0 +1,121 @@
+"""The disk under a journal: it can be full, lie about a sync, and lose what no sync covered."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from rollback.running.disk import RealDisk
+from tests.simulation.baton import Crashed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.simulation.baton import Process
+    from tests.simulation.ground import Ground
+
+
+class SimulatedDisk(RealDisk):
+    """A file in memory (tmpfs, where there is one) below the real `FileJournal`, of one process.
+
+    After its process died nothing is written any more: what runs then is only Python unwinding.
+    """
+
+    def __init__(self, ground: Ground, process: Process) -> None:
+        self._ground = ground
+        self._process = process
+        self.descriptor: int | None = None
+        self._file: tuple[int, int] | None = None
+        self.synced = 0
+        self._size = 0
+        self._full = ""
+        self._reserved = False
+        ground.disks.setdefault(process.name, []).append(self)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self._process.dead:
+            raise Crashed
+        self._know(descriptor)
+        fault = self._ground.point("append", f"write {len(data)} bytes to the journal")
+        if fault == "crash-before":
+            self._ground.kill(self._process)
+        if fault == "torn":
+            os.write(descriptor, data[: self._ground.fate.part(len(data))])
+            self._ground.kill(self._process)
+        if fault in {"full", "full-for-good", "broken"}:
+            self._full = fault
+        if self._full:
+            os.write(descriptor, data[: len(data) // 3])
+            code = errno.EIO if self._full == "broken" else errno.ENOSPC
+            raise OSError(code, os.strerror(code))
+        went = os.write(descriptor, data)
+        if fault == "crash-after":
+            self._ground.kill(self._process)
+        if fault == "power-cut":
+            self.lose_power(descriptor)
+            self._ground.kill(self._process)
+        return went
+
+    def sync(self, descriptor: int) -> None:
+        self._refuse_when_dead()
+        self._know(descriptor)
+        fault = self._ground.point("sync", "sync the journal")
+        if fault in {"crash-before", "torn"}:
+            self._ground.kill(self._process)
+        if fault == "power-cut":
+            self.lose_power(descriptor)
+            self._ground.kill(self._process)
+        if fault == "unsynced":
+            size = os.fstat(descriptor).st_size
+            os.ftruncate(descriptor, self.synced)
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.synced = os.fstat(descriptor).st_size
+        if fault == "crash-after":
+            self._ground.kill(self._process)
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        self._refuse_when_dead()
+        os.ftruncate(descriptor, length)
+        self.synced = min(self.synced, length)
+
+    def allocate(self, path: Path, length: int) -> None:
+        self._refuse_when_dead()
+        del length
+        path.write_bytes(b"")
+        self._reserved = True
+
+    def remove(self, path: Path) -> None:
+        self._refuse_when_dead()
+        super().remove(path)
+        if self._reserved and self._full == "full":
+            self._full = ""
+        self._reserved = False
+
+    def lose_power(self, descriptor: int) -> None:
+        """Of what no sync covered, a part is left, and it may be torn."""
+        size = os.fstat(descriptor).st_size
+        left = self._ground.fate.part(max(0, size - self.synced))
+        os.ftruncate(descriptor, min(size, self.synced + left))
+
+    def let_go(self) -> None:
+        """What the system does when a process ends: its file is closed, and its lock is free."""
+        if self.descriptor is None:
+            return
+        try:
+            seen = os.fstat(self.descriptor)
+        except OSError:
+            return
+        if (seen.st_dev, seen.st_ino) == self._file:
+            os.close(self.descriptor)
+
+    def _know(self, descriptor: int) -> None:
+        seen = os.fstat(descriptor)
+        self.descriptor, self._file = descriptor, (seen.st_dev, seen.st_ino)
+        if self.synced == 0 and self._size == 0:
+            self.synced = self._size = os.fstat(descriptor).st_size
+
+    def _refuse_when_dead(self) -> None:
+        if self._process.dead:
+            raise OSError(errno.EIO, "the process is dead")

@@ -1,0 +1,126 @@
+"""Which schedules are run: every crash, every pair of crash and fault, or seeded ones."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.simulation.fate import CRASHES, FAULTS, Aimed, Scripted, Seeded
+from tests.simulation.run import tell
+from tests.simulation.scene import SHIPPED, scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.fate import Aim, Point
+    from tests.simulation.run import Told
+
+_TORN = frozenset({"append", "sync", "file"})
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One schedule, in a form that can be typed: a seed, or points with what strikes there."""
+
+    playbook: str
+    seed: int | None = None
+    faults: tuple[tuple[int, str], ...] = ()
+    aims: tuple[Aim, ...] = ()
+    halt_at_s: float = 0.0
+
+    def __str__(self) -> str:
+        if self.seed is not None:
+            return f"{self.playbook} SEED={self.seed}"
+        if self.aims:
+            said = (f"{one.fault} at {one.kind} {one.what}" for one in self.aims)
+            return f"{self.playbook} {', '.join(said)}"
+        return f"{self.playbook} {' '.join(f'{number}={name}' for number, name in self.faults)}"
+
+    def run(self) -> Told:
+        """Run it."""
+        made = scene(self.playbook)
+        if self.aims:
+            return tell(made, Aimed(*self.aims), halt_at_s=self.halt_at_s)
+        if self.seed is None:
+            deadly = all(name in CRASHES or name == "torn" for _, name in self.faults)
+            return tell(
+                made, Scripted(dict(self.faults)), crash_only=deadly, halt_at_s=self.halt_at_s
+            )
+        chance = random.Random(self.seed)
+        return tell(
+            made,
+            Seeded(self.seed, points=POINTS[self.playbook]),
+            halt_at_s=chance.choice((0.0, 0.0, chance.uniform(0.1, 30.0))),
+            seals=chance.random() < 0.02,
+        )
+
+
+def run_one(schedule: Schedule) -> tuple[Schedule, Told]:
+    """For a pool of processes."""
+    return schedule, schedule.run()
+
+
+POINTS = {
+    "halt-only": 400,
+    "preserve-evidence": 700,
+    "web-only": 1400,
+    "backend-only": 1000,
+    "full-rollback": 1850,
+}
+"""About how many points a clean run has; what chance spreads a few faults over."""
+
+
+def seeded(count: int, seed: int, playbooks: tuple[str, ...] = SHIPPED) -> Iterator[Schedule]:
+    """`count` schedules from `seed` on, one playbook after the other."""
+    for number in range(seed, seed + count):
+        yield Schedule(playbooks[number % len(playbooks)], seed=number)
+
+
+def unlike(points: tuple[Point, ...]) -> list[Point]:
+    """One point for each state that a death can leave behind, in order.
+
+    Between two points where nothing changed in the world or on disk but records of exchanges, which
+    no resumed run reads, a process leaves the same behind wherever it dies.
+    """
+    kept: dict[tuple[int, bool], Point] = {}
+    for point in points:
+        kept.setdefault((point.since, point.kind in {"append", "sync"}), point)
+        if point.kind in {"write", "lease", "sync"}:
+            kept[-1 - point.number, True] = point
+    return sorted(kept.values(), key=lambda one: one.number)
+
+
+def crashes(playbook: str, *, all_points: bool = False) -> Iterator[Schedule]:
+    """A death at every unlike point (or at all), before it, after it, torn, or without power."""
+    points = Schedule(playbook).run().points
+    for point in points if all_points else unlike(points):
+        for fault in (*CRASHES, *(("torn",) if point.kind in _TORN else ())):
+            yield Schedule(playbook, faults=((point.number, fault),))
+
+
+def sites(points: tuple[Point, ...]) -> list[Point]:
+    """One point for each different call: kind, what it was, and what had changed before."""
+    kept: dict[tuple[str, str, int], Point] = {}
+    for point in points:
+        if point.kind != "append":
+            kept.setdefault((point.kind, point.what, point.since), point)
+    kept.update({("append", "", one.number): one for one in unlike(points) if one.kind == "append"})
+    return sorted(kept.values(), key=lambda one: one.number)
+
+
+def faults(playbook: str) -> Iterator[Schedule]:
+    """Every fault at every different call, alone."""
+    for point in sites(Schedule(playbook).run().points):
+        for fault in FAULTS[point.kind]:
+            yield Schedule(playbook, faults=((point.number, fault),))
+
+
+def pairs(playbook: str) -> Iterator[Schedule]:
+    """Every fault with every death after it: its numbers are those of the run with that fault."""
+    for one in faults(playbook):
+        ((struck, _),) = one.faults
+        for point in unlike(one.run().points):
+            if point.number > struck and point.process == "A.1":
+                for fault in ("crash-before", "power-cut"):
+                    yield Schedule(playbook, faults=(*one.faults, (point.number, fault)))

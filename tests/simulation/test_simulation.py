@@ -1,0 +1,54 @@
+"""The slice of the simulation that every change is held against. `make simulate` runs more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.aimed import AIMED, CI_SEED, CI_SEEDS
+from tests.simulation.explore import Schedule, crashes, seeded
+from tests.simulation.scene import SHIPPED
+
+ROOT = Path(__file__).parents[2]
+CRASHES_EVERY = 40
+
+
+@pytest.mark.parametrize("playbook", SHIPPED)
+def test_clean_run_of_a_shipped_playbook_keeps_every_promise(playbook: str) -> None:
+    told = Schedule(playbook).run()
+    assert told.broken == (), told.text()
+    assert told.endings == ("0",)
+
+
+@pytest.mark.parametrize("name", AIMED)
+def test_aimed_schedule_keeps_every_promise(name: str) -> None:
+    told = AIMED[name].run()
+    assert told.broken == (), told.text()
+    struck = {one.fault for one in told.struck}
+    assert struck == {aim.fault for aim in AIMED[name].aims}, "it has to strike to prove anything"
+
+
+@pytest.mark.parametrize("schedule", list(seeded(CI_SEEDS, CI_SEED)), ids=str)
+def test_seeded_schedule_keeps_every_promise(schedule: Schedule) -> None:
+    told = schedule.run()
+    assert told.broken == (), f"replay: make replay SEED={schedule.seed}\n{told.text()}"
+
+
+def test_a_death_anywhere_is_resumed_to_a_good_end() -> None:
+    """One death in so many of halt-only's; `make simulate-crashes` runs all, of all playbooks."""
+    for schedule in list(crashes("halt-only"))[::CRASHES_EVERY]:
+        told = schedule.run()
+        assert told.broken == (), f"{schedule}\n{told.text()}"
+
+
+def test_a_seed_is_one_run_in_any_process() -> None:
+    """Twice in processes of their own: the same story, line by line."""
+    stories = []
+    for _ in range(2):
+        command = [sys.executable, "-m", "tests.simulation", "replay", "--seed", "10"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        stories.append(done.stdout)
+    assert stories[0] == stories[1]
