@@ -65,6 +65,13 @@ def test_a_query_plan_of_another_type(media: str) -> None:
     denied(post(FEED, {**PLAN, "Content-Type": media}, SQL), "cosmos.query-plan")
 
 
+@pytest.mark.parametrize("said", ["", "false", "1", "t", "truer", "yes", "zz"])
+def test_a_flag_of_a_query_says_true(said: str) -> None:
+    denied(post(FEED, {**QUERY, "x-ms-documentdb-isquery": said}, SQL), "cosmos.not-a-query")
+    flagged = {**PLAN, "x-ms-cosmos-is-query-plan-request": said}
+    denied(post(FEED, flagged, SQL), "cosmos.not-a-query")
+
+
 def _cosmos(*hosts: str) -> Perimeter:
     return Perimeter(hosts=tuple(GuardedHost(host=host, kind=HostKind.COSMOS) for host in hosts))
 
@@ -136,6 +143,14 @@ def test_unencrypted_only_on_this_machine(host: str) -> None:
     assert isinstance(found, Denial)
     assert found.rule == "normal.scheme"
     assert normal(url="http://169.254.169.254/").host == "169.254.169.254:80"
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip", "identity, gzip", "x-gzip", "zstd", ""])
+def test_a_coded_body(coding: str) -> None:
+    found = normalise(Request("POST", "https://a.example/", (("Content-Encoding", coding),), b"{}"))
+    assert isinstance(found, Denial)
+    assert found.rule == "normal.coding"
+    assert normal(("Content-Encoding", "Identity"), body=b"{}").body == b"{}"
 
 
 def test_a_host_of_253_letters_is_the_longest() -> None:
@@ -287,6 +302,29 @@ def test_no_site_but_the_surfaces(site: str) -> None:
     assert judge(effect).rule == "effect.site"
     elsewhere = swap(path=SWAP_PATH.replace("/trading/", f"/{site}/"))
     assert judge(elsewhere).rule == "effect.site"
+
+
+@pytest.mark.parametrize("subscription", ["0", "00000000-0000-0000-0000-000000000001", "zz", "9" * 36])
+def test_no_subscription_but_the_environments(subscription: str) -> None:
+    effect = swap(path=SWAP_PATH.replace(names.SUBSCRIPTION, subscription))
+    assert judge(effect).rule == "effect.subscription"
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "PUT"])
+@pytest.mark.parametrize("rest", ["pending_deployments", "cancel"])
+def test_a_pipeline_by_another_method(method: str, rest: str) -> None:
+    path = f"/repos/{names.REPOSITORY}/actions/runs/7/{rest}"
+    document = {"state": "rejected"} if rest == "pending_deployments" else None
+    assert write_without_shape(HostKind.PIPELINE, "POST", path, document, conditional=False) is None
+    found = write_without_shape(HostKind.PIPELINE, method, path, document, conditional=False)
+    assert found is not None
+    assert found.rule == "shape.pipeline"
+
+
+@pytest.mark.parametrize(("says", "told"), [("", "permitted by revert#swap"), ("back to 1", "back to 1")])
+def test_what_permits_a_write_is_told(says: str, told: str) -> None:
+    seen = verdict(post(f"{ARM}{SWAP_PATH}{VERSION}", JSON, BODY), swap(says=says))
+    assert (seen.kind, seen.reasons) == (VerdictKind.ALLOW, (told,))
 
 
 def test_a_release_above_the_floor_may_be_pinned() -> None:
