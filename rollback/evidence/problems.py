@@ -57,13 +57,17 @@ class BundleCheck:
 
 @dataclass(slots=True)
 class Findings:
-    """A verification under way: what is expected in the folder, what was read, what is wrong."""
+    """A verification under way: what is expected in the folder, what was read, what is wrong.
+
+    sums: as they were sealed; found: of what is here.
+    """
 
     folder: Path
     manifest: Manifest
     problems: list[BundleProblem] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
     sums: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    found: dict[str, tuple[int, ...]] = field(default_factory=dict)
     expected: set[str] = field(default_factory=set)
 
     def wrong(

@@ -196,6 +196,7 @@ def _files(work: Findings) -> None:
             work.wrong("V2", entry.path, why)
             continue
         work.contents[entry.path] = data
+        work.found[entry.path] = block_sums(data)
         if len(data) != entry.bytes or sha256(data) != entry.sha256:
             _say_damage(work, "V2", entry.path, data, entry.bytes, entry.sha256)
 
@@ -239,7 +240,9 @@ def _chunk(work: Findings, path: str, chunk: Chunk) -> None:
     data, why = read_file(work.folder, path, STORED_BYTES_MAX)
     if data is None:
         work.wrong("V3", path, why)
-    elif len(data) != chunk.bytes or sha256(data) != chunk.sha256:
+        return
+    work.found[path] = block_sums(data)
+    if len(data) != chunk.bytes or sha256(data) != chunk.sha256:
         _say_damage(work, "V3", path, data, chunk.bytes, chunk.sha256)
     else:
         try:
@@ -271,9 +274,7 @@ def _sums_themselves(work: Findings) -> None:
     said = work.contents.get(BLOCKS)
     if said is None or {one.file for one in work.problems} - {BLOCKS}:
         return
-    paths = work.expected - {MANIFEST, DIGEST, SIGNATURE, BLOCKS}
-    now = {path: block_sums((work.folder / path).read_bytes()) for path in sorted(paths)}
-    right = blocks_text(now)
+    right = blocks_text({path: sums for path, sums in work.found.items() if path != BLOCKS})
     if said == right:
         return
     at = first_difference(said, right)

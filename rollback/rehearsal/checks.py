@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.evidence.chunks import unpacked
+from rollback.evidence.standalone_verify import Bundle
+from rollback.evidence.verify import verify_bundle
 from rollback.model.effect import ExactBody, HttpWrite
 from rollback.model.record import RecordKind
 from rollback.rehearsal.simulator import names
+from rollback.rendering.words import counted
 from rollback.running.journal import check_file
 
 if TYPE_CHECKING:
@@ -115,10 +118,7 @@ def _permitted(play: Play, writes: list[Entry]) -> Seen:
             effect.times_max + effect.returns_max
             for effect in effects
             if (effect.method, effect.host, effect.path) == where
-            and (
-                not isinstance(effect.body, ExactBody)
-                or effect.body.sha256 == write.body_sha256
-            )
+            and (not isinstance(effect.body, ExactBody) or effect.body.sha256 == write.body_sha256)
         )
         said = f"{write.method} {write.host}{write.path}"
         if sent[*where, write.body_sha256] > permitted:
@@ -174,8 +174,22 @@ def _evidence(play: Play) -> Seen:
                 and record.text("step") not in captured
             ):
                 late.append(record.text("step"))
+    sealed, broken = _bundles(play)
     said = f"{captures} captures before moves" + (f"; none before {late}" if late else "")
-    return Seen("evidence-first", said, not late)
+    said += f"; {counted(sealed, 'bundle')} sealed, by two verifiers {broken or 'whole'}"
+    return Seen("evidence-first", said, not late and not broken)
+
+
+def _bundles(play: Play) -> tuple[int, str]:
+    """(how many were sealed, what either verifier says against one of them)."""
+    folders = sorted(play.directory.glob("state*/runs/*/evidence/bundle-*"))
+    for folder in folders:
+        ours, alone = verify_bundle(folder), Bundle(folder)
+        alone.verify("")
+        if ours.problems or alone.wrong:
+            first = str(ours.problems[0]) if ours.problems else "whole by one of them"
+            return len(folders), f"{folder.name}: {first}"
+    return len(folders), ""
 
 
 def _unknown(play: Play, exit_: int) -> Seen:

@@ -20,9 +20,11 @@ from rollback.evidence.bundle import BLOCKS, DIGEST, JOURNAL, MANIFEST, SIGNATUR
 from rollback.evidence.chunks import packed, sha256
 from rollback.evidence.damage import block_sums
 from rollback.evidence.verify import verify_bundle
-from rollback.model.record import RecordKind
+from rollback.model import journal
+from rollback.model.base import facts
+from rollback.model.record import FIRST, Record, RecordKind
 from tests.evidence.flips import flip, positions
-from tests.evidence.sealed import Sealed, resealed, rewrite
+from tests.evidence.sealed import NOW, Sealed, resealed, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -347,6 +349,53 @@ def test_any_edit_of_a_record_is_judged_alike(kept: Sealed, data: st.DataObject)
     finally:
         refile(kept.folder, JOURNAL, whole)
     assert ours is theirs
+
+
+VECTORS = Path(__file__).parents[1] / "running" / "journal" / "vectors"
+
+
+def two_streams(*anchors: str) -> bytes:
+    """A line of stream ``run`` and one of another, which holds these anchors."""
+    made: list[bytes] = []
+    for stream, held in (("run", ()), ("run/web", anchors)):
+        record = Record(
+            run="r-1",
+            stream=stream,
+            sequence=0,
+            previous=FIRST,
+            at=NOW,
+            monotonic_ms=0,
+            kind=RecordKind.NOTE,
+            body=facts(anchors=held) if held else (),
+        )
+        made.append(journal.line_of(record))
+    return b"".join(line + b"\n" for line in made)
+
+
+RIGHT = f"run 0 {sha256(two_streams().split(bytes([10]), maxsplit=1)[0])}"
+JOURNALS = {
+    **{path.stem: path.read_bytes() for path in sorted(VECTORS.glob("*.jsonl"))},
+    "anchored": two_streams(RIGHT),
+    "anchor missing": two_streams(),
+    "anchor of another head": two_streams(f"run 0 {FIRST}"),
+    "anchor of no stream": two_streams(RIGHT, f"run/ios 0 {FIRST}"),
+}
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+def test_journals_are_judged_alike(name: str) -> None:
+    data = JOURNALS[name]
+    check = journal.verify(data)
+    theirs = standalone_verify.Bundle(VECTORS)
+    theirs.m = {
+        "run": check.run,
+        "journal_head": check.head,
+        "journal_records": len(check.records),
+    }
+    theirs.records(data)
+    assert (not theirs.wrong) is (check.holds and not check.torn_bytes), theirs.wrong
+    if theirs.wrong and not check.torn_bytes:
+        assert theirs.wrong[0][3] == check.good_bytes
 
 
 def test_both_know_the_same_kinds_of_record() -> None:
