@@ -21,13 +21,14 @@ from rollback.evidence.holds import (
 from rollback.model.base import facts
 from rollback.model.change import Change, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
+from rollback.model.observation import Prediction
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
 from rollback.model.steps import HoldRelease, ReleaseHold
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
-    from rollback.model.observation import Observation, Prediction, World
+    from rollback.model.observation import Observation, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
@@ -101,6 +102,16 @@ class ReleaseHoldAction:
         if build not in _texts(seen.get("on_hold")):
             reason = f"{build} of {surface} is not on hold in the store"
             return ActionPlan((NoOp(id="release", resource=resource, reason=reason),))
+        by = getattr(step.spec, "number", None)
+        if by is not None and by != number:
+            again = RefusedChange(
+                id="release",
+                resource=resource,
+                code="hold.newer",
+                reason=f"{build} of {surface} was put on hold again since, by somebody else",
+                next_move=f"ask who holds it; `rollback hold release {surface} {build}` plans that",
+            )
+            return ActionPlan((again,))
         change = Update(
             id="release",
             resource=resource,
@@ -117,13 +128,22 @@ class ReleaseHoldAction:
             ),
             direction=Direction.AWAY,
             surface=surface,
+            predicts=(
+                Prediction(
+                    resource=resource,
+                    compared=facts(
+                        on_hold=_without(seen.get("on_hold"), build),
+                        others=_without(seen.get("others"), build),
+                    ),
+                ),
+            ),
         )
         return ActionPlan((change,), duration_s_max=_SECONDS_MAX)
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
-        """Nothing that a later step stands on."""
-        del step, change
-        return ()
+        """What the change itself declares: an undo brings the release back after it."""
+        del step
+        return change.predicts
 
     def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
         """Write it."""
@@ -229,6 +249,10 @@ def _named(step: StepContext) -> tuple[str, str]:
 def _numbers(world: World, name: str) -> dict[str, int]:
     pairs = (one.rpartition("=") for one in _texts(world.get(f"{name}/holds", "numbers")))
     return {build: int(number) for build, _, number in pairs}
+
+
+def _without(value: object, build: str) -> tuple[str, ...]:
+    return tuple(one for one in _texts(value) if one != build)
 
 
 def _texts(value: object) -> tuple[str, ...]:

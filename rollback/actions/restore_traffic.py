@@ -140,15 +140,16 @@ def _change(step: StepContext, world: World, name: str) -> Change:
             f"the traffic rules of {name} cannot be read: {gaps}",
             "plan again when Resource Manager answers",
         )
+    wanted = getattr(step.spec, "release", None)
     bad = str(world.get(f"{name}/history", "rolled_out") or "")
-    if len(live) != 1 or live[0] == bad:
+    if len(live) != 1 or live[0] != (wanted or live[0]) or (wanted is None and live[0] == bad):
         what = f"serves {', '.join(live)}" if live else "does not say what it serves"
         return _refused(
             change_id,
             resource,
             "traffic.not-reverted",
             f"production of {name} {what} at this point of the plan, so all users would be routed "
-            "to what is being rolled back",
+            + ("to what is being rolled back" if wanted is None else f"elsewhere than {wanted}"),
             "put a revert that works before this step",
         )
     rules = rules_of(seen.get("rules"))

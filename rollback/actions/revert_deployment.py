@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from rollback.actions.revert_findings import identify, shown
 from rollback.actions.revert_ways import Target, changes_by, unavailable
 from rollback.actions.seen import PRODUCTION, builds_of, fact, orders_text, texts
+from rollback.actions.slot_outcome import look_at_slot
 from rollback.actions.surfaces import observe_surface, reference, served
-from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap, quiet
+from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap
 from rollback.actions.trading_loops import judge_loops
 from rollback.connectors import trading_backend
 from rollback.errors import ConnectorError
@@ -75,7 +76,7 @@ class RevertDeploymentAction:
         """Read the operation, the slots and every instance; never decide by one signal."""
         if change.id == "swap":
             return _look_at_swap(step, change, clients, performed)
-        return _look_at_slot(step, change, clients, performed)
+        return look_at_slot(step, _name(step), change, clients, performed)
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Every listed instance of production serves the release the plan names."""
@@ -276,33 +277,3 @@ def _look_at_swap(step: StepContext, change: Update, clients: Clients, performed
     kept = facts(location=location, message=message, quiet_since=judged.quiet_since)
     outcomes = {True: Outcome.APPLIED, False: Outcome.NOT_APPLIED, None: None}
     return Look(outcomes[judged.applied], judged.reason, kept)
-
-
-def _look_at_slot(step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
-    """Applied: image pinned or slot started, and every instance serves the release."""
-    environment, name = step.environment, _name(step)
-    slot = str(fact(change.after, "slot"))
-    ref = reference(environment, environment.surface(name), slot)
-    view = clients.arm().slot(ref)
-    if view.operation:
-        return Look(None, f"operation {view.operation} is in progress", facts(quiet_since=""))
-    if change.id == "start":
-        set_, said = view.state == "Running", f"slot {slot} is {view.state}"
-    else:
-        image = clients.arm().configuration(ref).image
-        set_, said = image == fact(change.after, "image"), f"slot {slot} is set to {image}"
-    if not set_:
-        done, since = quiet(
-            clients.now(),
-            str(fact(performed, "quiet_since") or ""),
-            environment.policy.quiet_s,
-        )
-        return Look(Outcome.NOT_APPLIED if done else None, said, facts(quiet_since=since))
-    wanted = texts(fact(change.after, "slot_builds"))
-    if not wanted:
-        return Look(Outcome.APPLIED, said)
-    now = served(environment, name, slot, clients)
-    serves = f"{said} and serves {', '.join(now.builds) or 'nothing'}"
-    if now.all_serve(wanted[0]):
-        return Look(Outcome.APPLIED, serves)
-    return Look(None, f"{serves} so far", facts(quiet_since=""))

@@ -59,17 +59,22 @@ EVERYTHING = frozenset({"slot", "traffic", "settings", "history", "pipeline", "h
 
 
 def observe_surface(
-    step: StepContext, name: str, clients: Clients, around: frozenset[str] = EVERYTHING
+    step: StepContext,
+    name: str,
+    clients: Clients,
+    around: frozenset[str] = EVERYTHING,
+    more: tuple[str, ...] = (),
 ) -> tuple[Observation, ...]:
     """The slots of a surface that matter, and what is asked for around them.
 
     around: a step is held against what it observed, so it asks only for what its changes stand on.
+    more: further slots to look at.
     """
     environment = step.environment
     surface = environment.surface(name)
     if surface.provider != "app-service":
         return ()
-    slots = dict.fromkeys((PRODUCTION, *([surface.stable_slot] if "slot" in around else [])))
+    slots = dict.fromkeys((PRODUCTION, *([surface.stable_slot] if "slot" in around else []), *more))
     beside: list[Observation] = []
     if "traffic" in around:
         beside.append(_traffic(environment, name, clients))

@@ -24,6 +24,13 @@ Example:
 )
 @click.argument("run", metavar="RUN")
 @options.environment_file
+@click.option(
+    "--set",
+    "parameters",
+    metavar="way=WAY",
+    multiple=True,
+    help="How users are moved back: auto, image, swap or artifact.",
+)
 @click.option("--out", metavar="PLAN", required=True, help="Where the plan goes.")
 @click.option(
     "--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True
@@ -35,6 +42,7 @@ def undo(
     *,
     run: str,
     environment: str | None,
+    parameters: tuple[str, ...],
     out: str,
     face: Format,
     as_json: bool,
@@ -47,7 +55,8 @@ def undo(
     directory, before = options.run_and_plan(state, run)
     found = environments.find(before.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
-    document = operator.undo(directory.run)
+    given = options.pairs(parameters, "--set", "NAME=VALUE")
+    document = operator.undo(directory.run, parameters=given)
     environments.remember(document.plan, found, options.state_root(state))
     output.write_file(Path(out), document.canonical)
     show_plan(document, "json" if as_json else face, None)

@@ -204,6 +204,13 @@ class AppService(ResourceManager):
             else:
                 self._apps.start_slot(*_site(ref), ref.slot, **LIMITS)
 
+    def stop(self, ref: SlotRef) -> None:
+        """Stop a slot; production is never stopped, and no plan can permit it."""
+        with self._border.crossing(f"stopping {ref.label}"):
+            if ref.slot is None:
+                raise ProductDefect("app-service.stop-production", "production is never stopped")
+            self._apps.stop_slot(*_site(ref), ref.slot, **LIMITS)
+
     # --- inside ------------------------------------------------------------------------------
 
     def _list(self, doing: str, read: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:

@@ -189,6 +189,30 @@ def start_effect(
     )
 
 
+def stop_effect(
+    azure: Azure,
+    ref: SlotRef,
+    *,
+    id: str,
+    direction: Direction = Direction.AWAY,
+    undo: Undo | None = None,
+    says: str = "",
+    returns_max: int = 1,
+) -> HttpWrite:
+    """Stop a slot. Never production: no rule names that shape."""
+    return _write(
+        azure,
+        f"{site_path(azure.subscription, ref)}/stop",
+        None,
+        method="POST",
+        id=id,
+        direction=direction,
+        undo=undo or Undo(possible=True, by="starting the slot"),
+        says=says or f"stop {ref.label}",
+        returns_max=returns_max,
+    )
+
+
 def _configuration(
     azure: Azure,
     ref: SlotRef,

@@ -71,6 +71,9 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "SnapshotAuditLogs.sources": (
         "volatile: what a change could destroy; durable: audit containers and activity log"
     ),
+    "RestoreTraffic.release": (
+        "the build that users are to be routed to; without it, anything but the one rolled back"
+    ),
     "VerifyRelease.surfaces": "the surfaces to verify from outside",
     "VerifyRelease.bake": "how long to wait before everything is verified again",
     "Confirm.statement": "what a named person attests to, in words (at most 400 characters)",

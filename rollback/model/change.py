@@ -28,6 +28,7 @@ class Update(Frozen):
     """One resource goes from `before` to `after` by exactly `effects`.
 
     moves_users: users end up on another release. to_build: the build they are moved to.
+    some_users: only those that a ramp-up rule sends are moved; the others stay where they are.
     starts_build: instances of a build start (it may read, write and trade on its own).
     authority_on: the slot on which `to_build` has to prove halt authority while the plan is
     applied, because it did not run there when the plan was made; None where it was proved then.
@@ -48,6 +49,7 @@ class Update(Frozen):
     direction: Direction
     surface: str | None = None
     moves_users: bool = False
+    some_users: bool = False
     to_build: str | None = None
     starts_build: str | None = None
     authority_on: str | None = None

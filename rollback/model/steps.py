@@ -56,13 +56,15 @@ class RestoreTraffic(StepSpec):
     """Route all users to the reverted release with absolute weights, and prove it from outside.
 
     samples: requests per host, no cache, fresh connections (at least 20). settle: wait, with
-    jitter, so that the reconnect storm does not read as a new fault.
+    jitter, so that the reconnect storm does not read as a new fault. release: the build that users
+    are to be routed to; without it, anything but the release that is rolled back.
     """
 
     action: Literal["restore_traffic"] = "restore_traffic"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
     samples: Annotated[int, Field(ge=20, le=1000)] = 20
     settle: Seconds | None = None
+    release: Build | None = None
 
 
 class RetainTradeHalt(StepSpec):
@@ -113,11 +115,31 @@ class HoldRelease(StepSpec):
 
 
 class ReleaseHold(StepSpec):
-    """Let a release on hold be restored again. Moves away from safety; a plan of its own."""
+    """Let a release on hold be restored again. Moves away from safety; no playbook can say it.
+
+    number: the word that put it on hold; where another one stands now, it is left alone.
+    """
 
     action: Literal["release_hold"] = "release_hold"
     surface: SurfaceName
     build: Build
+    number: Annotated[int, Field(ge=1)] | None = None
+
+
+class RestoreRecorded(StepSpec):
+    """Set one thing back to what a run recorded before it changed it. Made by `undo` alone.
+
+    what: ``rules`` of a surface; ``auto-swap``, ``image`` or ``state`` of a slot. value: as before
+    the run. left: as the run left it. of: the run.
+    """
+
+    action: Literal["restore_recorded"] = "restore_recorded"
+    surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1, max_length=1)]
+    what: Literal["rules", "auto-swap", "image", "state"]
+    slot: str = "production"
+    value: tuple[str, ...]
+    left: tuple[str, ...]
+    of: str
 
 
 class ReleaseLease(StepSpec):

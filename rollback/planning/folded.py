@@ -113,7 +113,7 @@ def fold_change(world: World, change: Update, environment: Environment) -> World
     """
     folded = world.fold(change.predicts)
     surface = environment.halt_authority.surface
-    if not (change.moves_users and change.surface == surface):
+    if change.surface != surface or not change.moves_users or change.some_users:
         return folded
     judged = {
         seen.resource: (seen, found)

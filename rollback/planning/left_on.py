@@ -37,7 +37,7 @@ def left_on(plan: Plan, records: Sequence[Record]) -> tuple[Exposure, ...]:
         moves = [
             became.get((step.name, change.id), Outcome.NOT_APPLIED.value)
             for step, change in plan.updates
-            if change.moves_users and change.surface == one.surface
+            if change.moves_users and not change.some_users and change.surface == one.surface
         ]
         if Outcome.UNKNOWN.value in moves:
             who = f"all users: on {one.from_build} or on {one.to_build}, nobody can tell"

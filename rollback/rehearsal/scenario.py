@@ -125,6 +125,13 @@ class Play:
         self.shown(made)
         return made
 
+    def undo(self, run: str, state: str = "state") -> PlanDocument:
+        """Make the plan that takes a run back."""
+        made = self.operator(state).undo(run)
+        self.plans.append(made)
+        self.shown(made)
+        return made
+
     def approvals(self, plan: PlanDocument, *, lasts_s: int = APPROVAL_S) -> list[bytes]:
         """Signatures of the first people, by throwaway keys."""
         from rollback.approval.sign import approve

@@ -54,6 +54,12 @@ def _artifact_denies(world: World) -> World:
     return stories.with_authority(other, names.STABLE_BUILD, "denies")
 
 
+def _much_to_undo(world: World) -> World:
+    """Auto-swap on, a ramp-up rule to the stable release, and the web's stable slot stopped."""
+    ramped = stories.ramped(stories.auto_swapping(world, names.BACKEND), names.BACKEND, 20.0)
+    return stories.stopped(ramped, names.WEB)
+
+
 def _auto_swap_on(world: World) -> World:
     return stories.auto_swapping(world, names.BACKEND)
 
@@ -473,6 +479,21 @@ SCENARIOS: tuple[Scenario, ...] = (
         (4,),
         play=acts.expired_approval,
         sends_nothing=True,
+    ),
+    Scenario(
+        "undo",
+        "a whole rollback is undone: releases, rules, auto-swap and a stopped slot as before",
+        (0,),
+        world=_much_to_undo,
+        play=acts.undone,
+        swaps=2,
+    ),
+    Scenario(
+        "undo-refused",
+        "the release to go back to was overwritten meanwhile: refused, with the next move",
+        (3,),
+        play=acts.undo_refused,
+        swaps=1,
     ),
     Scenario(
         "replayed-plan", "the plan is applied a second time", (5,), play=acts.replayed, swaps=1

@@ -11,6 +11,7 @@ def built_in() -> Catalogue:
     from rollback.actions.halt_rollout import HaltRolloutAction
     from rollback.actions.hold_release import HoldReleaseAction, ReleaseHoldAction
     from rollback.actions.notify import Notify
+    from rollback.actions.restore_recorded import RestoreRecordedAction
     from rollback.actions.restore_traffic import RestoreTrafficAction
     from rollback.actions.retain_trade_halt import RetainTradeHalt
     from rollback.actions.revert_deployment import RevertDeploymentAction
@@ -29,5 +30,6 @@ def built_in() -> Catalogue:
             Notify(),
             HoldReleaseAction(),
             ReleaseHoldAction(),
+            RestoreRecordedAction(),
         )
     )

@@ -229,14 +229,17 @@ class Operator:
         runs = state.runs() if run is None else (state.find(run),)
         return tuple(read_status(one) for one in runs)
 
-    def undo(self, run: str) -> PlanDocument:
-        """A plan that moves users back to where a run took them from. Raises InputError."""
+    def undo(self, run: str, *, parameters: Mapping[str, str] | None = None) -> PlanDocument:
+        """A plan that takes back what a run changed. Raises InputError, PersonNeeded.
+
+        parameters: ``way``, as for a revert.
+        """
         from rollback.wiring.undo import undo_playbook
 
         directory = self.setting.state.find(run)
         before = PlanDocument.read(directory.plan())
         playbook = undo_playbook(before.plan, directory)
-        made = self.plan(playbook, incident=before.plan.incident)
+        made = self.plan(playbook, incident=before.plan.incident, parameters=parameters)
         return PlanDocument.of(made.plan.model_copy(update={"undo_of": directory.run}))
 
     def holds(self) -> tuple[Standing, ...]:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from rollback.actions.halt_rollout import HaltRolloutAction
+from rollback.actions.restore_recorded import RestoreRecordedAction
 from rollback.actions.restore_traffic import RestoreTrafficAction
 from rollback.actions.revert_deployment import RevertDeploymentAction
 from rollback.guard.rules.effects import judge_effect
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
 CASES = Path(__file__).parents[1] / "golden" / "actions"
 ACTIONS: dict[str, Action] = {
     action.name: action
-    for action in (HaltRolloutAction(), RevertDeploymentAction(), RestoreTrafficAction())
+    for action in (
+        HaltRolloutAction(),
+        RevertDeploymentAction(),
+        RestoreTrafficAction(),
+        RestoreRecordedAction(),
+    )
 }
 
 
@@ -85,6 +91,8 @@ def shown(made: ActionPlan) -> Iterator[str]:
 def _update(change: Update) -> Iterator[str]:
     marks = [change.direction.value]
     marks += [f"moves users to {change.to_build}"] if change.moves_users else []
+    marks += ["some of them only"] if change.some_users else []
+    marks += [f"after {change.word} is attested"] if change.word else []
     marks += [f"starts {change.starts_build}"] if change.starts_build else []
     marks += [] if change.absolute else ["a toggle"]
     yield f"update {change.id} {change.resource}: {', '.join(marks)}"

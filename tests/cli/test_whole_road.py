@@ -75,7 +75,7 @@ def test_plan_approve_apply_report_verify(rollback: Rollback, stage: Stage, tmp_
     ]
 
     undone = rollback(*state, "undo", "latest", "--out", tmp_path / "undo.json")
-    assert undone.status in {0, 3, 7}
+    assert undone.status == 0, undone.err
     assert "takes back what run" in undone.out
     secrets = [
         value

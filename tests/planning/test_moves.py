@@ -139,6 +139,12 @@ def test_a_swap_takes_the_judgements_of_both_slots_with_it() -> None:
     assert fold_change(folded, back, environment()) == seen
 
 
+def test_some_users_moved_leave_the_judgement_of_production_where_it_is() -> None:
+    seen = world(Verdict.RETAINED, Verdict.RETAINED, STABLE)
+    rules = SWAP.model_copy(update={"absolute": True, "some_users": True})
+    assert fold_change(seen, rules, environment()) == seen
+
+
 def test_a_pin_takes_the_judgement_along_and_leaves_the_slot_as_it_is() -> None:
     seen = world(Verdict.RETAINED, Verdict.RETAINED, STABLE)
     folded = fold_change(seen, SWAP.model_copy(update={"absolute": True}), environment())

@@ -37,7 +37,8 @@ class Node:
     """One thing that can happen. after: indices that must be applied first.
 
     proves: the build whose halt authority is proved when this takes effect; empty for all that is
-    no proof. hands_over: where it does not take effect, nothing further moves away from safety.
+    no proof. part: only some users are moved, the others stay. hands_over: where it does not take
+    effect, nothing further moves away from safety.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Node:
     goes_on: bool = False
     proves: str = ""
     hands_over: bool = False
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def system_of(
                     volatile=bool(update.volatile),
                     captures=captures,
                     goes_on=step.on_failure == "continue",
+                    part=update.some_users,
                     hands_over=hands_over,
                 )
             )

@@ -37,9 +37,9 @@ def live_builds(system: System, state: State, surface: str) -> frozenset[str]:
     live = {build for name, build in system.live if name == surface}
     for index, node in enumerate(system.nodes):
         if node.moves_users and node.surface == surface and node.to_build is not None:
-            if state[index] is Status.APPLIED:
+            if state[index] is Status.APPLIED and not node.part:
                 live = {node.to_build}
-            elif state[index] in _IN_FLIGHT:
+            elif state[index] is Status.APPLIED or state[index] in _IN_FLIGHT:
                 live |= {node.to_build}
     return frozenset(live)
 
@@ -88,6 +88,7 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
         return "authority-before-move"
     left = any(
         other.moves_users
+        and not other.part
         and other.surface == node.surface
         and state[place] is Status.APPLIED
         for place, other in enumerate(system.nodes)

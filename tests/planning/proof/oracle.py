@@ -114,9 +114,10 @@ def happen(system: System, walk: Walk, index: int, word: str) -> Walk:
     node = system.nodes[index]
     if word == "applied" and node.moves_users and node.surface is not None:
         if node.to_build is not None:
-            kept = {one for one in walk.on if one[0] != node.surface}
+            kept = {one for one in walk.on if node.part or one[0] != node.surface}
             then = replace(then, on=frozenset({*kept, (node.surface, node.to_build)}))
-        then = replace(then, left=walk.left | {node.surface})
+        if not node.part:
+            then = replace(then, left=walk.left | {node.surface})
     return then
 
 

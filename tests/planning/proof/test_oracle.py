@@ -38,6 +38,7 @@ def nodes(draw: st.DrawFn, index: int) -> Node:
         goes_on=draw(st.booleans()),
         proves=draw(st.sampled_from(BUILDS)) if kind == "ask" else "",
         hands_over=draw(st.integers(0, 5)) == 0,
+        part=moves and draw(st.integers(0, 3)) == 0,
     )
 
 

@@ -288,6 +288,16 @@ ZOO = (
         ("revert-web starts",),
     ),
     Beast(
+        "some users on a release that proves nothing count as users on it",
+        system(
+            replace(move("rules", "backend", STABLE), part=True),
+            move("revert-web", "web", STABLE, 0),
+            retained=(STABLE,),
+        ),
+        "authority-before-move",
+        ("rules starts", "rules takes effect", "revert-web starts"),
+    ),
+    Beast(
         "a harmless target first does not hide the bad one",
         system(look("elsewhere"), capture("capture"), move("revert-web", "web", None), retained=()),
         "authority-before-move",
@@ -343,6 +353,11 @@ GOOD = {
         move("revert-backend", "backend", STABLE, 1),
         move("revert-web", "web", STABLE, 2),
         retained=(BAD,),
+    ),
+    "a ramp-up rule opened again, then all users moved": system(
+        replace(move("rules", "web", STABLE), part=True),
+        move("undo-web", "web", BAD, 0),
+        live=(("backend", BAD), ("web", STABLE)),
     ),
     "a check that hands over, beside a revert": system(
         replace(look("check"), hands_over=True),
