@@ -40,11 +40,28 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
     if verdict == "satisfied":
         hands.outcome(planned, ALREADY)
     elif why := not_toward_any_more(planned.change, now):
+        if _made_already(hands, planned):  # by a sitting that could record nothing, or a person
+            hands.outcome(planned, ALREADY)
+            return True
         look = Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED))
         hands.outcome(planned, look)
     else:
         return False
     return True
+
+
+def _made_already(hands: Hands, planned: Planned) -> bool:
+    """Whether looking tells that what was planned is so, where its facts alone do not."""
+    clients = hands.reading(planned.step)
+    try:
+        look = planned.action.look(planned.context, planned.change, clients, ())
+    except (Interrupted, JournalBroken):
+        raise
+    except Exception:  # noqa: BLE001 - what cannot be told is not told here
+        return False
+    finally:
+        hands.close(clients)
+    return look.outcome is Outcome.APPLIED
 
 
 def _of_its_surface(planned: Planned) -> Planned:

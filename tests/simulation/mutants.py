@@ -35,10 +35,10 @@ MUTANTS = (
     Mutant(
         "outcome-recorded-before-effect",
         "rollback/running/perform.py",
-        """        performed, problem = self._send(planned)
+        """            performed, problem = self._send(planned)
 """,
-        """        self.outcome(planned, Look(Outcome.APPLIED, "sent"))
-        performed, problem = self._send(planned)
+        """            self.outcome(planned, Look(Outcome.APPLIED, "sent"))
+            performed, problem = self._send(planned)
 """,
     ),
     Mutant(
@@ -123,9 +123,9 @@ MUTANTS = (
     Mutant(
         "capture-skipped-when-the-store-is-slow",
         "rollback/actions/snapshot_audit_logs.py",
-        "            for durable, source in _sources(step, clients)\n",
-        "            for durable, source in _sources(step, clients)\n"
-        "            if clients.now() < budget.deadline\n",
+        "                for durable, source in _sources(step, until)\n",
+        "                for durable, source in _sources(step, until)\n"
+        "                if clients.now() < shared.budget.deadline\n",
         ("store-slow",),
     ),
     Mutant(

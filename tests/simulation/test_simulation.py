@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation.aimed import AIMED, CI_SEED, CI_SEEDS
 from tests.simulation.explore import Schedule, crashes, seeded
+from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.scene import SHIPPED
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,11 @@ def test_aimed_schedule_keeps_every_promise(name: str) -> None:
     assert struck == {aim.fault for aim in AIMED[name].aims}, "it has to strike to prove anything"
 
 
+def test_what_a_full_disk_let_out_unrecorded_is_found_done_by_the_next_run() -> None:
+    told = AIMED["disk-full-at-once"].run()
+    assert told.endings == ("9", "0"), told.text()
+
+
 @pytest.mark.parametrize("schedule", list(seeded(CI_SEEDS, CI_SEED)), ids=str)
 def test_seeded_schedule_keeps_every_promise(schedule: Schedule) -> None:
     told = schedule.run()
@@ -42,6 +48,14 @@ def test_a_death_anywhere_is_resumed_to_a_good_end() -> None:
     for schedule in list(crashes("halt-only"))[::CRASHES_EVERY]:
         told = schedule.run()
         assert told.broken == (), f"{schedule}\n{told.text()}"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
+def test_a_mutant_can_still_be_planted(mutant: Mutant) -> None:
+    """`make mutants` runs the simulation against each; here only that the mistake still fits."""
+    text = (ROOT / mutant.file).read_text()
+    assert text.count(mutant.old) == 1
+    compile(text.replace(mutant.old, mutant.new), mutant.file, "exec")
 
 
 def test_a_seed_is_one_run_in_any_process() -> None:
