@@ -108,6 +108,10 @@ $(PEERS)/.installed: benchmarks/peers/requirements.txt
 plan-benchmark: $(STAMP) $(PEERS)/.installed
 	$(BIN)/python -m benchmarks.plan $(PEERS)/bin
 
+.PHONY: journal-benchmark
+journal-benchmark: $(STAMP) $(PEERS)/.installed
+	$(BIN)/python -m benchmarks.journal $(PEERS)/bin
+
 .PHONY: proof-benchmark
 proof-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.proof

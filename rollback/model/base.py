@@ -20,9 +20,8 @@ class Frozen(BaseModel):
 
 def rfc3339(moment: datetime) -> str:
     """Write a moment as RFC 3339 text in UTC with milliseconds, the one form used everywhere."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
-        f"{moment.astimezone(UTC).microsecond // 1000:03d}Z"
-    )
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 def _aware(moment: datetime) -> datetime:

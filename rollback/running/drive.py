@@ -125,16 +125,24 @@ def decide(
     now: datetime,
     *,
     stopping: bool = False,
+    safe: frozenset[Act] | None = None,
 ) -> tuple[Intent, ...]:
-    """The next intents; those already under way are the caller's to leave out."""
+    """The next intents; those already under way are the caller's to leave out.
+
+    safe: `toward_acts` of the plan, where the caller has them already.
+    """
+    safe = toward_acts(plan) if safe is None else safe
+    begun = {one.step for one in safe}
+    begun |= {step for (step, _), one in state.changes.items() if one is ChangeStatus.IN_DOUBT}
+    ended = {name for name, one in state.steps.items() if one.status is not StepStatus.OPEN}
     out: list[Intent] = []
     for step in plan.steps:
-        if state.step(step.name).status is StepStatus.OPEN:
-            out.extend(_step(plan, environment, state, step, now, stopping=stopping))
+        if step.name in ended or (step.name not in begun and not ended.issuperset(step.after)):
+            continue  # T3: it waits, and nothing of it moves toward safety or is in doubt
+        out.extend(_step(plan, environment, state, step, now, stopping=stopping))
     out = [_by_policy(plan, one) for one in out]
     if not out:
         return (Close(exit_of(plan, state, stopping=stopping)),)
-    safe = toward_acts(plan)
     return tuple(sorted(dict.fromkeys(out), key=lambda intent: intent not in safe))  # T1
 
 

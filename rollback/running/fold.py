@@ -31,132 +31,161 @@ CLOCK_S_MAX = 1.0
 _ENDED = {status.value: status for status in StepStatus if status is not StepStatus.OPEN}
 
 
-def fold(  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
-    plan: Plan, records: tuple[Record, ...]
-) -> RunState:
+def fold(plan: Plan, records: tuple[Record, ...]) -> RunState:
     """The state that the records of a run of `plan` leave behind."""
-    owner = {
-        effect.id: (step.name, change) for step, change in plan.updates for effect in change.effects
-    }
-    away = {
-        (step.name, change.id)
-        for step, change in plan.updates
-        if change.direction is Direction.AWAY
-    }
-    state = RunState()
-    steps: dict[str, StepState] = {}
-    changes: dict[tuple[str, str], ChangeStatus] = {}
-    said: dict[str, str] = {}
-    returned: dict[str, int] = {}
-    left_open: set[tuple[str, str]] = set()
-    drifted: set[tuple[str, str]] = set()
-    handed_over: set[str] = set()
-    captures = {
-        (step.name, change.id)
-        for step, change in plan.updates
-        if step.action == "snapshot_audit_logs"
-    }
-    baseline_retained = any(
-        one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
-    )
-    last: Record | None = None
-    for record in records:
+    return Folding(plan).over(records)
+
+
+class Folding:
+    """A fold that goes on: each record is taken once, so that a long run does not cost its square.
+
+    Not safe for several threads.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        """Nothing is taken yet."""
+        self._owner = {
+            effect.id: (step.name, change)
+            for step, change in plan.updates
+            for effect in change.effects
+        }
+        self._away = {
+            (step.name, change.id)
+            for step, change in plan.updates
+            if change.direction is Direction.AWAY
+        }
+        self._captures = {
+            (step.name, change.id)
+            for step, change in plan.updates
+            if step.action == "snapshot_audit_logs"
+        }
+        self._baseline_retained = any(
+            one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
+        )
+        self._state = RunState()
+        self._steps: dict[str, StepState] = {}
+        self._changes: dict[tuple[str, str], ChangeStatus] = {}
+        self._said: dict[str, str] = {}
+        self._returned: dict[str, int] = {}
+        self._left_open: set[tuple[str, str]] = set()
+        self._drifted: set[tuple[str, str]] = set()
+        self._handed_over: set[str] = set()
+        self._last: Record | None = None
+        self._taken = 0
+
+    def over(self, records: tuple[Record, ...]) -> RunState:
+        """The state after those records: what was given before, and perhaps more."""
+        for record in records[self._taken :]:
+            self._take(record)
+        self._taken = len(records)
+        return replace(
+            self._state,
+            steps=dict(self._steps),
+            changes=dict(self._changes),
+            said=dict(self._said),
+            returned=dict(self._returned),
+            drifted=frozenset(self._drifted),
+            handed_over=frozenset(self._handed_over),
+            left_open=frozenset(
+                key for key in self._left_open if self._changes.get(key) is ChangeStatus.IN_DOUBT
+            ),
+        )
+
+    def _take(self, record: Record) -> None:  # noqa: C901, PLR0912, PLR0915 - one case a kind of record
+        last, self._last = self._last, record
         if last is not None and record.kind is not RecordKind.OPENED and _set_back(last, record):
             # Ages are told by the wall clock; one that was set back makes old proof look fresh.
-            state = replace(state, authority=())
-        last = record
+            self._state = replace(self._state, authority=())
         match record.kind:
             case RecordKind.OPENED:
-                state = _opened(state, record)
-                _reopen(steps, changes, captures)
-                left_open = {
-                    key for key, change in changes.items() if change is ChangeStatus.IN_DOUBT
+                self._state = _opened(self._state, record)
+                _reopen(self._steps, self._changes, self._captures)
+                self._left_open = {
+                    key for key, change in self._changes.items() if change is ChangeStatus.IN_DOUBT
                 }
             case RecordKind.APPROVED:
-                state = _approved(state, record)
+                self._state = _approved(self._state, record)
             case RecordKind.ATTESTED:
-                state = replace(state, attested=state.attested | {record.text("about")})
+                self._state = replace(
+                    self._state, attested=self._state.attested | {record.text("about")}
+                )
             case RecordKind.LEASED:
-                state = replace(
-                    state,
+                self._state = replace(
+                    self._state,
                     lease_asked=True,
                     leased=record.get("held") is True,
                     lease_problem=record.text("problem"),
                 )
             case RecordKind.CANARIES:
-                state = replace(state, canaries=record.get("all_caught") is True)
+                self._state = replace(self._state, canaries=record.get("all_caught") is True)
             case RecordKind.REFUSAL:
-                state = replace(state, refused=state.refused or record.text("rule") or "guard")
+                self._state = replace(
+                    self._state, refused=self._state.refused or record.text("rule") or "guard"
+                )
             case RecordKind.AUTHORITY:
-                state = _authority(state, record, changes, away, baseline=baseline_retained)
+                self._state = _authority(
+                    self._state, record, self._changes, self._away, baseline=self._baseline_retained
+                )
             case RecordKind.INTENT:
-                found = owner.get(record.text("effect"))
+                found = self._owner.get(record.text("effect"))
                 if found is not None:
                     key = (found[0], found[1].id)
-                    changes[key] = ChangeStatus.IN_DOUBT
-                    if key in away:
-                        state = replace(state, moved_away=True)
+                    self._changes[key] = ChangeStatus.IN_DOUBT
+                    if key in self._away:
+                        self._state = replace(self._state, moved_away=True)
             case RecordKind.RETURNED:
                 effect = record.text("effect")
-                returned[effect] = returned.get(effect, 0) + (record.get("sent") is not False)
-                said.pop(effect, None)
-                found = owner.get(effect)
+                self._returned[effect] = self._returned.get(effect, 0) + (
+                    record.get("sent") is not False
+                )
+                self._said.pop(effect, None)
+                found = self._owner.get(effect)
                 if found is not None:
-                    changes[(found[0], found[1].id)] = ChangeStatus.NONE
+                    self._changes[(found[0], found[1].id)] = ChangeStatus.NONE
             case RecordKind.OUTCOME:
-                if (record.text("step"), record.text("change")) in away:
+                if (record.text("step"), record.text("change")) in self._away:
                     # What was proved before users moved says nothing of where they are now.
-                    state = replace(state, authority=(), unproved_in_a_row=0)
+                    self._state = replace(self._state, authority=(), unproved_in_a_row=0)
                 key = (record.text("step"), record.text("change"))
-                left_open.discard(key)
-                drifted.discard(key)
+                self._left_open.discard(key)
+                self._drifted.discard(key)
                 if record.text("code") == DRIFTED:
-                    drifted.add(key)
-                changes[key] = {
+                    self._drifted.add(key)
+                self._changes[key] = {
                     Outcome.APPLIED.value: ChangeStatus.APPLIED,
                     Outcome.NOT_APPLIED.value: ChangeStatus.NOT_APPLIED,
                 }.get(record.text("outcome"), ChangeStatus.UNKNOWN)
             case RecordKind.SAID:
-                _said(record, owner, changes, said)
+                _said(record, self._owner, self._changes, self._said)
             case RecordKind.VERIFIED:
                 name = record.text("step")
-                before = steps.get(name, StepState())
-                steps[name] = replace(before, verified=record.get("holds") is True)
+                before = self._steps.get(name, StepState())
+                self._steps[name] = replace(before, verified=record.get("holds") is True)
             case RecordKind.STEP:
                 name = record.text("step")
                 exit_ = record.get("exit")
-                steps[name] = replace(
-                    steps.get(name, StepState()),
+                self._steps[name] = replace(
+                    self._steps.get(name, StepState()),
                     status=_ENDED.get(record.text("status"), StepStatus.OPEN),
                     code=record.text("code"),
                     reason=record.text("reason"),
                     exit=exit_ if isinstance(exit_, int) else None,
                 )
-                if steps[name].status is StepStatus.HANDED_OVER:
-                    handed_over.add(name)
-                elif steps[name].status is StepStatus.DONE:
-                    handed_over.discard(name)
+                if self._steps[name].status is StepStatus.HANDED_OVER:
+                    self._handed_over.add(name)
+                elif self._steps[name].status is StepStatus.DONE:
+                    self._handed_over.discard(name)
             case RecordKind.NOTE if record.text("code") == AGAIN:
                 key = (record.text("step"), record.text("change"))
-                changes[key] = ChangeStatus.NONE
-                for effect, found in owner.items():
+                self._changes[key] = ChangeStatus.NONE
+                for effect, found in self._owner.items():
                     if (found[0], found[1].id) == key:
-                        returned[effect] = returned.get(effect, 0) + 1
-                        said.pop(effect, None)
+                        self._returned[effect] = self._returned.get(effect, 0) + 1
+                        self._said.pop(effect, None)
             case RecordKind.CLOSED:
-                state = replace(state, closed=True)
+                self._state = replace(self._state, closed=True)
             case _:
                 pass
-    return replace(
-        state,
-        steps=steps,
-        changes=changes,
-        said=said,
-        returned=returned,
-        drifted=frozenset(drifted),
-        handed_over=frozenset(handed_over),
-        left_open=frozenset(key for key in left_open if changes.get(key) is ChangeStatus.IN_DOUBT),
-    )
 
 
 def _set_back(last: Record, record: Record) -> bool:

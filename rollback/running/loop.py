@@ -22,7 +22,7 @@ from rollback.running.drive import (
     decide,
     toward_acts,
 )
-from rollback.running.fold import fold
+from rollback.running.fold import Folding
 from rollback.running.hands import MAIN, end_step
 from rollback.running.state import StepStatus
 
@@ -54,15 +54,17 @@ def drive_run(  # noqa: C901, PLR0912, PLR0913 - one idea, read from top to bott
     same (promise evidence-first: moves toward safety still go).
     """
     flying: dict[Intent, Future[None]] = {}
-    safe = toward_acts(plan)
+    safe, folding = toward_acts(plan), Folding(plan)
     try:
         while True:
             for future in list(flying.values()):
                 if future.done():
                     future.result()
             flying = {intent: one for intent, one in flying.items() if not one.done()}
-            state = fold(plan, journal.records())
-            intents = decide(plan, environment, state, clock.now(), stopping=stopping())
+            state = folding.over(journal.records())
+            intents = decide(
+                plan, environment, state, clock.now(), stopping=stopping(), safe=safe
+            )
             if isinstance(intents[0], Close):
                 if not flying:
                     journal.append(

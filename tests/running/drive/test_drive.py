@@ -12,6 +12,7 @@ from rollback.errors import ExitStatus
 from rollback.model.authority import Verdict
 from rollback.model.direction import Direction
 from rollback.model.record import RecordKind
+from rollback.running import drive
 from rollback.running.drive import (
     Act,
     Close,
@@ -23,9 +24,10 @@ from rollback.running.drive import (
     TakeLease,
     Verify,
 )
+from rollback.running.fold import Folding, fold
 from rollback.running.state import ChangeStatus, StepStatus
 
-from .hand import STABLE, Story, capture, halt, plan, step, swap, update
+from .hand import STABLE, Story, capture, environment, halt, plan, step, swap, update
 
 SWAP = Act("backend", "swap")
 
@@ -499,3 +501,33 @@ def test_whatever_happened_these_hold(one: Story) -> None:
 
 def _gives_back(intents: tuple[object, ...], name: str) -> bool:
     return any(isinstance(one, GiveBack) and one.step == name for one in intents)
+
+
+@given(stories(), st.data())
+def test_a_fold_that_goes_on_is_the_fold_of_all(one: Story, data: st.DataObject) -> None:
+    folding = Folding(one.plan)
+    records = tuple(one.records)
+    for upto in sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=4))):
+        assert folding.over(records[:upto]) == fold(one.plan, records[:upto])
+    assert folding.over(records) == one.state
+
+
+@given(stories(), st.booleans())
+def test_what_waits_is_left_out_and_nothing_else(one: Story, stopping: bool) -> None:
+    """Every step on its own says what all of them together say."""
+    alone = {
+        intent
+        for step in one.plan.steps
+        if one.state.step(step.name).status is StepStatus.OPEN
+        for intent in drive._step(
+            one.plan, environment(), one.state, step, one.now, stopping=stopping
+        )
+    }
+    together = one.next(stopping=stopping)
+    if alone:
+        assert {intent for intent in together if not isinstance(intent, End)} == {
+            intent for intent in alone if not isinstance(intent, End)
+        }
+        assert len(together) == len(alone)
+    else:
+        assert [type(intent) for intent in together] == [Close]

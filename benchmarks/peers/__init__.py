@@ -1,0 +1,1 @@
+"""What is measured against, from an environment of its own."""
