@@ -1,6 +1,7 @@
 """Secrets from a mapping of variables (the process's own, where the caller says so).
 
-Resolved late, never kept in a model; every value given out is blotted from texts afterwards.
+Resolved late, never kept in a model. What is blotted from texts is every value given out, and every
+value that the environment refers to: the world may say one before anybody here has asked for it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from rollback.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rollback.model.environment import Secret
 
@@ -31,6 +32,7 @@ class VariableSecrets:
     variables: Mapping[str, str] = field(repr=False)
     _forms: frozenset[str] = field(default=frozenset(), repr=False)
     _search: _Search | None = field(default=None, repr=False)
+    _expected: tuple[Secret, ...] = field(default=(), repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def get(self, secret: Secret) -> str:
@@ -39,11 +41,18 @@ class VariableSecrets:
         if not value:
             code, reason = "secret.missing", f"the variable {secret.variable} is not set"
             raise InputError(code, reason, hint=f"set {secret.variable} and try again")
+        self._know(value)
+        return value
+
+    def expect(self, secrets: Iterable[Secret]) -> None:
+        """Blot these too, from the first text on; those whose variable is not set have no value."""
+        self._expected += tuple(secrets)
+
+    def _know(self, *values: str) -> None:
         with self._lock:
-            forms = self._forms | frozenset(_forms(value))
+            forms = self._forms.union(*(_forms(value) for value in values))
             if forms != self._forms:
                 self._forms, self._search = forms, _Search(forms)
-        return value
 
     def redact(self, text: str) -> str:
         """The text with every value given out, in any of its written forms, blotted out."""
@@ -52,6 +61,10 @@ class VariableSecrets:
 
     def redact_bytes(self, data: bytes) -> bytes:
         """The same for bytes: one search for all forms, whatever their number."""
+        if expected := self._expected:
+            values = (self.variables.get(secret.variable, "") for secret in expected)
+            self._know(*(value for value in values if value))
+            self._expected = ()
         search = self._search
         if search is None:
             return data
@@ -95,7 +108,9 @@ def _forms(value: str) -> Iterator[str]:
     """The ways a value may stand in a text: raw, URL, JSON, base64 at each of three offsets."""
     raw = value.encode()
     seen = {value, quote(value), quote(value, safe=""), quote_plus(value)}
-    seen |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    for ascii_ in (True, False):  # also where JSON stands in a text of JSON
+        once = json.dumps(value, ensure_ascii=ascii_)[1:-1]
+        seen |= {once, json.dumps(once, ensure_ascii=ascii_)[1:-1]}
     seen |= {repr(value)[1:-1], raw.hex()}
     for offset in range(3):
         seen |= set(_in_base64(raw, offset))

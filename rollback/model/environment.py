@@ -566,3 +566,15 @@ class Environment(Frozen):
     def surface_names(self) -> tuple[str, ...]:
         """Surfaces in cutover order, as the file lists them."""
         return tuple(name for name, _ in self.surfaces)
+
+
+def secrets_of(value: object) -> tuple[Secret, ...]:
+    """Every reference to a secret in an environment, each once, in the order of its fields."""
+    if isinstance(value, Secret):
+        return (value,)
+    inner: tuple[object, ...] = ()
+    if isinstance(value, Frozen):
+        inner = tuple(getattr(value, name) for name in type(value).model_fields)
+    elif isinstance(value, tuple):
+        inner = value
+    return tuple(dict.fromkeys(found for each in inner for found in secrets_of(each)))

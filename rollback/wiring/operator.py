@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, TypeVar
 
 from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.environment import secrets_of
 from rollback.model.ports import StepContext
 from rollback.model.scope import Phase, Scope
 from rollback.model.steps import RetainTradeHalt
@@ -110,6 +111,7 @@ class Operator:
             from rollback.wiring.lease_release import ReleaseLeaseAction
 
             catalogue = catalogue.with_actions(ReleaseLeaseAction(located.leases_path))
+        secrets.expect(secrets_of(environment))
         self.setting = Setting(
             environment=environment,
             state=located,

@@ -47,6 +47,19 @@ def test_what_was_never_given_out_is_not_known() -> None:
     assert "a-value-of-its-own" not in repr(secrets)
 
 
+def test_what_is_expected_is_blotted_before_anybody_asks_for_it() -> None:
+    secrets = VariableSecrets({"THE_KEY": "a-value-of-its-own"})
+    secrets.expect([KEY, Secret(variable="NOT_SET")])
+    assert secrets.redact("said a-value-of-its-own") == "said [secret]"
+
+
+def test_json_in_a_text_of_json_is_blotted_too() -> None:
+    secrets = VariableSecrets({"THE_KEY": 'a "quoted\\\\ value'})
+    secrets.expect([KEY])
+    inner = json.dumps({"a": 'a "quoted\\\\ value'})
+    assert secrets.redact(json.dumps(inner)) == json.dumps(json.dumps({"a": "[secret]"}))
+
+
 @pytest.mark.parametrize("variables", [{}, {"THE_KEY": ""}, {"the_key": "x"}])
 def test_a_variable_that_is_not_set_is_named(variables: dict[str, str]) -> None:
     with pytest.raises(InputError) as caught:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -61,6 +61,10 @@ class SecretSource(Protocol):
 
     def get(self, secret: Secret) -> str:
         """The value. Raises InputError naming the variable where it is not set."""
+        ...
+
+    def expect(self, secrets: Iterable[Secret]) -> None:
+        """References whose values are blotted too, though nobody may have asked for them yet."""
         ...
 
     def redact(self, text: str) -> str:
