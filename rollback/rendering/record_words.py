@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rollback.model.record import RecordKind
-from rollback.rendering.words import shown
+from rollback.rendering.words import counted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,9 +103,16 @@ def _evidence(record: Record) -> str:
 
 
 def _verified(record: Record) -> str:
-    holds = "holds" if record.get("holds") is True else "does not hold"
-    checks = _texts(record, "checks")
-    return f"verified: {holds}" + (f"; {checks}" if checks else "")
+    said = record.get("checks")
+    checks = [str(each) for each in said] if isinstance(said, tuple) else []
+    failed = [each for each in checks if not each.startswith("holds ")]
+    if record.get("holds") is not True:
+        return f"does not hold: {'; '.join(failed) or 'not said why'}"
+    return (
+        f"{counted(len(checks), 'check')} hold{'s' if len(checks) == 1 else ''}"
+        if checks
+        else "holds"
+    )
 
 
 def _observed(record: Record) -> str:

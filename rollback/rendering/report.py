@@ -107,7 +107,7 @@ def report_view(
             *lead,
             Section("People", tuple(_people(records))),
             Section("Seen on the way", tuple(seen_during(records))),
-            Section("Timeline", (timeline(records),)),
+            Section("Timeline", timeline(records)),
             *requests(records),
         ),
         lead=len(lead),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from rollback.model.base import rfc3339
 from rollback.model.record import RecordKind
 from rollback.rendering.drift_words import CONTROL_DRIFT
 from rollback.rendering.record_words import answer_words
@@ -14,6 +15,7 @@ from rollback.rendering.words import counted, moment, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from rollback.model.record import Record
 
@@ -93,18 +95,19 @@ def requests(records: Sequence[Record]) -> list[Section]:
         if record.kind is RecordKind.EXCHANGE:
             by_step[record.text("step")].append(record)
     total = sum(map(len, by_step.values()))
+    day, _ = _times([one.at for asked in by_step.values() for one in asked])
     about = line(
-        "{} in {}; an id is run, step, client and number",
+        "{} in {}; an id is run, step, client and number; what is folded is not printed",
         prose(counted(total, "request")),
         prose(counted(len(by_step), "step")),
         cut=Cut.REQUESTS,
     )
     return [
-        Section("Requests, by x-request-id", (about,)),
+        Section("Requests, by x-request-id", (about, *_on(day, Cut.REQUESTS))),
         *(
             Section(
                 f"{counted(len(asked), 'request')}{_failed(asked)}",
-                (_request_table(asked),),
+                (_request_table(asked, same_day=bool(day)),),
                 under=True,
                 subject=spans("{}", step or "(no step)"),
                 folded=True,
@@ -119,11 +122,12 @@ def _failed(asked: Sequence[Record]) -> str:
     return f", {bad} not answered as hoped" if bad else ""
 
 
-def _request_table(asked: Sequence[Record]) -> Table:
+def _request_table(asked: Sequence[Record], *, same_day: bool) -> Table:
     """One row a request: when, its id, what it asked, what came back."""
+    told = [rfc3339(record.at)[11 if same_day else 0 :] for record in asked]
     rows = tuple(
         (
-            spans("{}", prose(moment(record.at))),
+            spans("{}", prose(at)),
             spans("{}", record.text("request_id") or "(none)"),
             spans(
                 "{} {}{}",
@@ -133,24 +137,40 @@ def _request_table(asked: Sequence[Record]) -> Table:
             ),
             spans("{}", prose(answer_words(record))),
         )
-        for record in asked
+        for at, record in zip(told, asked, strict=True)
     )
     return Table(("at", "x-request-id", "request", "answer"), rows, cut=Cut.REQUESTS)
 
 
-def timeline(records: Sequence[Record]) -> Table | Line:
+def timeline(records: Sequence[Record]) -> tuple[Line | Table, ...]:
     """Everything but requests, in the journal's order; writes carry their x-request-id."""
     told = entries(
         [record for record in records if record.kind is not RecordKind.EXCHANGE], grouped=True
     )
+    day, times = _times([one.at for one in told])
     rows = tuple(
         (
-            spans("{}", prose(moment(one.at))),
+            spans("{}", prose(at)),
             spans("{}", one.step) if one.step else spans("run"),
             spans("{}", prose(one.text)) + (spans(" {}", one.request_id) if one.request_id else ()),
         )
-        for one in told
+        for at, one in zip(times, told, strict=True)
     )
     if not rows:
-        return line("no record", cut=Cut.DETAILS)
-    return Table(("at", "step", "what"), rows, cut=Cut.DETAILS)
+        return (line("no record", cut=Cut.DETAILS),)
+    return (*_on(day, Cut.DETAILS), Table(("at", "step", "what"), rows, cut=Cut.DETAILS))
+
+
+def _times(moments: Sequence[datetime]) -> tuple[str, list[str]]:
+    """(day, each): the day is said once where all are of one day, in UTC; else it is empty."""
+    told = [rfc3339(at) for at in moments]
+    days = {at[:10] for at in told}
+    if len(days) != 1:
+        return "", told
+    return days.pop(), [at[11:] for at in told]
+
+
+def _on(day: str, cut: Cut) -> tuple[Line, ...]:
+    return (
+        (line("{}", prose(f"on {day}, times in UTC"), weight=Weight.NOTE, cut=cut),) if day else ()
+    )

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
-_GROUPED_MIN: Final = 2
+PERFORMED: Final = "performed"
+"""The code of a note that an action leaves for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +41,35 @@ class Entry:
 
 
 def entries(records: Sequence[Record], *, grouped: bool = False) -> tuple[Entry, ...]:
-    """Every record as an entry. grouped: writes of evidence that follow each other are one."""
-    made: list[Entry] = []
-    chunks: list[Record] = []
+    """Every record as an entry.
+
+    grouped: writes of evidence that a step sends with nothing of its own between are one entry,
+    authority is told when it changes, and what only machines read is left out.
+    """
+    if not grouped:
+        return tuple(entry(record) for record in records)
+    made: list[list[Record]] = []
+    open_: dict[str, list[Record]] = {}
+    authority: dict[str, tuple[str, object]] = {}
     for record in records:
-        if (
-            grouped
-            and _is_chunk(record)
-            and (not chunks or chunks[0].text("step") == record.text("step"))
-        ):
-            chunks.append(record)
+        if record.kind is RecordKind.AUTHORITY:
+            slot = record.text("slot")
+            now = (record.text("verdict"), record.get("reasons"))
+            if authority.get(slot) == now:
+                continue
+            authority[slot] = now
+        elif record.kind is RecordKind.NOTE and record.text("code") == PERFORMED:
             continue
-        made += _chunks(chunks)
-        chunks = [record] if grouped and _is_chunk(record) else []
-        if not chunks:
-            made.append(entry(record))
-    return (*made, *_chunks(chunks))
+        step = record.text("step")
+        if not _is_chunk(record):
+            open_.pop(step, None)
+            made.append([record])
+        elif step in open_:
+            open_[step].append(record)
+        else:
+            open_[step] = [record]
+            made.append(open_[step])
+    return tuple(entry(group[0]) if len(group) == 1 else _chunks(group) for group in made)
 
 
 def entry(record: Record) -> Entry:
@@ -78,10 +92,8 @@ def _is_chunk(record: Record) -> bool:
     return record.kind is RecordKind.INTENT and record.text("purpose") == "evidence"
 
 
-def _chunks(records: list[Record]) -> list[Entry]:
-    if len(records) < _GROUPED_MIN:
-        return [entry(record) for record in records]
+def _chunks(records: list[Record]) -> Entry:
     first = entry(records[0])
     size = sum(n for record in records if isinstance(n := record.get("body_bytes"), int))
     text = f"created {counted(len(records), 'chunk')} of evidence, {size:,} bytes"
-    return [Entry(first.at, first.kind, first.step, text, "", first.names)]
+    return Entry(first.at, first.kind, first.step, text, "", first.names)
