@@ -21,14 +21,14 @@ from rollback.evidence.holds import (
 from rollback.model.base import facts
 from rollback.model.change import Change, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
-from rollback.model.observation import Prediction
+from rollback.model.observation import Observation, Prediction
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
 from rollback.model.steps import HoldRelease, ReleaseHold
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
-    from rollback.model.observation import Observation, World
+    from rollback.model.observation import World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
@@ -48,7 +48,8 @@ class HoldReleaseAction:
         return tuple(
             seen
             for name in _surfaces(step)
-            for seen in observe_surface(step, name, clients, AROUND)
+            for around in observe_surface(step, name, clients, AROUND)
+            for seen in (around, *_each_hold(around))
         )
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
@@ -57,9 +58,9 @@ class HoldReleaseAction:
         return ActionPlan(changes=changes, duration_s_max=_SECONDS_MAX)
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
-        """Nothing that a later step stands on: a hold that fails must not keep users back."""
-        del step, change
-        return ()
+        """A resource that no other step reads: a hold that fails must not keep users back."""
+        del step
+        return change.predicts
 
     def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
         """Write it."""
@@ -233,6 +234,18 @@ def _hold(step: StepContext, world: World, name: str) -> Change:
         direction=Direction.TOWARD,
         surface=name,
         settle_s_max=0,
+        predicts=(Prediction(resource=f"{name}/hold/{live}", compared=facts(held=True)),),
+    )
+
+
+def _each_hold(holds: Observation) -> tuple[Observation, ...]:
+    """Each release on hold as a resource of its own: made meanwhile by another run, it is made."""
+    name, _, kind = holds.resource.partition("/")
+    if kind != "holds":
+        return ()
+    return tuple(
+        Observation(resource=f"{name}/hold/{build}", compared=facts(held=True), at=holds.at)
+        for build in _texts(holds.get("on_hold"))
     )
 
 

@@ -100,6 +100,22 @@ def test_a_release_that_went_back_is_on_hold_until_people_release_it(
     assert rollback(*state, "watch-hold", *where, "--parked").status == 0
 
 
+def test_a_hold_that_another_run_made_meanwhile_is_made(
+    rollback: Rollback, stage: Stage, tmp_path: Path
+) -> None:
+    """Two people press the button: the second finds it on hold, and that is no drift."""
+    state = ("--state", str(stage.state))
+    where = ("--environment", stage.directory / "environment.yaml")
+    plans = [tmp_path / f"plan-{number}.json" for number in (1, 2)]
+    for plan in plans:
+        assert rollback(*state, "plan", "web-only", *where, "--out", plan).status == 0
+    for plan in plans:
+        ran = rollback(*state, "apply", plan, "--only-safe", "--non-interactive")
+        assert ran.status == 0, ran.err
+    shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
+    assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": True, "words": 1}]
+
+
 def test_what_cannot_be_looked_at_is_not_called_absent(
     rollback: Rollback, stage: Stage
 ) -> None:
