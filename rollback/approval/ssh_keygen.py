@@ -17,6 +17,9 @@ TOUCH_S_MAX = 120
 
 VERIFY_S_MAX = 20
 
+_TOUCHED = 0x01
+"""The flag that a device sets when a person touched it (FIDO: user presence)."""
+
 
 def program() -> str | None:
     """Where ssh-keygen is, None where there is none."""
@@ -50,10 +53,11 @@ def sign(key: Path, message: bytes) -> str:
 def holds(signature: Signature, message: bytes) -> bool:
     """True when ssh-keygen verifies the signature, by its own key, in our namespace.
 
-    False also where there is no ssh-keygen: promise fail-closed.
+    False also where there is no ssh-keygen (promise fail-closed), and for a signature that a
+    security key made untouched: ssh-keygen takes it, but then no person was there.
     """
     found = program()
-    if found is None:
+    if found is None or (signature.tail and not signature.tail[0] & _TOUCHED):
         return False
     key = f"{signature.key_type} {base64.b64encode(signature.key).decode()}"
     with tempfile.TemporaryDirectory() as folder:

@@ -13,8 +13,8 @@ from rollback.model.base import facts
 from rollback.model.change import Finding
 from rollback.rendering.faces import render
 from rollback.rendering.plan_view import plan_view
-from rollback.rendering.view import NEVER_CUT, Cut, Line
-from tests.builders import make_plan, refused_plan, seen, unproved_plan
+from rollback.rendering.view import NEVER_CUT, TAGS, Cut, Line
+from tests.builders import make_plan, refused_plan, seen, unproved_plan, weak_plan
 
 BIG = make_plan(
     observations=tuple(
@@ -81,3 +81,20 @@ def test_html_is_cut_too() -> None:
     out = render(BIG, "d", "html", max_chars=40_000)
     assert len(out) <= 40_000 < len(full)
     assert out.rstrip().endswith("</html>")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 60_000),
+    st.sampled_from(["text", "markdown", "html"]),
+    st.sampled_from([lambda: BIG, refused_plan, unproved_plan, weak_plan]),
+)
+def test_no_budget_takes_a_heavy_line(budget: int, face: str, make: object) -> None:
+    """Each weight's tag stands as often as in the uncut document, at whatever budget."""
+    plan = make()  # type: ignore[operator]
+    out = render(plan, "d", face, max_chars=budget, width=400)  # type: ignore[arg-type]
+    full = render(plan, "d", face, max_chars=None, width=400)  # type: ignore[arg-type]
+    for tag in TAGS.values():
+        assert out.count(tag) == full.count(tag)
+    if len(out) > budget:
+        assert "what is left is never cut" in out
