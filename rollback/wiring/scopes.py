@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from rollback.model.record import RecordKind
 from rollback.wiring.named_files import named_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rollback.model.environment import Environment, Network
     from rollback.model.ports import (
         Clients,
@@ -112,6 +115,21 @@ def _network(environment: Environment) -> Network:
     return environment.network.model_copy(update={"ca_file": path})
 
 
+class Numbers:
+    """The last part of every x-request-id: scopes of one prefix share one count (row T1)."""
+
+    def __init__(self, after: int = 0) -> None:
+        """after: what a sitting before this one may have counted to."""
+        self._after = after
+        self._lock = threading.Lock()
+        self._counts: dict[str, Iterator[int]] = {}
+
+    def of(self, prefix: str) -> Iterator[int]:
+        """The count of a prefix; taking the next number is safe from any thread."""
+        with self._lock:
+            return self._counts.setdefault(prefix, itertools.count(self._after + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Opener:
     """Opens guarded clients for one scope; knows how to close them."""
@@ -122,6 +140,7 @@ class Opener:
     latch: RefusalLatch
     exchanges: ExchangeLog
     clock: Clock
+    numbers: Numbers = field(default_factory=Numbers)
 
     def wire(self, scope: Scope, latch: RefusalLatch | None = None) -> Wire:
         """The guard for one scope. Every client built on it to apply is proved with canaries."""
@@ -134,6 +153,7 @@ class Opener:
             network=_network(self.environment),
             clock=self.clock,
             environment=self.environment,
+            numbers=self.numbers.of(scope.request_prefix),
         )
 
     def __call__(self, scope: Scope) -> Clients:

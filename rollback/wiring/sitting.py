@@ -16,9 +16,12 @@ from rollback.running.hands import never
 from rollback.running.latch import JournalLatch
 from rollback.running.ledger import Ledger
 from rollback.running.perform import Performer
-from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Opener
+from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Numbers, Opener
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rollback.model.record import Record
     from rollback.running.hands import HeldLease
     from rollback.running.journal import RunJournal
     from rollback.wiring.asked import Asked
@@ -85,6 +88,7 @@ class Sitting:
             JournalLatch(journal),
             JournalledExchanges(journal),
             setting.clock,
+            Numbers(_counted_to(journal.records())),
         )
         evidence = str(setting.state.root / "evidence" / document.plan.nonce)
         return cls(setting, document, journal, asked, run, ledger, opener, evidence)
@@ -133,6 +137,14 @@ class Sitting:
             kinds=tuple(sorted({f"{one.kind} in {one.carrier}" for one in results})),
         )
         self.journal.append(MAIN, RecordKind.CANARIES, body, durable=False)
+
+
+def _counted_to(records: Sequence[Record]) -> int:
+    """From where a sitting counts its requests: past whatever the sittings before it sent."""
+    told = (record.text("request_id").rpartition(".")[2] for record in records)
+    last = max((int(number) for number in told if number.isdecimal()), default=0)
+    # A thousand further: what was sent when a process died may stand in no record.
+    return 0 if last == 0 else (last // 1000 + 1) * 1000
 
 
 def _emergency(line: str) -> None:

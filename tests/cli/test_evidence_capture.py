@@ -55,6 +55,17 @@ def capture(rollback: Rollback, staged: Staged, *more: str) -> dict[str, Any]:
     return ended
 
 
+def request_ids(journal: Path) -> list[str]:
+    """The x-request-id of every exchange that a journal records."""
+    records = map(json.loads, journal.read_text().splitlines())
+    bodies = [
+        {fact["name"]: fact["value"] for fact in record["body"]}
+        for record in records
+        if record["kind"] == "exchange"
+    ]
+    return [str(body["request_id"]) for body in bodies if body["request_id"]]
+
+
 def test_a_capture_alone_writes_evidence_and_nothing_else(
     rollback: Rollback, staged: Staged
 ) -> None:
@@ -68,6 +79,9 @@ def test_a_capture_alone_writes_evidence_and_nothing_else(
     )
     assert held.status == 0, held.out
     assert "by runs with SHA256:" in held.out
+
+    ids = request_ids(Path(ended["journal"]))
+    assert len(ids) == len(set(ids)) > 20
 
     sealed = [line for line in Path(ended["journal"]).read_text().splitlines() if digest in line]
     assert len(sealed) == 1
