@@ -19,6 +19,9 @@ from rollback.running.state import DRIFTED, LEASE_LOST, StepStatus
 if TYPE_CHECKING:
     from rollback.running.hands import Hands, Planned
 
+LEASE_S_MAX = 5.0
+"""Where renewing the lease took longer, the world is looked at again before anything is sent."""
+
 ALREADY = Look(Outcome.APPLIED, "already as wanted; nothing sent")
 
 
@@ -152,8 +155,12 @@ def _still_allowed(hands: Hands, planned: Planned) -> bool:
     if blocked is not None:
         # Where authority or the lease has to be asked for again, nothing is sent; the loop asks.
         return False
-    doing = f"effect {planned.step.name}#{planned.change.id}"
+    doing, asked = f"effect {planned.step.name}#{planned.change.id}", hands.clock.monotonic()
     if problem := hands.lease.before_effect(doing):  # last: its time runs from here
         hands.end(planned.step, StepStatus.SKIPPED, LEASE_LOST, problem, ExitStatus.LEASE)
+        return False
+    took_s = hands.clock.monotonic() - asked
+    if took_s > LEASE_S_MAX:  # what was seen is old by now; the loop looks again
+        hands.progress("waiting", planned.step.name, f"the lease took {took_s:.0f} s")
         return False
     return True

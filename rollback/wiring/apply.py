@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollback.errors import EvidenceNotWritten, ExitStatus, InputError, PlanStale, RollbackError
+from rollback.errors import (
+    EvidenceNotWritten,
+    ExitStatus,
+    InputError,
+    JournalBroken,
+    PlanStale,
+    RollbackError,
+)
 from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.record import RecordKind
@@ -40,6 +47,9 @@ if TYPE_CHECKING:
     from rollback.wiring.run_result import RunResult
 
 MAIN = "run"
+UNWRITABLE = frozenset({"journal.full", "journal.unwritable"})
+"""Codes of a journal that holds, on a disk that does not take more."""
+
 RESERVE_BYTES = 1 << 20
 """Disk kept back at the start, so that moves toward safety can be recorded when it is full."""
 
@@ -76,14 +86,22 @@ def apply_plan(
 def resume_run(
     setting: Setting, name: str, asked: Asked, approvals: Sequence[str | Path | bytes]
 ) -> RunResult:
-    """Replay the journal, look at the world, and go on. Raises like `apply_plan`."""
+    """Replay the journal, look at the world, and go on. Raises like `apply_plan`.
+
+    Where the journal is well and cannot be written any more, the moves toward safety still go.
+    """
     check_said(asked.said or {})
     directory = taken_up(setting, name)
     document = PlanDocument.read(directory.plan())
     refuse_forbidden(setting, document)
     if not directory.journal_path.exists():
         raise _not_begun(directory)
-    journal = directory.open_journal(setting.clock)
+    try:
+        journal = directory.open_journal(setting.clock)
+    except JournalBroken as error:
+        if error.code not in UNWRITABLE:
+            raise
+        send_unrecorded(setting, document, asked, error)
     try:
         opened = [one for one in journal.records() if one.kind is RecordKind.OPENED]
         if not opened:
@@ -101,9 +119,12 @@ def resume_run(
                 kept.append(data)
                 directory.keep_approval(f"approval-{len(kept)}.json", data)
         asked = _with_approvals(setting, document, asked, approvals, kept=tuple(kept))
-        journal.reserve(RESERVE_BYTES)
-        _open(setting, document, journal, asked, mode="resumed")
-        _mark(setting, document, directory, asked)
+        try:
+            journal.reserve(RESERVE_BYTES)
+            _open(setting, document, journal, asked, mode="resumed")
+            _mark(setting, document, directory, asked)
+        except EvidenceNotWritten as error:
+            send_unrecorded(setting, document, asked, error)
         with setting.watching(journal):
             return _sit(setting, document, directory, journal, asked)
     finally:

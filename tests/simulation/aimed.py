@@ -50,6 +50,10 @@ AIMED: Mapping[str, Schedule] = {
         Aim("read", _LAST_LOOK, "slow", after=(_LEASED,)),
         Aim("read", "control/authority$", "slow", first=13, times=12, after=(_LEASED,)),
     ),
+    "lease-renewed-slowly-before-the-swap": _backend(
+        Aim("read", _LAST_LOOK, "slow", after=(_LEASED,)),
+        Aim("lease", "write the lease", "slow", first=8),
+    ),
     "store-slow": _full(Aim("file", "evidence", "slow", first=4, times=9)),
     "store-full": _backend(Aim("file", "evidence", "full", times=0)),
     "store-full-once": _backend(Aim("file", "evidence", "full")),
@@ -57,6 +61,13 @@ AIMED: Mapping[str, Schedule] = {
         Aim("append", "", "full-for-good", after=("control/authority$",))
     ),
     "disk-full-at-once": _full(Aim("append", "", "full-for-good")),
+    "died-before-the-halt-and-the-disk-broke": Schedule(
+        "halt-only",
+        aims=(
+            Aim("write", "config/web$", "crash-before"),
+            Aim("append", "", "broken", after=("PATCH .*config/web$",)),
+        ),
+    ),
     "disk-full-in-mid-run": _full(Aim("append", "", "full-for-good", after=(_LEASED,))),
     "power-cut-in-mid-swap": _full(Aim("sleep", "", "power-cut", after=(_SWAP,))),
     "operator-halts-in-mid-swap": _full(halt_at_s=5.0),

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
     from rollback.rehearsal.simulator.world import World
     from rollback.wiring.run_result import RunResult
-    from tests.simulation.baton import Actor
     from tests.simulation.fate import Fate, Point, Struck
     from tests.simulation.ground import Ground
     from tests.simulation.scene import Scene
@@ -98,6 +97,10 @@ def tell(
     last = watch.sittings[-1]
     if crash_only and last.exit != 0:
         watch.breaks(checkers.ONCE, f"the resumed run ended with {last.exit}: {last.said}")
+    return _told(scene, ground, watch)
+
+
+def _told(scene: Scene, ground: Ground, watch: Watch) -> Told:
     return Told(
         broken=tuple(watch.broken),
         endings=tuple("died" if one.died else str(one.exit) for one in watch.sittings),
@@ -146,10 +149,22 @@ def _sit(
     watch: Watch,
     number: int,
     said: dict[str, str] | None = None,
+    who: str = "A",
 ) -> Sitting:
     """One process that applies the plan or goes on with the run, to its end or its death."""
-    process = ground.process(f"A.{number}")
-    sitting = Sitting(process.name, scene.plan, "state", calm=ground.calm)
+    sitting = _begin(scene, ground, watch, f"{who}.{number}", said)
+    ground.baton.run()
+    _ended(ground, watch, sitting)
+    return sitting
+
+
+def _begin(
+    scene: Scene, ground: Ground, watch: Watch, name: str, said: dict[str, str] | None = None
+) -> Sitting:
+    """A process begins; it runs when it gets the baton. A's and B's are two laptops."""
+    process = ground.process(name)
+    state = "state" if name.startswith("A") else "state-2"
+    sitting = Sitting(process.name, scene.plan, state, calm=ground.calm)
     watch.sittings.append(sitting)
     ground.tell(f"{process.name} starts{' (nothing goes wrong any more)' if ground.calm else ''}")
 
@@ -164,20 +179,17 @@ def _sit(
             sitting.exit, sitting.said = 70, traceback.format_exc()
             watch.breaks("defect", sitting.said)
 
-    actor = ground.baton.start(f"{process.name} main", process, work)
-    _through(ground, actor)
-    for disk in ground.disks.get(process.name, ()):
-        disk.let_go()
-    sitting.died = process.dead
-    checkers.at_sitting_end(watch, sitting)
-    ground.tell(f"{process.name} ended: {'died' if process.dead else sitting.exit} {sitting.said}")
+    ground.baton.start(f"{process.name} main", process, work)
     return sitting
 
 
-def _through(ground: Ground, actor: Actor) -> None:
-    ground.baton.run()
-    if actor.failed is not None:
-        raise actor.failed
+def _ended(ground: Ground, watch: Watch, sitting: Sitting) -> None:
+    for disk in ground.disks.get(sitting.process, ()):
+        disk.let_go()
+    sitting.died = next(one for one in ground.processes if one.name == sitting.process).dead
+    checkers.at_sitting_end(watch, sitting)
+    how = "died" if sitting.died else sitting.exit
+    ground.tell(f"{sitting.process} ended: {how} {sitting.said}")
 
 
 def _as_people_do(
