@@ -18,6 +18,7 @@ from rollback.actions.seen import (
     rules_of,
     texts,
 )
+from rollback.actions.slot_outcome import told
 from rollback.actions.surfaces import observe_surface, reference
 from rollback.connectors.app_service_effects import ramp_rules_effect
 from rollback.model.base import facts
@@ -26,7 +27,6 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
-from rollback.model.record import Outcome
 from rollback.model.steps import RestoreTraffic
 
 if TYPE_CHECKING:
@@ -91,13 +91,12 @@ class RestoreTrafficAction:
         return Performed()
 
     def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
-        """Read the rules back."""
-        del performed
+        """Read the rules back; what is not there yet stays open for the quiet period."""
         surface = step.environment.surface(change.surface or "")
         left = clients.arm().configuration(reference(step.environment, surface)).ramp_rules
-        if not left:
-            return Look(Outcome.APPLIED, "no rule is left")
-        return Look(Outcome.NOT_APPLIED, f"rules are left: {', '.join(one.name for one in left)}")
+        names = ", ".join(one.name for one in left)
+        said = f"rules are left: {names}" if left else "no rule is left"
+        return told(step, clients, performed, said, holds=not left)
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Sample every host from outside, after the reconnect storm had time to settle."""
@@ -192,6 +191,6 @@ def _update(step: StepContext, world: World, name: str, live: str) -> Update:
         ),
         direction=direction,
         surface=name,
-        settle_s_max=SETTLE_S,
+        settle_s_max=step.environment.policy.quiet_s + SETTLE_S,
         predicts=(Prediction(resource=resource, compared=facts(rules=())),),
     )

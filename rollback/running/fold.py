@@ -12,6 +12,7 @@ from rollback.model.record import Outcome, RecordKind
 from rollback.running.state import (
     AGAIN,
     DRIFTED,
+    LOOK_GAP_S_MIN,
     AuthoritySeen,
     ChangeStatus,
     RunState,
@@ -259,19 +260,26 @@ def _authority(
 ) -> RunState:
     builds = record.get("builds")
     reasons = record.get("reasons")
+    asked = datetime.fromisoformat(record.text("asked")) if record.text("asked") else record.at
     seen = AuthoritySeen(
         slot=record.text("slot"),
         verdict=Verdict(record.text("verdict") or "unknown"),
         builds=tuple(str(one) for one in builds) if isinstance(builds, tuple) else (),
         reasons=tuple(str(one) for one in reasons) if isinstance(reasons, tuple) else (),
-        at=record.at,
+        at=asked,
+        took_s=(record.at - asked).total_seconds(),
     )
     state = replace(state, authority=(*state.authority[-20:], seen))
     if seen.slot != "production":
         return state
     if seen.verdict is Verdict.RETAINED:
-        return replace(state, unproved_in_a_row=0)
-    state = replace(state, unproved_in_a_row=state.unproved_in_a_row + 1)
+        return replace(state, unproved_in_a_row=0, unproved_at=None)
+    before = state.unproved_at
+    if before is not None and 0 <= (record.at - before).total_seconds() < LOOK_GAP_S_MIN:
+        return state  # two who ask at the same moment see one moment
+    state = replace(
+        state, unproved_in_a_row=state.unproved_in_a_row + 1, unproved_at=record.at
+    )
     in_flight = any(changes.get(key) is ChangeStatus.IN_DOUBT for key in away)
     moved = any(changes.get(key) is ChangeStatus.APPLIED for key in away)
     confirmed = state.unproved_in_a_row > 1  # one answer may be from before the last move

@@ -149,10 +149,14 @@ def _authority(
         # What was seen in the future was seen before the clock was set back: of unknown age.
         return seen is not None and 0 <= (now - seen.at).total_seconds() <= halt.age_s_max
 
+    def too_slow(slot: str) -> bool:
+        last = [one for one in state.authority if one.slot == slot][-halt.probes_lost :]
+        return len(last) == halt.probes_lost and all(one.took_s > halt.age_s_max for one in last)
+
     attested = plan.approvals.attestation and not state.moved_away
     if not attested:
         if not fresh(production):
-            return Prove()
+            return _slow("production", halt.age_s_max) if too_slow("production") else Prove()
         if production is not None and production.verdict is not Verdict.RETAINED:
             if state.unproved_in_a_row < halt.probes_lost:
                 return Prove()
@@ -168,7 +172,8 @@ def _authority(
             slots = {change.authority_on}
         seen = [found for slot in slots if (found := state.last_authority(slot)) is not None]
         if not seen or not any(fresh(one) for one in seen):
-            return Prove()
+            slow = next((slot for slot in sorted(slots) if too_slow(slot)), None)
+            return Prove() if slow is None else _slow(slow, halt.age_s_max)
         proved = any(
             fresh(one)
             and one is not None
@@ -190,3 +195,11 @@ def _authority(
                 ExitStatus.AUTHORITY,
             )
     return None
+
+
+def _slow(slot: str, age_s_max: int) -> Blocked:
+    return Blocked(
+        "authority.too-slow",
+        f"asking {slot} for halt authority takes longer than the {age_s_max} s a proof may be old",
+        ExitStatus.AUTHORITY,
+    )

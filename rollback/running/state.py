@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
 
 
+LOOK_GAP_S_MIN = 1.0
+"""Answers without proof that lie closer together than this count as one."""
+
 DRIFTED = "plan.drifted"
 """Code of what was not sent because the world changed since the plan."""
 
@@ -75,13 +78,17 @@ def ended_as(
 
 @dataclass(frozen=True, slots=True)
 class AuthoritySeen:
-    """One authority record: what was judged for one slot, and when."""
+    """One authority record: what was judged for one slot, and when.
+
+    at: when the asking began: no answer is older. took_s: from there until it was judged.
+    """
 
     slot: str
     verdict: Verdict
     builds: tuple[str, ...]
     reasons: tuple[str, ...]
     at: datetime
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,7 @@ class RunState:
     authority: tuple[AuthoritySeen, ...] = ()
     authority_lost: str = ""
     unproved_in_a_row: int = 0
+    unproved_at: datetime | None = None
     steps: Mapping[str, StepState] = field(default_factory=dict)
     changes: Mapping[tuple[str, str], ChangeStatus] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Self
 
 from rollback.actions.authority_reading import read_authority
 from rollback.errors import RollbackError
-from rollback.model.base import facts
+from rollback.model.base import facts, rfc3339
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.planning.authority import judge
+from rollback.running.state import LOOK_GAP_S_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +33,18 @@ def judged_now(setting: Setting, clients: Clients, slot: str) -> AuthorityJudgem
 def prove_authority(
     setting: Setting, opener: Opener, journal: Journal, run: str, moment: str
 ) -> None:
-    """Ask production and the slot that is to take traffic; one record each."""
+    """Ask production and the slot that is to take traffic; one record each, whatever happens.
+
+    After an answer without proof it is not asked again at once: what two ask at the same moment is
+    one look, and a loss takes several (`LOOK_GAP_S_MIN`).
+    """
     environment = setting.environment
     halt = environment.halt_authority
+    _wait_since_the_last_no(setting, journal)
     slots = ("production", environment.surface(halt.surface).stable_slot)
     for slot in slots:
         clients = opener(Scope(run=run, step=f"authority-{moment}", phase=Phase.OBSERVE))
+        asked = setting.clock.now()
         try:
             judged = judged_now(setting, clients, slot)
             body = facts(
@@ -47,19 +54,38 @@ def prove_authority(
                 reasons=judged.reasons,
                 builds=judged.builds,
                 moment=moment,
+                asked=rfc3339(asked),
             )
-        except RollbackError as error:
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is no proof, and is recorded
+            foreseen = isinstance(error, RollbackError)
             body = facts(
                 slot=slot,
                 verdict="unknown",
                 strength="strong",
-                reasons=(str(error),),
+                reasons=(str(error) if foreseen else type(error).__name__,),
                 builds=(),
                 moment=moment,
+                asked=rfc3339(asked),
             )
         finally:
             opener.close(clients)
         journal.append(MAIN, RecordKind.AUTHORITY, body, durable=False)
+
+
+def _wait_since_the_last_no(setting: Setting, journal: Journal) -> None:
+    last = next(
+        (
+            record
+            for record in reversed(journal.records())
+            if record.kind is RecordKind.AUTHORITY and record.text("slot") == "production"
+        ),
+        None,
+    )
+    if last is None or last.text("verdict") == "retained":
+        return
+    since = (setting.clock.now() - last.at).total_seconds()
+    if 0 <= since < LOOK_GAP_S_MIN:
+        setting.clock.sleep(LOOK_GAP_S_MIN - since)
 
 
 class AuthorityWatch:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 from rollback.model.authority import AuthorityJudgement, Strength, Verdict
-from rollback.model.base import Instant, Value, facts
+from rollback.model.base import Instant, Value, facts, rfc3339
 from rollback.model.change import Change, Update
 from rollback.model.direction import Direction
 from rollback.model.environment import Environment
@@ -193,12 +193,25 @@ class Story:
         return self.say(RecordKind.LEASED, held=True)
 
     def proved(
-        self, slot: str = "production", *builds: str, verdict: Verdict = Verdict.RETAINED
+        self,
+        slot: str = "production",
+        *builds: str,
+        verdict: Verdict = Verdict.RETAINED,
+        took_s: float = 0,
+        later_s: float = 1,
     ) -> Story:
-        """Authority was judged, now."""
+        """Authority was judged, now; without proof, a moment after what was before."""
+        if verdict is not Verdict.RETAINED:
+            self.now += timedelta(seconds=later_s)
+        asked = rfc3339(self.now - timedelta(seconds=took_s))
         found = builds or ((BAD,) if slot == "production" else (STABLE,))
         return self.say(
-            RecordKind.AUTHORITY, slot=slot, verdict=verdict.value, builds=found, reasons=("why",)
+            RecordKind.AUTHORITY,
+            slot=slot,
+            verdict=verdict.value,
+            builds=found,
+            reasons=("why",),
+            asked=asked,
         )
 
     def ready(self) -> Story:

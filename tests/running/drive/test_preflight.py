@@ -390,3 +390,34 @@ def test_the_lease_is_asked_for_once_and_only_when_something_could_move() -> Non
     assert TakeLease() in one.next()
     one.say(RecordKind.LEASED, held=False, problem="held by bob")
     assert _skipped(one) == ("lease.not-held", ExitStatus.LEASE)
+
+
+# --- how old and how often -----------------------------------------------------------------------
+
+
+def test_answers_of_the_same_moment_are_one_look() -> None:
+    one = Story(plan(swap())).ready()
+    for _ in range(9):
+        one.proved(verdict=Verdict.LOST, later_s=0.1)
+    assert one.state.unproved_in_a_row == 1
+    one.proved(verdict=Verdict.LOST, later_s=0.2)
+    assert one.state.unproved_in_a_row == 2
+
+
+def test_a_proof_is_as_old_as_its_first_question() -> None:
+    one = Story(plan(swap())).opened().approved().leased()
+    one.proved("production", took_s=31).proved("staging")
+    assert one.next() == (ProveAuthority(),)
+
+
+def test_a_proof_that_outlasts_its_own_age_is_not_asked_for_ever() -> None:
+    one = Story(plan(swap())).opened().approved().leased()
+    for _ in range(2):
+        one.proved("production", took_s=31).proved("staging", took_s=31)
+        assert one.next() == (ProveAuthority(),)
+    one.proved("production", took_s=31)
+    assert _skipped(one) == ("authority.too-slow", ExitStatus.AUTHORITY)
+    one = Story(plan(swap())).opened().approved().leased()
+    for _ in range(3):
+        one.proved("staging", took_s=31).proved("production")
+    assert _skipped(one) == ("authority.too-slow", ExitStatus.AUTHORITY)
