@@ -88,10 +88,16 @@ def _live(sitting: Sitting, clients: Clients) -> tuple[Reading, ...]:
     environment = sitting.setting.environment
     bound = environment.evidence.source_s_max
     deadline = clients.now() + timedelta(seconds=bound)
-    return tuple(_read(one, clients, deadline) for one in cosmos.control(environment, bound))
+    redact = sitting.setting.secrets.redact
+    return tuple(
+        _read(one, clients, deadline, redact) for one in cosmos.control(environment, bound)
+    )
 
 
-def _read(source: Source, clients: Clients, deadline: datetime) -> Reading:
+def _read(
+    source: Source, clients: Clients, deadline: datetime, redact: Callable[[str], str]
+) -> Reading:
+    """One container, with secret values blotted out as a capture's chunks have them."""
     container = source.name.removeprefix(CONTROL)
     at = clients.now()
     lines: list[bytes] = []
@@ -101,11 +107,14 @@ def _read(source: Source, clients: Clients, deadline: datetime) -> Reading:
             if isinstance(read, Gap):
                 gaps.append(read.reason)
             elif isinstance(read, bytes):
-                lines.append(read)
+                text = redact(read.decode("utf-8", "surrogateescape"))
+                lines.append(text.encode("utf-8", "surrogateescape"))
             if clients.now() >= deadline:
                 gaps.append("the time of the last look was over")
                 break
         documents = document_views(lines)
     except (ConnectorError, InputError) as error:
         documents, gaps = (), [*gaps, error.reason]
-    return Reading(container, LIVE, at, documents, tuple(gaps))
+    except ValueError:
+        documents, gaps = (), [*gaps, "what it answered cannot be read"]
+    return Reading(container, LIVE, at, documents, tuple(map(redact, gaps)))

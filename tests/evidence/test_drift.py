@@ -227,6 +227,18 @@ def test_what_could_not_be_read_is_no_change_and_is_said() -> None:
     assert "trading_controls: never read, so that nothing can be held against it" in brief.gaps
 
 
+def test_ids_that_a_rule_hides_are_not_compared() -> None:
+    run = Run()
+    for key in ("0123", "4567"):
+        run.capture(
+            run.control("dynamic_config", document(f"[redacted {key}]", 1)),
+            run.control("trading_controls", document("global", 0)),
+        )
+    brief = run.brief()
+    assert (brief.verdict, brief.documents) == ("not-known", ())
+    assert "hides ids" in brief.gaps[0]
+
+
 def test_one_reading_proves_nothing() -> None:
     run = Run()
     run.capture(run.control("dynamic_config", document("limits", 1)))
