@@ -151,20 +151,6 @@ MUTANTS = (
         "                look = Look(Outcome.APPLIED, reason)\n",
         ("no-answer-to-any-look",),
     ),
-    Mutant(
-        "unknown-folded-as-applied",
-        "rollback/running/fold.py",
-        '                }.get(record.text("outcome"), ChangeStatus.UNKNOWN)\n',
-        '                }.get(record.text("outcome"), ChangeStatus.APPLIED)\n',
-        ("no-answer-to-any-look",),
-    ),
-    Mutant(
-        "halt-held-back-by-a-full-disk",
-        "rollback/running/loop.py",
-        "        send_what_is_safe(plan, performer, pool)\n        if isinstance(broken",
-        "        if isinstance(broken",
-        ("disk-full-before-the-halt",),
-    ),
 )
 
 
