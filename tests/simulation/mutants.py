@@ -116,8 +116,8 @@ MUTANTS = (
     Mutant(
         "clock-trusted-when-set-back",
         "rollback/running/fold.py",
-        "            state = replace(state, authority=())\n        last",
-        "            pass\n        last",
+        "            self._state = replace(self._state, authority=())\n        match",
+        "            pass\n        match",
         ("clock-set-back-while-looking",),
     ),
     Mutant(
