@@ -112,6 +112,10 @@ plan-benchmark: $(STAMP) $(PEERS)/.installed
 journal-benchmark: $(STAMP) $(PEERS)/.installed
 	$(BIN)/python -m benchmarks.journal $(PEERS)/bin
 
+.PHONY: safety-benchmark
+safety-benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks.safety
+
 .PHONY: proof-benchmark
 proof-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.proof

@@ -245,20 +245,19 @@ def _look_at_swap(step: StepContext, change: Update, clients: Clients, performed
     arm = clients.arm()
     location = str(fact(performed, "location") or "")
     message = str(fact(performed, "message") or "")
-    running: tuple[str, ...] = ()
     if location:
         operation = arm.operation(location)
         if operation.state is OperationState.RUNNING:
-            location, running = operation.location or location, ("swap",)
-        else:
-            location = ""
-            if operation.state is OperationState.FAILED:
-                message = operation.message or "the operation failed"
+            # Its end is waited for; reading slots and asking instances would tell nothing more.
+            kept = facts(location=operation.location or location, message=message, quiet_since="")
+            return Look(None, "operation swap is in progress", kept)
+        location = ""
+        if operation.state is OperationState.FAILED:
+            message = operation.message or "the operation failed"
     slot = str(fact(change.after, "slot"))
     views = [arm.slot(reference(environment, surface, one)) for one in (PRODUCTION, slot)]
-    busy = tuple(dict.fromkeys((*running, *(view.operation for view in views if view.operation))))
-    # While an operation runs its end is waited for; asking every instance would tell nothing more.
-    asked = not busy
+    busy = tuple(dict.fromkeys(view.operation for view in views if view.operation))
+    asked = not busy  # as above
     reading = SwapReading(
         operations=busy,
         swap_at=views[0].swap_at,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rollback.wiring import PlanDocument
 
 SITTINGS_MAX = 8
-ENDS_S_MAX = 120
+ENDS_S_MAX = 600
 """How long a process that was asked to stop, or found its disk full, may take to end."""
 
 _RUN = "from rollback.cli.main import main; main()"
