@@ -123,7 +123,7 @@ def _is_secret(annotation: Any) -> bool:
     """Told by name: reading a playbook must not build the environment's forty models."""
     return (
         getattr(annotation, "__qualname__", "") == "Secret"
-        and getattr(annotation, "__module__", "") == "rollback.model.environment"
+        and getattr(annotation, "__module__", "") == "rollback.model.environment.texts"
     )
 
 

@@ -1,0 +1,141 @@
+"""Where evidence, leases and the journal's copy are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from rollback.model.base import Frozen, Seconds
+from rollback.model.environment.texts import SecretRef, Url
+
+
+class FolderStore(Frozen):
+    """Evidence in a local folder: the embedded default."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+
+
+class S3Store(Frozen):
+    """Evidence in S3 with Object Lock. Create-only.
+
+    retention_days: how long each piece is kept in COMPLIANCE mode. legal_hold: it is also held
+    until somebody lifts that by hand.
+    """
+
+    kind: Literal["s3"] = "s3"
+    endpoint: Url | None = None
+    region: str
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: str = ""
+    access_key_id: SecretRef | None = None
+    secret_access_key: SecretRef | None = None
+    retention_days: Annotated[int, Field(ge=0)] = 0
+    legal_hold: bool = False
+
+
+class BlobStore(Frozen):
+    """Evidence in a container of Azure Blob storage, with an immutability policy. Create-only.
+
+    endpoint: the account's blob address. key: an account key; without one, the credential of
+    `azure`. retention_days: how long the service keeps each piece of evidence from change.
+    """
+
+    kind: Literal["azure-blob"] = "azure-blob"
+    endpoint: Url
+    container: Annotated[str, Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")]
+    prefix: str = ""
+    key: SecretRef | None = None
+    retention_days: Annotated[int, Field(ge=0)] = 0
+
+
+SharedStore = S3Store | BlobStore
+"""A store that machines share."""
+
+
+SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+"""How a source that an environment adds is called in a bundle."""
+
+
+class EvidenceAnswer(Frozen):
+    """An address whose answer is kept: a gate's, an alert rule's. Only ever read (GET)."""
+
+    name: SourceName
+    url: Url
+    token: SecretRef | None = None
+
+
+class EvidenceFile(Frozen):
+    """A file, or every file under a folder, on this machine."""
+
+    name: SourceName
+    path: Annotated[str, Field(min_length=1)]
+
+
+class EvidenceCommand(Frozen):
+    """A command whose standard output is kept. Run as it stands, by no shell, without secrets.
+
+    What it does is beyond the guard: name only what reads.
+    """
+
+    name: SourceName
+    argv: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+class Evidence(Frozen):
+    """Where evidence goes, how much of it, and which key signs what is sealed.
+
+    units_per_s, units_max: the most request units a capture may use of the Cosmos account, so that
+    it never starves the live system.
+    """
+
+    store: Annotated[FolderStore | S3Store | BlobStore, Field(discriminator="kind")] | None = None
+    redact: tuple[str, ...] = ()
+    bytes_max: Annotated[int, Field(gt=0)] = 2**30
+    chunks_max: Annotated[int, Field(gt=0)] = 20_000
+    source_s_max: Seconds = 60
+    run_key: str | None = None
+    units_per_s: Annotated[int, Field(gt=0)] = 1000
+    units_max: Annotated[int, Field(gt=0)] = 1_000_000
+    answers: tuple[EvidenceAnswer, ...] = ()
+    files: tuple[EvidenceFile, ...] = ()
+    commands: tuple[EvidenceCommand, ...] = ()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        for named in (self.answers, self.files, self.commands):
+            names = [one.name for one in named]
+            if len(set(names)) != len(names):
+                msg = "a source of evidence is named twice"
+                raise ValueError(msg)
+        return self
+
+
+class FolderLease(Frozen):
+    """A lease in a folder: real for everything that shares the folder, and no further."""
+
+    kind: Literal["folder"] = "folder"
+    path: str | None = None
+
+
+class S3Lease(Frozen):
+    """A lease in a bucket, by conditional writes: shared between machines."""
+
+    kind: Literal["s3"] = "s3"
+    prefix: str = "leases/"
+
+
+class BlobLease(Frozen):
+    """A lease in a container of Azure Blob storage, by etags: shared between machines."""
+
+    kind: Literal["azure-blob"] = "azure-blob"
+    prefix: str = "leases/"
+
+
+class Lease(Frozen):
+    """The exclusive right to change what a plan changes."""
+
+    store: Annotated[FolderLease | S3Lease | BlobLease, Field(discriminator="kind")] = FolderLease()
+    ttl_s: Seconds = 60
+    renew_s: Seconds = 15
