@@ -136,6 +136,15 @@ peers: $(STAMP)
 	npm ci --prefix tests/peers --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	$(BIN)/pytest --no-cov tests/peers
 
+# A million audit events into a folder and into S3, beside what this machine can do at most, a plain script and
+# restic (Debian's, where apt-get can install it). `make evidence-benchmark EVENTS=100000 ROUNDS=1` for a quick look.
+EVENTS ?= 1000000
+ROUNDS ?= 3
+.PHONY: evidence-benchmark
+evidence-benchmark: $(STAMP)
+	command -v restic > /dev/null || apt-get install --yes --quiet restic || echo "without restic"
+	nice -n 5 $(BIN)/python -m benchmarks.evidence $(EVENTS) $(ROUNDS)
+
 .PHONY: lease-benchmark
 lease-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.lease

@@ -101,15 +101,15 @@ class BlobContainer:
 
         return read_again(read, self._clock, tries=TRIES)
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
-        """Keys under a prefix, in order, at most 100 000."""
+    def keys(self, prefix: str, most: int = KEYS_MAX) -> tuple[str, ...]:
+        """Keys under a prefix, in order; where there are more than `most`, about so many."""
 
         def read() -> tuple[str, ...]:
             with self._border.crossing(f"listing {prefix}"):
                 found: list[str] = []
                 for name in self._client.list_blob_names(name_starts_with=prefix, **LIMITS):
                     found.append(str(name))
-                    if len(found) >= KEYS_MAX:
+                    if len(found) >= most:
                         break
                 return tuple(sorted(found))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rollback.connectors.azure_pipeline import azure_failure
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.kept_pages import KeptPages, keeping
-from rollback.connectors.raw_documents import documents
+from rollback.connectors.raw_documents import document_lines, documents
 from rollback.errors import ConnectorError, RollbackError
 from rollback.model.ports import Page, RefusalLatch
 
@@ -62,7 +62,6 @@ class CosmosReader:
         transport: Callable[[], Any],
         latch: RefusalLatch,
         regions: tuple[str, ...] = (),
-        page_items: int = PAGE_ITEMS,
     ) -> None:
         """credential: an account key (better: a read-only one) or an Entra credential.
 
@@ -74,7 +73,6 @@ class CosmosReader:
         self._credential = credential
         self._transport = transport
         self._border = Border("cosmos", latch, cosmos_failure)
-        self._page_items = page_items
         self._lock = RLock()
         self._kept = KeptPages()
         self._clients: dict[int, CosmosClient] = {}
@@ -97,18 +95,20 @@ class CosmosReader:
         until: datetime | None = None,
         continuation: str = "",
         part: str = "",
+        page_items: int = PAGE_ITEMS,
     ) -> Iterator[Page]:
         """Documents whose ``_ts`` lies in the window, both ends included, page by page.
 
-        part: one of `parts`; empty for all of them. Raises ConnectorError, transient where asking
-        again with the last continuation may work; `LOST_PLACE` where the service takes it no more.
+        part: one of `parts`; empty for all of them. page_items: the most in one page; the service
+        gives fewer where they are large (it ends a page at 4 MB). Raises ConnectorError, transient
+        where asking again with the last continuation may work; `LOST_PLACE` where the service
+        takes it no more.
         """
         doing = f"reading container {container}"
         query, parameters = _window(since, until)
-        named: dict[str, Any] = {"parameters": parameters, "max_item_count": self._page_items}
-        named |= (
-            {"feed_range": json.loads(part)} if part else {"enable_cross_partition_query": True}
-        )
+        whole = {"enable_cross_partition_query": True}
+        named: dict[str, Any] = {"parameters": parameters, "max_item_count": page_items}
+        named |= {"feed_range": json.loads(part)} if part else whole
         place, number, failed = continuation, self._current, 0
         pager: Any = None
         while True:
@@ -185,8 +185,10 @@ class CosmosReader:
             kept = [self._kept.take(number) for number in items]
             if place and not (kept and kept[0].went_on):
                 raise self._lost(doing)
+            cut = [document_lines(page.body) for page in kept]
             return Page(
-                items=tuple(one for page in kept for one in documents(page.body)),
+                lines=cut[0][0] if len(cut) == 1 else b"".join(lines for lines, _ in cut),
+                count=sum(count for _, count in cut),
                 continuation=after,
                 charge_hundredths=sum(page.charge_hundredths for page in kept),
                 place=place,

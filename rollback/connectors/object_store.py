@@ -105,8 +105,8 @@ class ObjectStore:
 
         return read_again(read, self._clock, tries=TRIES)
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
-        """Keys under a prefix, in order, at most 100 000."""
+    def keys(self, prefix: str, most: int = KEYS_MAX) -> tuple[str, ...]:
+        """Keys under a prefix, in order; where there are more than `most`, about so many."""
 
         def read() -> tuple[str, ...]:
             with self._border.crossing(f"listing {prefix}"):
@@ -114,7 +114,7 @@ class ObjectStore:
                 pages = self._client.get_paginator("list_objects_v2")
                 for page in pages.paginate(Bucket=self._store.bucket, Prefix=prefix):
                     found += [str(item["Key"]) for item in page.get("Contents", [])]
-                    if len(found) >= KEYS_MAX:
+                    if len(found) >= most:
                         break
                 return tuple(sorted(found))
 

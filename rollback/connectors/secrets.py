@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 BLOT = "[secret]"
 _BLOT = BLOT.encode()
+_AT_ONCE = 32
+_DECOYS = tuple(bytes([number]) * 8 for number in range(1, 9))
+"""Searched for beside the secrets, and found in no text.
+
+With few patterns the library looks for their rarest letters first; where those letters are common
+in the text (a key written in hex), that is eighty times slower than looking for all at once, which
+it does for about ten to sixty patterns that have no letters in common.
+"""
 _SHORTEST = 4
 
 
@@ -87,12 +95,17 @@ class _Search:
         from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
         patterns = [form.encode("utf-8", "surrogatepass") for form in sorted(forms)]
-        self._any = BytesAhoCorasick(patterns, matchkind=MatchKind.LeftmostFirst)
+        self._any = tuple(
+            BytesAhoCorasick(
+                [*patterns[at : at + _AT_ONCE], *_DECOYS], matchkind=MatchKind.LeftmostFirst
+            )
+            for at in range(0, len(patterns), _AT_ONCE)
+        )
         self._all = BytesAhoCorasick(patterns)
 
     def places(self, data: bytes) -> list[tuple[int, int]]:
         """(start, end) of what must go, in order; overlapping forms are one place."""
-        if not self._any.find_matches_as_indexes(data):
+        if not any(search.find_matches_as_indexes(data) for search in self._any):
             return []
         merged: list[tuple[int, int]] = []
         found = self._all.find_matches_as_indexes(data, overlapping=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rollback.evidence.reading import Shared
     from rollback.evidence.source import AnySource
 
-PARTS_AT_ONCE: Final = 3
+PARTS_AT_ONCE: Final = 2
 """Parts of one source that are read at the same time."""
 
 GRACE_S: Final = 5.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -14,6 +15,8 @@ import zstandard
 from rollback.model.evidence import Chunk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rollback.model.ports import EvidenceSink
 
 CONTENT_BYTES_MAX: Final = 64 * 2**20
@@ -25,6 +28,9 @@ STORED_BYTES_MAX: Final = CONTENT_BYTES_MAX + 2**20
 LEVEL: Final = 1
 """Seven times the speed of level 6, and the source is slower still."""
 
+BLOCK_BYTES: Final = 2**20
+"""What a compressor is given at a time: then its frames are the same however the lines came."""
+
 _own = threading.local()
 
 
@@ -34,14 +40,8 @@ def sha256(data: bytes) -> str:
 
 
 def packed(content: bytes) -> bytes:
-    """The zstd frame of a content. Each thread keeps one compressor: they are not shared."""
-    compressor = getattr(_own, "compressor", None)
-    if compressor is None:
-        compressor = _own.compressor = zstandard.ZstdCompressor(
-            level=LEVEL, write_checksum=True, write_content_size=True
-        )
-    frame: bytes = compressor.compress(content)
-    return frame
+    """The zstd frame of a content."""
+    return packed_lines([content], 0).stored
 
 
 def unpacked(stored: bytes) -> bytes:
@@ -62,21 +62,70 @@ def unpacked(stored: bytes) -> bytes:
     return content
 
 
-def kept(lines: bytes, sink: EvidenceSink) -> Chunk:
-    """Store lines, the last one without its newline, as one chunk.
+@dataclass(frozen=True, slots=True)
+class PackedLines:
+    """What is stored of lines, and what a `Chunk` says of them."""
+
+    stored: bytes
+    content_sha256: str
+    content_bytes: int
+    items: int
+
+
+def packed_lines(pieces: Sequence[bytes], items: int) -> PackedLines:
+    """So many lines, in pieces that are never put together: memory is spent on what comes out.
+
+    Raises ValueError for more than a chunk can hold.
+    """
+    size = sum(map(len, pieces))
+    if size >= CONTENT_BYTES_MAX:
+        msg = f"a chunk of evidence holds at most {CONTENT_BYTES_MAX} bytes"
+        raise ValueError(msg)
+    compressor, block = _compressor()
+    digest = hashlib.sha256()
+    writing = compressor.compressobj(size=size)
+    stored: list[bytes] = []
+    filled = 0
+    for piece in pieces:
+        digest.update(piece)
+        view, at = memoryview(piece), 0
+        while at < len(piece):
+            count = min(len(piece) - at, BLOCK_BYTES - filled)
+            block[filled : filled + count] = view[at : at + count]
+            at, filled = at + count, filled + count
+            if filled == BLOCK_BYTES:
+                stored.append(writing.compress(block))
+                filled = 0
+    stored += [writing.compress(memoryview(block)[:filled]), writing.flush()]
+    return PackedLines(b"".join(stored), digest.hexdigest(), size, items)
+
+
+def _compressor() -> tuple[zstandard.ZstdCompressor, bytearray]:
+    """Each thread keeps one, and one block: they are not shared."""
+    found: tuple[zstandard.ZstdCompressor, bytearray] | None = getattr(_own, "found", None)
+    if found is None:
+        compressor = zstandard.ZstdCompressor(
+            level=LEVEL, write_checksum=True, write_content_size=True
+        )
+        found = _own.found = (compressor, bytearray(BLOCK_BYTES))
+    return found
+
+
+def put(made: PackedLines, sink: EvidenceSink) -> Chunk:
+    """Store what was packed. Raises EvidenceNotWritten."""
+    return Chunk(
+        sha256=sink.put(made.stored),
+        bytes=len(made.stored),
+        content_sha256=made.content_sha256,
+        content_bytes=made.content_bytes,
+        items=made.items,
+    )
+
+
+def kept(lines: bytes, items: int, sink: EvidenceSink) -> Chunk:
+    """Store so many lines, each with its newline, as one chunk.
 
     Secret values are blotted out here, before anything is named. Raises EvidenceNotWritten, and
     ValueError for more than a chunk can hold.
     """
-    if len(lines) >= CONTENT_BYTES_MAX:
-        msg = f"a chunk of evidence holds at most {CONTENT_BYTES_MAX} bytes"
-        raise ValueError(msg)
-    content = sink.redact_bytes(lines) + b"\n"
-    stored = packed(content)
-    return Chunk(
-        sha256=sink.put(stored),
-        bytes=len(stored),
-        content_sha256=sha256(content),
-        content_bytes=len(content),
-        items=content.count(b"\n"),
-    )
+    return put(packed_lines([sink.redact_bytes(lines)], items), sink)

@@ -7,53 +7,49 @@ that cannot end a chunk, being below the smaller size, are not looked at.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from itertools import accumulate, islice
-from typing import TYPE_CHECKING
 from zlib import crc32
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """Bounds of a chunk's content in bytes. One in `one_in` lines between them is an end."""
 
-    bytes_min: int = 3 * 2**20
-    bytes_max: int = 5 * 2**20
+    bytes_min: int = 2 * 2**20
+    bytes_max: int = 4 * 2**20
     one_in: int = 1024
 
 
 @dataclass(slots=True)
 class Cutter:
-    """Collects lines and says where chunks end."""
+    """Says where chunks end, from lines that come in pieces. Every line ends with its newline."""
 
     sizes: Sizes
     held: int = 0
 
-    def end(self, lines: Sequence[bytes], start: int) -> int | None:
-        """How many lines from `start` on complete the chunk; None where all are held and none does.
+    def end(self, lines: bytes, start: int) -> int | None:
+        """The offset in `lines`, from `start` on, at which a chunk ends.
 
-        Lines are counted with their newline. 0 completes the chunk with what was held before.
+        None where none does: all of it is held then. `start` itself ends it with what was held
+        before. A line that is larger than the larger size is a chunk of its own.
         """
-        sizes = list(accumulate(len(line) + 1 for line in islice(lines, start, None)))
-        if not sizes:
+        rest = len(lines) - start
+        if rest == 0 or self.held + rest < self.sizes.bytes_min:
+            self.held += rest
             return None
-        if self.held + sizes[-1] < self.sizes.bytes_min:
-            self.held += sizes[-1]
-            return None
-        first = bisect_left(sizes, self.sizes.bytes_min - self.held)
-        fits = bisect_right(sizes, self.sizes.bytes_max - self.held)
-        for at in range(first, fits):
-            if crc32(lines[start + at]) % self.sizes.one_in == 0:
-                return self._taken(at + 1)
-        if fits < len(sizes):  # the next line would pass the larger size; alone it is a chunk
-            return self._taken(fits if fits or self.held else 1)
-        self.held += sizes[-1]
+        smallest = start + self.sizes.bytes_min - self.held
+        largest = start + self.sizes.bytes_max - self.held
+        after = lines.find(b"\n", max(start, smallest - 1)) + 1
+        before = lines.rfind(b"\n", start, after - 1) + 1 or start
+        while after:
+            if after > largest:
+                return self._taken(before if before > start or self.held else after)
+            if crc32(lines[before : after - 1]) % self.sizes.one_in == 0:
+                return self._taken(after)
+            before, after = after, lines.find(b"\n", after) + 1
+        self.held += rest
         return None
 
-    def _taken(self, count: int) -> int:
+    def _taken(self, offset: int) -> int:
         self.held = 0
-        return count
+        return offset

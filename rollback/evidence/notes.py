@@ -87,9 +87,9 @@ class NoNotes:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where reading stood when a chunk ended: after `done` lines of the page at `page`.
+    """Where reading stood when a chunk ended: after `done` lines from the page at `page` on.
 
-    digest: keyed, over those lines. A page that has changed since then shows.
+    digest: keyed, over the last few of those lines. A page that has changed since then shows.
     """
 
     page: str

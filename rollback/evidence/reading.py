@@ -15,18 +15,19 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Final
 
 from rollback.errors import ConnectorError, InputError
-from rollback.evidence.chunks import kept
+from rollback.evidence.chunks import packed_lines, put
 from rollback.evidence.cutting import Cutter, Sizes
 from rollback.evidence.notes import Place
+from rollback.evidence.redaction import one_line
 from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource
 from rollback.model.base import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from concurrent.futures import Future
     from datetime import datetime
 
     from rollback.evidence.budget import Budget
+    from rollback.evidence.chunks import PackedLines
     from rollback.evidence.notes import PartNotes, Remembered
     from rollback.evidence.packing import Packing
     from rollback.evidence.progress import Progress
@@ -41,7 +42,10 @@ ITEM_BYTES_MAX: Final = 16 * 2**20
 ANEW_MAX: Final = 3
 """How often one part is read from its beginning before that is a gap."""
 
-AHEAD_MAX: Final = 2
+TAIL_BYTES: Final = 4096
+"""So much before a place tells whether it is still where it was."""
+
+AHEAD_MAX: Final = 3
 """Pieces of one part that may be on their way to the store."""
 
 
@@ -83,7 +87,10 @@ class PartReading:
         self._pending: deque[tuple[Future[Chunk], int, Place]] = deque()
         self._held: list[bytes] = []
         self._cutter = Cutter(shared.sizes)
-        self._page: tuple[str, Sequence[bytes]] = ("", ())
+        self._before: Place | None = None
+        self._skip: Place | None = None
+        self._skipped = 0
+        self._tail = b""
         self._left = False
         self.gaps: list[str] = []
         self.told: list[Fact] = []
@@ -128,6 +135,8 @@ class PartReading:
 
     def _read(self) -> None:
         source, place = self._source, self.notes.place
+        self._skip, self._skipped, self._before = place, 0, None
+        self._tail = b""
         try:
             self._bounds()
             for read in source.read_part(
@@ -140,11 +149,12 @@ class PartReading:
                 elif isinstance(read, Ahead):
                     self._shared.progress.expect(read.items)
                 else:
-                    page = read if isinstance(read, Lines) else Lines((read,))
-                    done = 0 if place is None else self._again(page.items, place)
-                    place = None
-                    self._take(page.items, done, page.place)
+                    page = read if isinstance(read, Lines) else Lines(one_line(read) + b"\n")
+                    content = self._fitting(page.content)
+                    self._take(content, self._again(content), page.place)
                 self._bounds()
+            if self._skip is not None:
+                raise _Moved
         except (ConnectorError, InputError) as error:
             if error.code == LOST_PLACE:
                 raise _Moved from error
@@ -160,15 +170,27 @@ class PartReading:
             why = f"stopped after {self._source.seconds_max} s"
             raise _Over(why)
 
-    def _again(self, items: Sequence[bytes], place: Place) -> int:
-        """How many lines of a page are stored already. Raises _Moved where it has changed."""
-        if len(items) < place.done or self._digest(items[: place.done]) != place.digest:
-            raise _Moved
-        return place.done
+    def _again(self, content: bytes) -> int:
+        """The offset after what is stored already. Raises _Moved where it is not there any more.
+
+        The page may come in smaller pages than before; what counts is where its lines lead.
+        """
+        if self._skip is None:
+            return 0
+        done = 0
+        while self._skipped < self._skip.done and done < len(content):
+            done = content.index(b"\n", done) + 1
+            self._skipped += 1
+        self._tail = (self._tail + content[:done])[-TAIL_BYTES:]
+        if self._skipped == self._skip.done:
+            if self._digest(self._tail) != self._skip.digest:
+                raise _Moved
+            self._skip = None
+        return done
 
     def _anew(self) -> None:
         with self._lock:
-            self._held, self._cutter, self._page = [], Cutter(self._shared.sizes), ("", ())
+            self._held, self._cutter = [], Cutter(self._shared.sizes)
             while self._pending:
                 self._keep_first()
             self._shared.remembered.anew(self._source.name, self._part)
@@ -176,47 +198,57 @@ class PartReading:
 
     # --- lines into pieces ---------------------------------------------------------------------
 
-    def _take(self, items: Sequence[bytes], done: int, page: str) -> None:
-        if items and max(map(len, items)) > ITEM_BYTES_MAX:
-            items = [self._fitting(item) for item in items]
-        while (count := self._cutter.end(items, done)) is not None:
-            self._held += items[done : done + count]
-            done += count
+    def _take(self, content: bytes, done: int, page: str) -> None:
+        while (end := self._cutter.end(content, done)) is not None:
+            self._hold(content, done, end)
+            done = end
             # Never a place without a line before it: nothing could tell that its page changed.
-            stood = Place(page, done, self._digest(items[:done])) if done else self._before()
-            self._close(stood)
-        self._held += items[done:]
-        self._page = (page, items)
+            self._close(self._place(page, content, done) or self._before)
+        self._hold(content, done, len(content))
+        self._before = self._place(page, content, len(content)) or self._before
 
-    def _before(self) -> Place:
-        page, items = self._page
-        return Place(page, len(items), self._digest(items))
+    def _hold(self, content: bytes, start: int, end: int) -> None:
+        if end > start:
+            piece = content if end - start == len(content) else content[start:end]
+            self._held.append(piece)
 
-    def _fitting(self, item: bytes) -> bytes:
-        if len(item) <= ITEM_BYTES_MAX:
-            return item
-        self.gaps.append(f"an item of {len(item)} bytes was left out")
-        digest = hashlib.sha256(item).hexdigest()
-        return f'{{"left_out_bytes":{len(item)},"left_out_sha256":"{digest}"}}'.encode()
+    def _place(self, page: str, content: bytes, end: int) -> Place | None:
+        if not end:
+            return None
+        tail = content[max(0, end - TAIL_BYTES) : end]
+        return Place(page, content.count(b"\n", 0, end), self._digest(tail))
+
+    def _fitting(self, content: bytes) -> bytes:
+        """The lines, those that no chunk should hold replaced by their size and digest."""
+        if len(content) <= ITEM_BYTES_MAX:
+            return content
+        lines = content.split(b"\n")[:-1]
+        for at, line in enumerate(lines):
+            if len(line) > ITEM_BYTES_MAX:
+                self.gaps.append(f"an item of {len(line)} bytes was left out")
+                digest = hashlib.sha256(line).hexdigest()
+                told = f'{{"left_out_bytes":{len(line)},"left_out_sha256":"{digest}"}}'
+                lines[at] = told.encode()
+        return Lines.of(lines).content
 
     def _flush(self) -> None:
         if self._held:
             try:
-                self._close(self._before())
+                self._close(self._before)
             except _Over as over:
                 self.gaps.append(str(over))
         with self._lock:
             while self._pending:
                 self._keep_first()
 
-    def _close(self, place: Place) -> None:
-        lines, self._held = self._held, []
-        if not lines:
+    def _close(self, place: Place | None) -> None:
+        pieces, self._held = self._held, []
+        if not pieces or place is None:
             return
-        size = sum(map(len, lines)) + len(lines)
+        size = sum(map(len, pieces))
         if why := self._shared.budget.reserve(size):
             raise _Over(why)
-        future = self._shared.packing.submit(partial(self._pack, lines))
+        future = self._shared.packing.submit(partial(self._pack, pieces), self._put)
         with self._lock:
             if self._left:
                 why = "nobody waits for it any more"
@@ -240,14 +272,18 @@ class PartReading:
         self._shared.remembered.kept(self._source.name, self._part, chunk, place)
         self._shared.progress.stored(chunk.items, chunk.content_bytes)
 
-    def _pack(self, lines: list[bytes]) -> Chunk:
-        """On a packing thread: redact by field, blot, compress, name, store."""
-        return kept(self._shared.redaction.joined(lines), self._shared.sink)
+    def _pack(self, pieces: list[bytes]) -> PackedLines:
+        """On a packing thread: redact by field, blot, compress, name."""
+        items = sum(piece.count(b"\n") for piece in pieces)
+        blot, fields = self._shared.sink.redact_bytes, self._shared.redaction.lines
+        clean = [blot(fields(piece)) for piece in pieces]
+        pieces.clear()
+        return packed_lines(clean, items)
 
-    def _digest(self, items: Sequence[bytes]) -> str:
+    def _put(self, made: PackedLines) -> Chunk:
+        return put(made, self._shared.sink)
+
+    def _digest(self, tail: bytes) -> str:
         """Keyed, so that notes tell nothing of what was read."""
-        digest = hashlib.blake2b(key=self._shared.redaction.key[:64], digest_size=16)
-        for item in items:
-            digest.update(item)
-            digest.update(b"\n")
-        return digest.hexdigest()
+        key = self._shared.redaction.key[:64]
+        return hashlib.blake2b(tail, key=key, digest_size=16).hexdigest()

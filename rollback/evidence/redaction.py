@@ -12,10 +12,6 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _DIGITS = 16
 _ANY = "*"
@@ -55,28 +51,23 @@ class Redaction:
         parsed = tuple(rule for rule in map(_rule, self.rules) if rule.names)
         object.__setattr__(self, "_parsed", parsed)
 
-    def joined(self, lines: Sequence[bytes]) -> bytes:
-        """JSON values as lines, the last one without its newline. See `line`."""
+    def lines(self, content: bytes) -> bytes:
+        """Lines, each with its newline. See `line`."""
         if not self._parsed:
-            whole = b"\n".join(lines)
-            if whole.count(b"\n") == len(lines) - 1 and b"\r" not in whole:
-                return whole
-        return b"\n".join(map(self.line, lines))
+            return content
+        return b"\n".join([*map(self.line, content.split(b"\n")[:-1]), b""])
 
     def line(self, raw: bytes) -> bytes:
-        """One JSON value as one line: as it came where no rule applies and it is one line.
+        """One JSON value as one line: as it came where no rule applies.
 
         What is not JSON cannot be searched by name: with rules, only its digest is kept.
         """
-        if not self._parsed and b"\n" not in raw and b"\r" not in raw:
+        if not self._parsed:
             return raw
         try:
-            value = json.loads(raw)
-            return _written(self._clean(value, ()) if self._parsed else value)
+            return _written(self._clean(json.loads(raw), ()))
         except (ValueError, RecursionError):
-            if self._parsed:
-                return _written({"unreadable": True, "digest": self._digest(raw)})
-            return _written({"text": raw.decode("utf-8", "replace")})
+            return _written({"unreadable": True, "digest": self._digest(raw)})
 
     def _clean(self, value: object, path: tuple[str, ...]) -> object:
         if isinstance(value, dict):
@@ -97,3 +88,13 @@ class Redaction:
 def _written(value: object) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass")
+
+
+def one_line(raw: bytes) -> bytes:
+    """What a source gave, as one line: as it came where it is one."""
+    if b"\n" not in raw and b"\r" not in raw:
+        return raw
+    try:
+        return _written(json.loads(raw))
+    except (ValueError, RecursionError):
+        return _written({"text": raw.decode("utf-8", "replace")})

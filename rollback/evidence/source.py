@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,18 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Several JSON values at once, as they came. place: where reading gives this page again."""
+    """Several JSON values at once, as they came: one a line, each with its newline.
 
-    items: tuple[bytes, ...]
+    place: where reading gives this page again.
+    """
+
+    content: bytes
     place: str = ""
+
+    @classmethod
+    def of(cls, items: Iterable[bytes], place: str = "") -> Lines:
+        """Values without newlines."""
+        return cls(b"".join(item + b"\n" for item in items), place)
 
 
 @dataclass(frozen=True, slots=True)

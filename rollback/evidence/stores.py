@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from rollback.errors import ConnectorError, EvidenceNotWritten
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import ObjectPort
 
 CHUNKS = "chunks"
+LISTED_MAX = 10_000
 EXISTS = 412
 READ_ONLY = 0o444
 
@@ -99,6 +101,9 @@ class BucketStore:
         self._effect = effect
         self._prefix = f"{prefix}{CHUNKS}/"
         self._kept: set[str] = set()
+        self._known: frozenset[str] | None = None
+        self._whole = False
+        self._lock = Lock()
 
     def put(self, data: bytes) -> str:
         """Keep one chunk as an object."""
@@ -107,7 +112,7 @@ class BucketStore:
             return name
         key = f"{self._prefix}{name}"
         try:
-            back = self._port.get(key)
+            back = self._port.get(key) if self._may_hold(key) else None
             if back is None:
                 self._create(key, data)
                 back = self._port.get(key)
@@ -123,6 +128,18 @@ class BucketStore:
         """A chunk from its object. Raises ConnectorError where the bucket cannot be read."""
         found = self._port.get(f"{self._prefix}{name}")
         return None if found is None else found[0]
+
+    def _may_hold(self, key: str) -> bool:
+        """Whether to look for a chunk before it is sent.
+
+        What the store holds is listed once, while it is not too much: that is one request for
+        many, and every chunk that is new would be looked for in vain.
+        """
+        with self._lock:
+            if self._known is None:
+                found = self._port.keys(self._prefix, LISTED_MAX)
+                self._known, self._whole = frozenset(found), len(found) < LISTED_MAX
+        return not self._whole or key in self._known
 
     def _create(self, key: str, data: bytes) -> None:
         try:

@@ -38,7 +38,7 @@ class _List(Frozen):
 def recorded(windows: tuple[SourceWindow, ...], moment: str, sink: EvidenceSink) -> Facts:
     """Store the list; return the facts that find it again. Raises EvidenceNotWritten."""
     made = _List(moment=moment, windows=windows)
-    chunk = kept(rfc8785.dumps(made.model_dump(mode="json")), sink)
+    chunk = kept(rfc8785.dumps(made.model_dump(mode="json")) + b"\n", 1, sink)
     incomplete = tuple(
         f"{one.source}: {one.completeness}, {one.reason}"
         for one in windows

@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 CONTAINER = "audit_log"
 
 
-def reader(here: Stand, page_items: int = 50) -> CosmosReader:
+def reader(here: Stand) -> CosmosReader:
     return CosmosReader(
         endpoint=here.environment.cosmos.endpoint,
         database=names.DATABASE,
         credential=names.COSMOS_KEY,
         transport=lambda: azure_wire.transport(here.wire),
         latch=here.latch,
-        page_items=page_items,
     )
 
 
 def test_a_container_is_read_whole_and_byte_for_byte(sim: Simulator) -> None:
     held = sim.control.world().containers[CONTAINER].documents
     with stand(environment(sim)) as here:
-        pages = list(reader(here).pages(CONTAINER))
+        pages = list(reader(here).pages(CONTAINER, page_items=50))
     items = [item for page in pages for item in page.items]
     assert len(pages) > 1
     assert sorted(json.loads(item)["id"] for item in items) == sorted(str(d["id"]) for d in held)
@@ -46,8 +45,8 @@ def test_a_container_is_read_whole_and_byte_for_byte(sim: Simulator) -> None:
 
 def test_reading_goes_on_from_a_continuation(sim: Simulator) -> None:
     with stand(environment(sim)) as here:
-        whole = [item for page in reader(here).pages(CONTAINER) for item in page.items]
-        first = next(reader(here).pages(CONTAINER))
+        whole = [item for page in reader(here).pages(CONTAINER, page_items=50) for item in page.items]
+        first = next(reader(here).pages(CONTAINER, page_items=50))
         rest = [
             item
             for page in reader(here).pages(CONTAINER, continuation=first.continuation)
@@ -86,10 +85,10 @@ def test_by_entra_too(sim: Simulator) -> None:
 def test_throttling_is_waited_for_and_bounded(sim: Simulator) -> None:
     sim.control.fault("cosmos_429", count=2, retry_after_ms=1)
     with stand(environment(sim)) as here:
-        assert sum(len(page.items) for page in reader(here).pages(CONTAINER)) > 0
+        assert sum(len(page.items) for page in reader(here).pages(CONTAINER, page_items=50)) > 0
         sim.control.fault("cosmos_429", count=0, retry_after_ms=1)
         with pytest.raises(ConnectorError) as caught:
-            list(reader(here).pages(CONTAINER))
+            list(reader(here).pages(CONTAINER, page_items=50))
     assert (caught.value.code, caught.value.transient) == ("cosmos.throttled", True)
 
 

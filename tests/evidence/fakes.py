@@ -32,8 +32,8 @@ class MemoryBucket:
         found = self.get(key)
         return None if found is None else StoredObject(*found)
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
-        return tuple(sorted(key for key in self.objects if key.startswith(prefix)))
+    def keys(self, prefix: str, most: int = 100_000) -> tuple[str, ...]:
+        return tuple(sorted(key for key in self.objects if key.startswith(prefix)))[:most]
 
     def create(self, effect: HttpWrite, key: str, body: bytes) -> str:
         del effect
@@ -73,5 +73,5 @@ class Chunker:
 
     def flush(self) -> None:
         if self._lines:
-            self._chunks.append(kept(b"\n".join(self._lines), self._sink))
+            self._chunks.append(kept(b"\n".join([*self._lines, b""]), len(self._lines), self._sink))
         self._lines = []

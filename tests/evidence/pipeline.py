@@ -88,7 +88,7 @@ def capturing(
     sink: Kept,
     notes: Path | None = None,
     *,
-    clients: Moment | None = None,
+    clients: Moment | Clients | None = None,
     rules: tuple[str, ...] = (),
     key: bytes = b"key",
     sizes: Sizes = SMALL,
@@ -103,7 +103,7 @@ def capturing(
             clients=cast("Clients", moment),
             sink=sink,
             redaction=Redaction(rules, key),
-            budget=Budget(bytes_max, chunks_max, moment.at + timedelta(hours=1)),
+            budget=Budget(bytes_max, chunks_max, moment.now() + timedelta(hours=1)),
             remembered=Remembered.of(NoNotes() if notes is None else FileNotes(notes)),
             packing=packing,
             progress=Progress(say or sink.progress),
@@ -125,7 +125,7 @@ class Container:
             self.reads.append((part, place))
             for number in range(int(place or "0"), len(self.parts[part])):
                 self.before(part, number)
-                yield Lines(self.parts[part][number], str(number) if number else "")
+                yield Lines.of(self.parts[part][number], str(number) if number else "")
 
         return PagedSource(name, read_part, 60, lambda _: tuple(self.parts))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rollback.evidence.cutting import Cutter, Sizes
 
-LINES = st.lists(st.binary(max_size=30), max_size=60)
+LINES = st.lists(st.binary(max_size=30).filter(lambda one: b"\n" not in one), max_size=60)
 SIZES = st.builds(
     Sizes, bytes_min=st.integers(1, 80), bytes_max=st.integers(80, 200), one_in=st.integers(1, 9)
 )
@@ -35,15 +35,15 @@ def by_hand(lines: list[bytes], sizes: Sizes) -> list[list[bytes]]:
 
 def cut(pages: list[list[bytes]], sizes: Sizes) -> list[list[bytes]]:
     cutter = Cutter(sizes)
-    chunks: list[list[bytes]] = []
-    held: list[bytes] = []
+    chunks: list[bytes] = []
+    held = b""
     for page in pages:
-        done = 0
-        while (count := cutter.end(page, done)) is not None:
-            chunks.append([*held, *page[done : done + count]])
-            held, done = [], done + count
-        held += page[done:]
-    return [*chunks, held] if held else chunks
+        content, done = b"".join(line + b"\n" for line in page), 0
+        while (end := cutter.end(content, done)) is not None:
+            chunks.append(held + content[done:end])
+            held, done = b"", end
+        held += content[done:]
+    return [chunk.split(b"\n")[:-1] for chunk in [*chunks, *([held] if held else [])]]
 
 
 @given(LINES, SIZES, st.integers(1, 20))

@@ -197,7 +197,7 @@ def a_bucket_of_memory() -> BucketStore:
 
 def test_secrets_are_blotted_before_a_chunk_is_named() -> None:
     store = a_bucket_of_memory()
-    chunk = kept(b'{"token":"s3cret"}', sink(store, None))
+    chunk = kept(b'{"token":"s3cret"}\n', 1, sink(store, None))
     assert unpacked(store.get(chunk.sha256) or b"") == b'{"token":"[secret]"}\n'
 
 

@@ -113,8 +113,8 @@ class MemoryBucket:
         found = self.objects.get(key)
         return None if found is None else StoredObject(*found, age_s=self.age_s)
 
-    def keys(self, prefix: str) -> tuple[str, ...]:
-        return tuple(sorted(key for key in self.objects if key.startswith(prefix)))
+    def keys(self, prefix: str, most: int = 100_000) -> tuple[str, ...]:
+        return tuple(sorted(key for key in self.objects if key.startswith(prefix)))[:most]
 
     def create(self, effect: HttpWrite, key: str, body: bytes) -> str:
         assert effect.condition == "create-only"

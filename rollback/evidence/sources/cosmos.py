@@ -24,12 +24,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollback.model.environment import Environment
-    from rollback.model.ports import Clients
+    from rollback.model.ports import Clients, Page
 
 TRIES = 3
 """How often a page is asked for again, from the last continuation."""
 
 CHARGE = "request_units_hundredths"
+
+PAGE_ITEMS = 1000
+"""Asked for first; then as many as `_size` says."""
+
+PAGE_ITEMS_MAX = 8000
+PAGE_BYTES = 2**20
+PAGE_SHARE = 4
+"""A page may cost this part of what a second may."""
 
 
 def audit(
@@ -69,7 +77,7 @@ def control(
             shared = units or Units.of(environment)
             for read in _pages(clients, _Asked(container), "", shared):
                 if isinstance(read, Lines):
-                    for raw in read.items:
+                    for raw in read.content.split(b"\n")[:-1]:
                         view = document_view(container, raw)
                         seen.append((view.id, view.sha256, line(view.model_dump(mode="json"))))
                 else:
@@ -115,6 +123,20 @@ def _state(seen: list[tuple[str, str]]) -> str:
     return _sha256("\n".join(listed).encode("utf-8", "surrogatepass"))
 
 
+def _size(page: Page, units: Units) -> int:
+    """How many items the next pages ask for: large where that is cheap for us and for the account.
+
+    A page costs both sides a fixed amount, so large ones are read faster; but a page that costs
+    much keeps others waiting while it is served, and a large one fills memory.
+    """
+    if page.count == 0:
+        return PAGE_ITEMS
+    share = units.per_s * 100 // PAGE_SHARE
+    by_units = page.count * share // max(1, page.charge_hundredths)
+    by_bytes = page.count * PAGE_BYTES // len(page.lines)
+    return max(1, min(by_units, by_bytes, PAGE_ITEMS_MAX))
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """Which documents: of a container, or of one part of it, in a window."""
@@ -137,7 +159,9 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
     """Every page; after a failure that may pass, on from the last continuation, a few times."""
     failed = 0
     charge = 0
+    size = PAGE_ITEMS
     while True:
+        resized = False
         try:
             for page in clients.cosmos().pages(
                 asked.container,
@@ -145,8 +169,9 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
                 until=asked.until,
                 continuation=place,
                 part=asked.part,
+                page_items=size,
             ):
-                yield Lines(page.items, page.place)
+                yield Lines(page.lines, page.place)
                 charge += page.charge_hundredths
                 place, failed = page.continuation, 0
                 if not place:
@@ -154,6 +179,13 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
                 if why := units.spend(page.charge_hundredths, clients):
                     yield Gap(why)
                     break
+                better = _size(page, units)
+                resized = not size // 2 < better < size * 2
+                if resized:
+                    size = better
+                    break
+            if resized:
+                continue
         except ConnectorError as error:
             failed += 1
             if error.transient and failed < TRIES:

@@ -80,10 +80,10 @@ def _pages(path: Path, name: str, start: int) -> Iterator[Read]:
             at += len(piece)
             held += len(piece)
             if held >= PAGE_BYTES:
-                yield Lines(tuple(items), str(page))
+                yield Lines.of(items, str(page))
                 items, page, held = [], at, 0
         if items:
-            yield Lines(tuple(items), str(page))
+            yield Lines.of(items, str(page))
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -146,14 +146,21 @@ class ArmPort(Protocol):
 class Page:
     """One page of documents as the service sent it: raw bytes, byte for byte.
 
-    items: the documents as raw JSON slices. charge_hundredths: request units times 100. place: the
-    continuation that gives this very page again. continuation: the one that gives the next.
+    lines: the documents as they came, each with a newline; count: how many. charge_hundredths:
+    request units times 100. place: the continuation that gives this very page again.
+    continuation: the one that gives the next.
     """
 
-    items: tuple[bytes, ...]
+    lines: bytes
+    count: int
     continuation: str
     charge_hundredths: int
     place: str = ""
+
+    @property
+    def items(self) -> tuple[bytes, ...]:
+        """The documents one by one."""
+        return tuple(self.lines.split(b"\n")[:-1])
 
 
 class CosmosPort(Protocol):
@@ -171,6 +178,7 @@ class CosmosPort(Protocol):
         until: datetime | None = None,
         continuation: str = "",
         part: str = "",
+        page_items: int = 1000,
     ) -> Iterator[Page]:
         """Documents of a container, or of one part, in a time window (by ``_ts``), by page."""
         ...
@@ -213,7 +221,9 @@ class ObjectPort(Protocol):
         """Like `get`, with the object's age."""
         ...
 
-    def keys(self, prefix: str) -> tuple[str, ...]: ...
+    def keys(self, prefix: str, most: int = 100_000) -> tuple[str, ...]:
+        """Keys under a prefix, in order; where there are more than `most`, about so many."""
+        ...
 
     def create(self, effect: HttpWrite, key: str, body: bytes) -> str:
         """Create; returns the etag. Raises ConnectorError status 412 where it exists."""

@@ -1,0 +1,238 @@
+"""The real SDK, guarded, over large containers and trouble on the way: every page kept as it came."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from threading import Barrier
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rollback.connectors.cosmos import LOST_PLACE, CosmosReader
+from rollback.connectors.kept_pages import HELD_MAX, KeptPage, KeptPages
+from rollback.errors import ConnectorError
+from rollback.evidence import source
+from rollback.evidence.capture import capture
+from rollback.evidence.cutting import Sizes
+from rollback.evidence.sources import cosmos
+from rollback.evidence.units import Units
+from rollback.guard.wire import azure_wire
+from tests.connectors.stand import environment, stand
+from tests.evidence.cosmos_shaped import (
+    CONTAINER,
+    DATABASE,
+    FIRST_TS,
+    Trouble,
+    events,
+    shaped,
+    spread,
+)
+from tests.evidence.pipeline import Kept, capturing
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Environment
+    from rollback.model.evidence import SourceWindow
+    from rollback.model.ports import CosmosPort
+    from tests.connectors.stand import Stand
+    from tests.evidence.cosmos_shaped import Shaped
+
+COUNT = 1200
+MADE = events(COUNT)
+SINCE = datetime.fromtimestamp(FIRST_TS, UTC)
+UNTIL = datetime.fromtimestamp(FIRST_TS + COUNT, UTC)
+
+
+def env(story: Shaped, *regions: Shaped) -> Environment:
+    return environment(
+        cosmos={
+            "endpoint": story.url,
+            "regions": [one.url for one in regions],
+            "database": DATABASE,
+            "key": "${COSMOS_KEY}",
+            "control_containers": [],
+            "audit_containers": [CONTAINER],
+        }
+    )
+
+
+def read(port: CosmosPort, part: str = "", size: int = 100) -> list[bytes]:
+    return [one for page in port.pages(CONTAINER, part=part, page_items=size) for one in page.items]
+
+
+def captured(here: Stand, sink: Kept) -> SourceWindow:
+    (audit,) = cosmos.audit(here.environment, 60, SINCE, UNTIL, Units(10**6, 10**6))
+    with capturing(sink, clients=here.clients, sizes=Sizes(9_000, 40_000, 16)) as shared:
+        return capture(audit, "durable", shared)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_parts_are_read_each_on_its_own_and_together_are_all(parts: int) -> None:
+    with shaped(spread(MADE, parts)) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+        found = port.parts(CONTAINER)
+        assert len(found) == parts
+        assert [read(port, one) for one in found] == story.parts
+        assert port.count(CONTAINER) == COUNT
+        assert port.count(CONTAINER, part=found[0]) == len(story.parts[0])
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(),
+        Trouble(page_max=7),
+        Trouble(throttle_every=3),
+        Trouble(empty_every=4),
+        Trouble(drop_every=9),
+        Trouble(fail_every=11),
+        Trouble(expires=2),
+        Trouble(page_max=13, throttle_every=5, empty_every=7, expires=1),
+    ],
+    ids=str,
+)
+def test_whatever_happens_on_the_way_everything_comes_once(trouble: Trouble) -> None:
+    """Byte for byte, in order, in each partition."""
+    with shaped(spread(MADE, 3), trouble) as story, stand(env(story)) as here:
+        sink = Kept()
+        window = captured(here, sink)
+        assert (window.completeness, window.reason) == ("complete", "")
+        assert sink.lines(window) == story.all
+        assert len(set(sink.puts)) == len(sink.puts)
+        if trouble.throttle_every:
+            assert story.throttled
+    assert here.latch.tripped() is None
+
+
+def test_partitions_are_read_at_the_same_time() -> None:
+    with shaped(spread(MADE, 4)) as story, stand(env(story)) as here:
+        story.meeting = Barrier(2)  # one alone would never be answered
+        assert captured(here, Kept()).completeness == "complete"
+
+
+def test_a_continuation_goes_on_and_its_page_can_be_had_again() -> None:
+    with shaped(spread(MADE, 2)) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+        part = port.parts(CONTAINER)[1]
+        pages = list(port.pages(CONTAINER, part=part, page_items=100))
+        third = pages[2]
+        again = list(port.pages(CONTAINER, part=part, page_items=100, continuation=third.place))
+    assert pages[0].place == ""
+    assert [page.lines for page in again] == [page.lines for page in pages[2:]]
+
+
+def test_a_continuation_that_expired_is_told_apart() -> None:
+    with shaped(spread(MADE, 1), Trouble(expires=1)) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+        with pytest.raises(ConnectorError) as caught:
+            read(port, port.parts(CONTAINER)[0])
+    assert (caught.value.code, caught.value.transient) == (LOST_PLACE, False)
+    assert source.LOST_PLACE == LOST_PLACE
+
+
+def test_a_continuation_that_the_sdk_lets_go_is_no_silent_beginning() -> None:
+    """Measured: over several partitions the SDK reads anew, and only warns, where it cannot read it."""
+    with shaped(spread(MADE, 2)) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+        whole = '{"Range": {"isMaxInclusive": false, "isMinInclusive": true, "max": "FF", "min": ""}}'
+        with pytest.raises(ConnectorError) as caught:
+            next(port.pages(CONTAINER, part=whole, continuation="100"))
+    assert caught.value.code == LOST_PLACE
+
+
+def test_the_next_region_is_read_from_where_one_fails() -> None:
+    parts = spread(MADE, 2)
+    with (
+        shaped(parts, Trouble(fail_every=1)) as down,
+        shaped(parts) as up,
+        stand(env(down, up)) as here,
+    ):
+        sink = Kept()
+        window = captured(here, sink)
+        assert window.completeness == "complete"
+        assert sink.lines(window) == up.all
+        assert here.clients.cosmos().reachable() == ""
+
+
+def test_a_region_that_fails_half_way_is_left() -> None:
+    parts = spread(MADE, 1)
+    trouble = Trouble()
+    with shaped(parts, trouble) as first, shaped(parts) as second, stand(env(first, second)) as here:
+        port = here.clients.cosmos()
+        pages = port.pages(CONTAINER, part=port.parts(CONTAINER)[0], page_items=100)
+        lines = [*next(pages).items, *next(pages).items]
+        trouble.drop_every = 1
+        lines += [one for page in pages for one in page.items]
+        assert second.pages > 0
+    assert lines == MADE
+
+
+def test_every_region_down_is_told() -> None:
+    with (
+        shaped([MADE], Trouble(fail_every=1)) as one,
+        shaped([MADE], Trouble(fail_every=1)) as two,
+        stand(env(one, two)) as here,
+    ):
+        window = captured(here, Kept())
+    assert window.completeness == "unknown"
+    assert window.reason
+
+
+def test_no_host_but_those_of_the_environment_is_asked() -> None:
+    with shaped([MADE]) as story, stand(env(story)) as here:
+        captured(here, Kept())
+        assert {one.host for one in here.exchanges.seen_all} == {f"127.0.0.1:{story.port}"}
+
+
+def test_request_units_are_counted_and_bounded() -> None:
+    with shaped([MADE], Trouble(page_max=100)) as story, stand(env(story)) as here:
+        (audit,) = cosmos.audit(here.environment, 60, SINCE, UNTIL, Units(10**6, 10))
+        with capturing(Kept(), clients=here.clients) as shared:
+            window = capture(audit, "durable", shared)
+        assert story.pages < 8
+    told = {fact.name: fact.value for fact in window.facts}
+    assert told["request_units_hundredths"] == 4 * 283
+    assert window.completeness == "partial"
+    assert "budget of 10 request units" in window.reason
+
+
+def test_the_rate_of_units_is_kept_by_waiting() -> None:
+    with shaped([MADE], Trouble(page_max=50)) as story, stand(env(story)) as here:
+        (audit,) = cosmos.audit(here.environment, 60, SINCE, UNTIL, Units(2, 10**6))
+        with capturing(Kept(), clients=here.clients) as shared:
+            assert capture(audit, "durable", shared).completeness == "complete"
+    # 24 pages cost 68 units; at 2 a second, with a second's worth at once, that is over 30 s.
+    assert sum(here.clock.waited) > 25
+
+
+def test_documents_over_several_lines_come_as_one_line() -> None:
+    written = [json.dumps({"id": str(number), "_ts": FIRST_TS}, indent=1).encode() for number in range(3)]
+    made = [one.removesuffix(b"\n}") + b"}" for one in written]
+    with shaped([made]) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+        items = read(port, port.parts(CONTAINER)[0])
+    assert items == [one.replace(b"\n", b" ") for one in made]
+
+
+def test_a_page_that_is_no_page_is_told() -> None:
+    with shaped([[b'{"id":"1","_ts":1', b"2}"]]) as story, stand(env(story)) as here:
+        reader = CosmosReader(
+            endpoint=story.url,
+            database=DATABASE,
+            credential="a2V5",
+            transport=lambda: azure_wire.transport(here.wire),
+            latch=here.latch,
+        )
+        with pytest.raises(ConnectorError) as caught:
+            read(reader, reader.parts(CONTAINER)[0])
+        reader.close()
+    assert caught.value.code == "cosmos.unreadable"
+
+
+def test_pages_nobody_fetches_are_let_go() -> None:
+    kept = KeptPages()
+    numbers = [kept.keep(KeptPage(b"", number, went_on=False)) for number in range(HELD_MAX + 5)]
+    assert kept.take(numbers[-1]).charge_hundredths == HELD_MAX + 4
+    for gone in (numbers[0], numbers[-1], 0, "1", True):
+        with pytest.raises(ValueError, match="not kept"):
+            kept.take(gone)
