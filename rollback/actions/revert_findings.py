@@ -71,7 +71,7 @@ def shown(target: Target, changes: list[Change], loops: Loops | None) -> list[Fi
     updates = [one for one in changes if isinstance(one, Update)]
     found: list[Finding] = []
     if any(one.id == "swap" for one in updates):
-        found += _warm_up(target)
+        found += [*_warm_up(target), *_scaled_down(target)]
     for slot in (PRODUCTION, target.slot):
         if operation := str(target.fact(slot, "operation") or ""):
             text = (
@@ -101,6 +101,19 @@ def _warm_up(target: Target) -> list[Finding]:
         + ("" if path else ", and asks the site's root")
     )
     return [_finding("weak", "swap.warm-up-any-status", text, target.name)]
+
+
+def _scaled_down(target: Target) -> list[Finding]:
+    """Users arrive on what the slot runs on now."""
+    there = len(texts(target.fact(target.slot, "instances")))
+    here = len(texts(target.fact(PRODUCTION, "instances")))
+    if not 0 < there < here:
+        return []
+    text = (
+        f"slot {target.slot} of {target.name} runs on {there} of the {here} instances that "
+        "production runs on: see that it scales before users arrive"
+    )
+    return [_finding("weak", "swap.scaled-down", text, target.name)]
 
 
 def _trading(target: Target, loops: Loops | None, updates: list[Update]) -> list[Finding]:
