@@ -27,6 +27,7 @@ ADDRESSES: Final = (
     ("platform", "api_url"),
     ("platform", "jwt", "jwks_url"),
     ("cosmos", "endpoint"),
+    ("cosmos", "regions"),
     ("evidence", "store", "endpoint"),
 )
 """What production reaches over https only. A proxy may be plain: TLS goes through it."""
@@ -90,7 +91,7 @@ def _authority(tree: Tree) -> Iterator[Broken]:
             yield where, f"`{named}` is unsupported here", "a surface whose instances can be asked"
     if authority and "path" in authority and authority["path"] is None:
         weak = authority.get("weak_proofs")
-        if not isinstance(weak, list) or len(set(map(str, weak))) < 2:  # noqa: PLR2004 - design.md
+        if not isinstance(weak, list) or len(set(map(str, weak))) < 2:  # noqa: PLR2004 - two kinds
             yield (
                 ("halt_authority", "weak_proofs"),
                 "there is no authority endpoint, and fewer than two weaker proofs",
@@ -216,7 +217,7 @@ def _production(tree: Tree) -> Iterator[Broken]:
             "approvals: {allowed_signers: FILE}",
         )
     required = _at(tree, "approvals", "required")
-    if isinstance(required, int) and required < 2:  # noqa: PLR2004 - design.md section 9
+    if isinstance(required, int) and required < 2:  # noqa: PLR2004 - two people
         yield ("approvals", "required"), "production with fewer than two approvals", "2 or more"
     if not _at(tree, "evidence", "store"):
         yield (
@@ -231,5 +232,7 @@ def _production(tree: Tree) -> Iterator[Broken]:
             "journal_mirror: true",
         )
     for path in ADDRESSES:
-        if str(_at(tree, *path)).lower().startswith("http://"):
+        found = _at(tree, *path)
+        told = found if isinstance(found, list | tuple) else (found,)
+        if any(str(one).lower().startswith("http://") for one in told):
             yield path, "production over plain http", "an https:// address"

@@ -221,6 +221,9 @@ def test_plain_http_behind_a_variable(
     if last == "endpoint" and above[0] == "evidence":
         at = text.index("kind: s3", text.index("evidence:"))
         text = f"{text[:at]}endpoint: ${{PLAIN}}\n    {text[at:]}"
+    elif last == "regions":
+        at = text.index("endpoint:", text.index("cosmos:"))
+        text = f'{text[:at]}regions: ["${{PLAIN}}"]\n  {text[at:]}'
     else:
         text = f"{text[:at]}{last}: ${{PLAIN}}{text[text.index(chr(10), at):]}"
     assert "kind: production\n" in text
