@@ -29,7 +29,15 @@ from rollback.rehearsal.simulator.exchange import Call, Reply
 from rollback.rehearsal.simulator.ledger import classify, entry_of
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ground import Ground, NoAnswerError
-from tests.simulation.stand_ins import Executor, Queues, Threading, Times, in_turn, waiter
+from tests.simulation.stand_ins import (
+    Executor,
+    Queues,
+    SimulatedFuture,
+    Threading,
+    Times,
+    in_turn,
+    waiter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,6 +126,11 @@ def _threaded(baton: Baton, threads: Threading) -> list[tuple[ModuleType, str, A
     def executor(max_workers: int | None = None, **_: Any) -> Executor:
         return Executor(baton, max_workers or 1)
 
+    def future() -> SimulatedFuture[Any]:
+        made: SimulatedFuture[Any] = SimulatedFuture()
+        made.baton = baton
+        return made
+
     instead: dict[Any, Any] = {
         threading: threads,
         threading.Lock: threads.Lock,
@@ -125,6 +138,7 @@ def _threaded(baton: Baton, threads: Threading) -> list[tuple[ModuleType, str, A
         threading.Event: threads.Event,
         threading.Thread: threads.Thread,
         threading.BoundedSemaphore: threads.BoundedSemaphore,
+        futures.Future: future,
         futures.ThreadPoolExecutor: executor,
         futures.wait: waiter(baton),
         queue: Queues(baton),
