@@ -197,8 +197,6 @@ def ours(told: dict[str, Any]) -> Callable[[], int]:
 
     from benchmarks.evidence_capture import capturing
 
-    if told["to"] == "s3":
-        _bucket(told)
     del CosmosClient
     return capturing(told)
 

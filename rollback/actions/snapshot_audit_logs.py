@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import shlex
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -203,6 +204,17 @@ def _findings(step: StepContext, world: World) -> tuple[Finding, ...]:
                 weight="weak",
                 code="evidence.local-only",
                 text="no evidence store is configured: evidence stays on this machine's disk",
+                step=step.name,
+            )
+        )
+    commands_ = step.environment.evidence.commands
+    if commands_ and _wants(step, "volatile"):
+        names = ", ".join(f"{one.name} ({shlex.join(one.argv)})" for one in commands_)
+        found.append(
+            Finding(
+                weight="note",
+                code="evidence.commands",
+                text=f"this machine runs {names}; what a command does is beyond the guard",
                 step=step.name,
             )
         )

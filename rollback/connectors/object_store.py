@@ -1,4 +1,4 @@
-"""S3 through boto3: the implementation of `S3Port`.
+"""S3 through botocore, as boto3 brings it: the implementation of `S3Port`.
 
 One PUT per object, with its SHA-256 beside it: no multipart, no streamed checksum. Writes are
 create-only or replace exactly what was read, and are sent once.
@@ -151,25 +151,27 @@ class ObjectStore:
             return str(answer["ETag"])
 
     def _retention(self, effect: HttpWrite) -> dict[str, Any]:
-        if self._store.retention_days == 0 or effect.purpose.value != "evidence":
+        if effect.purpose.value != "evidence":
             return {}
-        until = self._clock.now() + timedelta(days=self._store.retention_days)
-        return {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+        named: dict[str, Any] = {}
+        if self._store.retention_days:
+            until = self._clock.now() + timedelta(days=self._store.retention_days)
+            named = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+        if self._store.legal_hold:
+            named["ObjectLockLegalHoldStatus"] = "ON"
+        return named
 
     @cached_property
     def _client(self) -> Any:
-        import boto3  # type: ignore[import-untyped, unused-ignore]
         from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 
-        session = boto3.session.Session(
-            botocore_session=_without_search(),
+        # botocore's own client: boto3 would add transfers in parts, which no permission covers.
+        client = _without_search().create_client(
+            "s3",
+            region_name=self._store.region,
+            endpoint_url=self._store.endpoint,
             aws_access_key_id=self._access_key_id,
             aws_secret_access_key=self._secret_access_key,
-            region_name=self._store.region,
-        )
-        client = session.client(
-            "s3",
-            endpoint_url=self._store.endpoint,
             config=Config(
                 retries={"total_max_attempts": 1, "mode": "standard"},
                 request_checksum_calculation="when_required",

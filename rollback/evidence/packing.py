@@ -21,7 +21,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 PACKERS: Final = 1
-STORERS: Final = 3
+STORERS: Final = 2
 
 
 class Packing:

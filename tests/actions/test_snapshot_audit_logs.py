@@ -255,6 +255,34 @@ def test_an_interrupted_capture_is_not_a_capture(tmp_path: Path) -> None:
         assert ACTION.look(step, change, under.clients, ()).outcome is Outcome.NOT_APPLIED
 
 
+def test_sources_of_the_environment_are_captured_and_commands_are_said(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    (tmp_path / "app.log").write_text("one\ntwo\n")
+    env = stored(
+        tmp_path,
+        simulator,
+        files=[{"name": "app", "path": str(tmp_path / "app.log")}],
+        commands=[{"name": "state", "argv": ["echo", "all is well"]}],
+        answers=[{"name": "gates", "host": "trading-web.azurewebsites.net", "path": "/release.json"}],
+    )
+    step = step_of(env, tmp_path, sources="volatile")
+    (said,) = [one for one in ACTION.plan(step, World()).findings if one.code == "evidence.commands"]
+    assert "echo 'all is well'" in said.text
+    made = Captured(step)
+    assert [one["text"] for one in made.lines("files/app")] == ["one", "two"]
+    assert [one["text"] for one in made.lines("commands/state")] == ["all is well"]
+    assert made.lines("answers/gates")[0]["status"] == 200
+
+
+def test_the_captures_of_a_run_redact_alike(simulator: Simulator, tmp_path: Path) -> None:
+    """So a second one sends nothing again, and equal people stay equal between the two."""
+    step = step_of(stored(tmp_path, simulator, redact=["actor"]), tmp_path, sources="durable")
+    first, second = Captured(step), Captured(step)
+    assert first.window("cosmos/audit_log").chunks == second.window("cosmos/audit_log").chunks
+    assert len(second.spent) < len(first.spent)
+
+
 def test_nowhere_to_put_evidence_is_refused() -> None:
     env = environment(evidence={})
     (refused,) = ACTION.plan(context(env, Spec()), World()).changes

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
 from rollback.connectors.trading_backend import bearer
 from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import answer_line
-from rollback.guard.rules.perimeter import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +24,12 @@ def answers(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
 
 
 def _one(answer: EvidenceAnswer, seconds_max: int) -> Source:
-    parts = urlsplit(answer.url)
-    host, path = host_of(answer.url), parts.path or "/"
+    host, path = answer.host.removesuffix(":443"), answer.path
 
     def read(clients: Clients) -> Iterator[Read]:
         headers = () if answer.token is None else bearer(clients.secret(answer.token))
         try:
-            got = clients.http(host).get(path, query=tuple(parse_qsl(parts.query)), headers=headers)
+            got = clients.http(host).get(path, query=answer.query, headers=headers)
         except ConnectorError as error:
             yield Gap(error.reason)
             return

@@ -104,7 +104,7 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 
         for host in store_hosts(environment.evidence.store):
             add(host, HostKind.STORE)
     for answer in environment.evidence.answers:
-        add(host_of(answer.url), HostKind.WEB)
+        add(answer.host, HostKind.WEB)
     for channel in environment.channels:
         add(channel.host, HostKind.CHANNEL, (channel.path,) if channel.searchable else ())
     return Perimeter(

@@ -43,7 +43,8 @@ _JSON_KINDS: Final = frozenset({HostKind.ARM, HostKind.PIPELINE})
 _STORE_HEADERS: Final = re.compile(
     r"(?!x-amz-|x-ms-)[a-z0-9-]+"
     r"|x-amz-(?:date|content-sha256|security-token|expected-bucket-owner|user-agent|request-id"
-    r"|sdk-checksum-algorithm|checksum-[a-z0-9]+|object-lock-mode|object-lock-retain-until-date"
+    r"|sdk-checksum-algorithm|checksum-[a-z0-9]+"
+    r"|object-lock-(?:mode|retain-until-date|legal-hold)"
     r"|server-side-encryption(?:-aws-kms-key-id|-bucket-key-enabled)?)"
     r"|x-ms-(?:date|version|client-request-id|return-client-request-id|blob-type"
     r"|blob-content-(?:type|md5)|content-crc64|immutability-policy-(?:until-date|mode))"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from rollback.model.base import Frozen, Seconds
-from rollback.model.environment.texts import SecretRef, Url
+from rollback.model.environment.texts import Host, SecretRef, Url, UrlPath
 
 
 class FolderStore(Frozen):
@@ -59,10 +59,15 @@ SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 
 class EvidenceAnswer(Frozen):
-    """An address whose answer is kept: a gate's, an alert rule's. Only ever read (GET)."""
+    """What a host answers, kept: a gate's, an alert rule's. Only ever read (GET, over TLS).
+
+    query: pairs that are asked with; no secret belongs there.
+    """
 
     name: SourceName
-    url: Url
+    host: Host
+    path: UrlPath
+    query: tuple[tuple[str, str], ...] = ()
     token: SecretRef | None = None
 
 

@@ -462,6 +462,8 @@ def put(path: str, headers: dict[str, str], body: bytes = b"12345678") -> Reques
         ("create-only", {**CREATES, "x-amz-acl": "public-read"}, "permission.header"),
         ("create-only", {**CREATES, "x-amz-checksum-sha256": "c"}, "permission"),
         ("create-only", {**CREATES, "x-amz-object-lock-mode": "COMPLIANCE"}, "permission"),
+        ("create-only", {**CREATES, "x-amz-object-lock-legal-hold": "ON"}, "permission"),
+        ("create-only", {**CREATES, "x-amz-bypass-governance-retention": "true"}, "permission.header"),
         ("create-only", {**CREATES, "x-ms-blob-type": "BlockBlob"}, "permission"),
         ("create-only", {**CREATES, "x-ms-immutability-policy-mode": "Locked"}, "permission"),
         ("create-only", {**CREATES, "x-ms-blob-type": "AppendBlob"}, "permission.header"),
