@@ -28,8 +28,8 @@ STORED_BYTES_MAX: Final = CONTENT_BYTES_MAX + 2**20
 LEVEL: Final = 1
 """Seven times the speed of level 6, and the source is slower still."""
 
-BLOCK_BYTES: Final = 2**20
-"""What a compressor is given at a time: then its frames are the same however the lines came."""
+ROOM_BYTES: Final = 3 * 2**20
+"""What a thread keeps to put lines together in: as much as a chunk of many lines holds."""
 
 _own = threading.local()
 
@@ -73,41 +73,36 @@ class PackedLines:
 
 
 def packed_lines(pieces: Sequence[bytes], items: int) -> PackedLines:
-    """So many lines, in pieces that are never put together: memory is spent on what comes out.
+    """So many lines, in pieces. Raises ValueError for more than a chunk can hold.
 
-    Raises ValueError for more than a chunk can hold.
+    They are put together in a room that is used again for every chunk, and then compressed and
+    hashed in one go each: threads that read are let in between, and not at every block.
     """
     size = sum(map(len, pieces))
     if size >= CONTENT_BYTES_MAX:
         msg = f"a chunk of evidence holds at most {CONTENT_BYTES_MAX} bytes"
         raise ValueError(msg)
-    compressor, block = _compressor()
-    digest = hashlib.sha256()
-    writing = compressor.compressobj(size=size)
-    stored: list[bytes] = []
-    filled = 0
+    compressor, room = _compressor()
+    if size > len(room):
+        room = bytearray(size)
+    at = 0
     for piece in pieces:
-        digest.update(piece)
-        view, at = memoryview(piece), 0
-        while at < len(piece):
-            count = min(len(piece) - at, BLOCK_BYTES - filled)
-            block[filled : filled + count] = view[at : at + count]
-            at, filled = at + count, filled + count
-            if filled == BLOCK_BYTES:
-                stored.append(writing.compress(block))
-                filled = 0
-    stored += [writing.compress(memoryview(block)[:filled]), writing.flush()]
-    return PackedLines(b"".join(stored), digest.hexdigest(), size, items)
+        room[at : at + len(piece)] = piece
+        at += len(piece)
+    with memoryview(room)[:size] as content:
+        stored: bytes = compressor.compress(content)
+        digest = hashlib.sha256(content).hexdigest()
+    return PackedLines(stored, digest, size, items)
 
 
 def _compressor() -> tuple[zstandard.ZstdCompressor, bytearray]:
-    """Each thread keeps one, and one block: they are not shared."""
+    """Each thread keeps one, and one room: they are not shared."""
     found: tuple[zstandard.ZstdCompressor, bytearray] | None = getattr(_own, "found", None)
     if found is None:
         compressor = zstandard.ZstdCompressor(
             level=LEVEL, write_checksum=True, write_content_size=True
         )
-        found = _own.found = (compressor, bytearray(BLOCK_BYTES))
+        found = _own.found = (compressor, bytearray(ROOM_BYTES))
     return found
 
 
