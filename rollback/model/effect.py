@@ -157,5 +157,13 @@ class FileWrite(Frozen):
     undo: Undo = Undo(possible=True, by="evidence is kept; nothing needs undoing")
     says: str = ""
 
+    @property
+    def returns_max(self) -> int:
+        """How often it may be made again once it was looked for and is not there.
+
+        A hold is created only, so making it again is the same as once. Evidence is made anew.
+        """
+        return 3 if self.purpose is Purpose.HOLD else 0
+
 
 Effect = Annotated[HttpWrite | FileWrite, Field(discriminator="kind")]

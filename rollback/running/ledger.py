@@ -61,7 +61,7 @@ class _Account:
 
     @property
     def returns_max(self) -> int:
-        return 0 if isinstance(self.effect, FileWrite) else self.effect.returns_max
+        return self.effect.returns_max
 
 
 class Ledger:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rollback.errors import ExitStatus
 from rollback.model.authority import Verdict
 from rollback.model.direction import Direction
+from rollback.model.effect import FileWrite, Purpose
 from rollback.model.record import RecordKind
 from rollback.running import drive
 from rollback.running.drive import (
@@ -531,3 +532,17 @@ def test_what_waits_is_left_out_and_nothing_else(one: Story, stopping: bool) -> 
         assert len(together) == len(alone)
     else:
         assert [type(intent) for intent in together] == [Close]
+
+
+def test_a_hold_that_did_not_reach_its_file_is_made_again() -> None:
+    """A process that died between the intent and the file left nothing behind."""
+    kept = FileWrite(
+        id="hold#file", path="/holds", bytes_max=64, times_max=1, purpose=Purpose.HOLD,
+        direction=Direction.TOWARD,
+    )  # fmt: skip
+    change = update("hold", "file", Direction.TOWARD).model_copy(update={"effects": (kept,)})
+    one = Story(plan(step("hold", change, action="hold_release"))).opened()
+    one.intent("hold", "file").outcome("hold", "not-applied", "file")
+    assert one.next() == (GiveBack("hold", "file", "looked for and found not applied"),)
+    one.returned("hold", "file")
+    assert one.next() == (Act("hold", "file"),)
