@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+WAKE_S = 0.5
+"""How long the deciding thread sleeps at most: Python runs signal handlers only where it wakes."""
+
+
 class ThreadPool:
     """`Pool` with at most `size` threads; what does not fit waits its turn."""
 
@@ -24,7 +28,8 @@ class ThreadPool:
 
     def wait_any(self, futures: Sequence[Future[T]]) -> None:
         """Return when at least one is done; at once where there are none."""
-        wait(futures, return_when=FIRST_COMPLETED)
+        while futures and not wait(futures, WAKE_S, FIRST_COMPLETED).done:
+            pass  # awake for a moment: a signal that another thread was handed is heard here
 
     def close(self) -> None:
         """Finish what runs, drop what waits, take no more."""
