@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections import deque
 from concurrent.futures import Future
+from concurrent.futures._base import DoneAndNotDoneFutures
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -259,13 +260,21 @@ class Executor:
             self._baton.wait(lambda: self._workers == 0)
 
 
-def waiter(baton: Baton) -> Callable[..., None]:
-    """`concurrent.futures.wait` for the first that is done."""
+def waiter(baton: Baton) -> Callable[..., DoneAndNotDoneFutures[Any]]:
+    """`concurrent.futures.wait` for the first that is done.
 
-    def wait(futures: Sequence[Future[Any]], return_when: str = "") -> None:
-        del return_when
+    It never gives up early: the product wakes only to hear a signal, and no process of the
+    simulation gets one. A wait that ends by time would hide that everybody waits for good.
+    """
+
+    def wait(
+        futures: Sequence[Future[Any]], timeout: float | None = None, return_when: str = ""
+    ) -> DoneAndNotDoneFutures[Any]:
+        del timeout, return_when
         if futures:
             baton.wait(lambda: any(one.done() for one in futures))
+        done = {one for one in futures if one.done()}
+        return DoneAndNotDoneFutures(done, set(futures) - done)
 
     return wait
 
