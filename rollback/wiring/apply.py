@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from rollback.running.journal import FileJournal
     from rollback.running.store import RunDirectory
-    from rollback.wiring.operator import Setting
     from rollback.wiring.run_result import RunResult
+    from rollback.wiring.setting import Setting
 
 MAIN = "run"
 UNWRITABLE = frozenset({"journal.full", "journal.unwritable"})
@@ -200,9 +200,7 @@ def _part(asked: Asked) -> str:
     return "only-safe" if asked.only_safe else "plan"
 
 
-def _mark(
-    setting: Setting, document: PlanDocument, directory: RunDirectory, asked: Asked
-) -> None:
+def _mark(setting: Setting, document: PlanDocument, directory: RunDirectory, asked: Asked) -> None:
     setting.state.mark_applied(document.digest, directory.run, setting.clock, part=_part(asked))
 
 

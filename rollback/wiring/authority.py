@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rollback.model.authority import AuthorityJudgement
     from rollback.model.ports import Clients, Journal
-    from rollback.wiring.operator import Setting
     from rollback.wiring.scopes import Opener
+    from rollback.wiring.setting import Setting
 
 MAIN = "run"
 

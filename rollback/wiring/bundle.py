@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rollback.model.scope import Shape
     from rollback.running.journal import FileJournal
     from rollback.running.store import RunDirectory
-    from rollback.wiring.operator import Setting
     from rollback.wiring.plan_document import PlanDocument
+    from rollback.wiring.setting import Setting
 
 
 def seal_run(

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from rollback.model.ports import Clients
-    from rollback.wiring.operator import Setting
     from rollback.wiring.scopes import Opener
+    from rollback.wiring.setting import Setting
 
 DISK_BYTES_MIN: Final = 64 * 2**20
 """Less than this where runs are kept, and a journal or a capture may not fit."""

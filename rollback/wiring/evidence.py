@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rollback.guard.wire import Wire
     from rollback.model.ports import EvidenceSink, ObjectPort, PermissionLedger
-    from rollback.wiring.operator import Setting
+    from rollback.wiring.setting import Setting
 
 
 def sink_for(

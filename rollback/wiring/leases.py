@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from rollback.model.plan import Plan
     from rollback.model.ports import Journal, Lease, LeaseGrant
-    from rollback.wiring.operator import Setting
     from rollback.wiring.scopes import Opener
+    from rollback.wiring.setting import Setting
 
 MAIN = "run"
 WATCHING = f"{OBSERVING}: nothing is left to move"

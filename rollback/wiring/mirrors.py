@@ -12,7 +12,7 @@ from rollback.model.scope import Phase, Scope, Shape
 from rollback.running.mirror import STEP, Mirror
 from rollback.running.mirror_places import FolderMirror, ObjectMirror, OpenedWhenUsed
 from rollback.running.take_up import take_up
-from rollback.wiring.operator import planning_opener
+from rollback.wiring.setting import planning_opener
 from rollback.wiring.upkeep import MIRROR, mirror_folder, mirror_prefix
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rollback.model.ports import MirrorPlace
     from rollback.running.store import RunDirectory
-    from rollback.wiring.operator import Setting
+    from rollback.wiring.setting import Setting
     from rollback.wiring.sitting import Sitting
 
 INTERVAL_S = 5.0
@@ -97,4 +97,3 @@ def taken_up(setting: Setting, name: str) -> RunDirectory:
 
 def _never(shape: Shape) -> None:
     raise ConnectorError("mirror.read-only", f"{shape.path} is only read", transient=False)
-

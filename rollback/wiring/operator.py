@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import getpass
 import os
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, TypeVar
 
-from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.environment import secrets_of
-from rollback.model.ports import StepContext
 from rollback.model.scope import Phase, Scope
-from rollback.model.steps import RetainTradeHalt
-from rollback.planning.order import OrderedStep
 from rollback.planning.plan import PlanRequest, make_plan, steps_to_observe
 from rollback.running.clock import SystemClock, SystemRandomness
-from rollback.running.pool import ThreadPool
 from rollback.running.store import StateDirectory
+from rollback.wiring.observing import observe_steps
 from rollback.wiring.plan_document import PlanDocument
-from rollback.wiring.scopes import MemoryLatch, NoPermissions, Opener, Unheard
+from rollback.wiring.setting import Setting, planning_opener, tool_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from rollback.actions.held_seen import HeldSeen
     from rollback.evidence.holds import Standing
     from rollback.model.environment import Environment
-    from rollback.model.observation import Observation
     from rollback.model.playbook import Playbook
     from rollback.model.ports import (
         Catalogue,
         Check,
         Clients,
         Clock,
-        Journal,
         Randomness,
         SecretSource,
     )
@@ -48,35 +37,6 @@ if TYPE_CHECKING:
     from rollback.wiring.run_result import RunResult, RunStatus
 
 T = TypeVar("T")
-AUTHORITY_STEP = "authority-observation"
-
-
-def tool_version() -> str:
-    """The installed version."""
-    try:
-        return version("trade-rollback")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What an operator works with."""
-
-    environment: Environment
-    state: StateDirectory
-    secrets: SecretSource
-    clock: Clock
-    randomness: Randomness
-    catalogue: Catalogue
-    user: str
-    watch: ProcessWatch | None = None
-
-    def watching(self, journal: Journal | None = None) -> AbstractContextManager[None]:
-        """Around what is planned or applied: the net over the process, where it was opted for."""
-        if self.watch is None:
-            return nullcontext()
-        return self.watch.over(perimeter_of(self.environment), journal)
 
 
 class Operator:
@@ -144,7 +104,7 @@ class Operator:
         steps, read = steps_to_observe(playbook, setting.environment, parameters or {}, trigger)
         nonce = setting.randomness.hex(16)
         evidence = str(setting.state.root / "evidence" / nonce)
-        observed = self._observe(steps, f"plan-{nonce[:8]}", evidence)
+        observed = observe_steps(setting, steps, f"plan-{nonce[:8]}", evidence)
         from rollback.wiring.upkeep import upkeep_effects
 
         return PlanDocument.of(
@@ -306,56 +266,3 @@ class Operator:
                 return doctor.examine(self.setting, opener, clients)
         finally:
             opener.close(clients)
-
-    def _observe(
-        self, steps: tuple[OrderedStep, ...], run: str, evidence: str
-    ) -> tuple[tuple[str, tuple[Observation, ...]], ...]:
-        setting = self.setting
-        opener = planning_opener(setting)
-        from rollback.planning.order import OrderedStep
-
-        asked = [*steps]
-        if not any(step.spec.action == "retain_trade_halt" for step in steps):
-            asked.append(OrderedStep(AUTHORITY_STEP, RetainTradeHalt(), (), "stop"))
-
-        def look(step: OrderedStep) -> tuple[str, tuple[Observation, ...]]:
-            action = setting.catalogue.find(step.spec.action)
-            if action is None:
-                return step.name, ()
-            clients = opener(Scope(run=run, step=step.name, phase=Phase.OBSERVE))
-            try:
-                context = StepContext(
-                    name=step.name,
-                    spec=step.spec,
-                    environment=setting.environment,
-                    surface=step.surface,
-                    evidence_path=evidence,
-                )
-                return step.name, action.observe(context, clients)
-            finally:
-                opener.close(clients)
-
-        pool_size = setting.environment.policy.steps_at_once_max
-        with setting.watching(), ThreadPool(pool_size) as pool:
-            futures = [pool.submit(partial(look, step)) for step in asked]
-            return tuple(future.result() for future in futures)
-
-
-def planning_opener(setting: Setting) -> Opener:
-    """Clients that can only read."""
-    from rollback.connectors.clients import Parts
-
-    return Opener(
-        environment=setting.environment,
-        parts=Parts(
-            environment=setting.environment,
-            secrets=setting.secrets,
-            clock=setting.clock,
-            randomness=setting.randomness,
-            digest_key=setting.randomness.hex(32).encode(),
-        ),
-        ledger=NoPermissions(),
-        latch=MemoryLatch(),
-        exchanges=Unheard(),
-        clock=setting.clock,
-    )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rollback.running.hands import HeldLease
     from rollback.running.journal import RunJournal
     from rollback.wiring.asked import Asked
-    from rollback.wiring.operator import Setting
     from rollback.wiring.plan_document import PlanDocument
+    from rollback.wiring.setting import Setting
 
 MAIN = "run"
 

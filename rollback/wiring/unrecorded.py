@@ -19,8 +19,8 @@ from rollback.wiring.sitting import Sitting
 
 if TYPE_CHECKING:
     from rollback.wiring.asked import Asked
-    from rollback.wiring.operator import Setting
     from rollback.wiring.plan_document import PlanDocument
+    from rollback.wiring.setting import Setting
 
 
 def send_unrecorded(

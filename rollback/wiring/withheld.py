@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from rollback.approval.verify import ApprovalCheck
     from rollback.model.plan import Plan
-    from rollback.wiring.operator import Setting
     from rollback.wiring.plan_document import PlanDocument
+    from rollback.wiring.setting import Setting
 
 
 APPROVAL_BYTES_MAX = 1 << 20

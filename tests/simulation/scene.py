@@ -21,7 +21,8 @@ from rollback.rehearsal.simulator.stories import auto_swapping, default_world
 from rollback.rehearsal.stage import document, set_stage
 from rollback.running.store import StateDirectory
 from rollback.wiring.catalogue import built_in
-from rollback.wiring.operator import Operator, Setting
+from rollback.wiring.operator import Operator
+from rollback.wiring.setting import Setting
 from tests.running.fakes import SeededRandomness
 from tests.simulation.baton import Process
 from tests.simulation.fate import Scripted

@@ -16,7 +16,7 @@ from rollback.running.journal import FileJournal
 from rollback.running.lease.folder import folder_lease
 from rollback.running.store import StateDirectory
 from rollback.wiring.leases import WATCHING, RunLease
-from rollback.wiring.operator import Setting
+from rollback.wiring.setting import Setting
 from tests.guard.support import environment
 from tests.running.fakes import SeededRandomness, VirtualClock
 from tests.running.plans import SWAP, make_plan, update
