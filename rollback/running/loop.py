@@ -1,4 +1,7 @@
-"""One thread decides, a bounded pool acts, until the run is closed."""
+"""One thread decides, a bounded pool acts, until the run is closed.
+
+Moves toward safety are acted on by threads of their own: no other act can keep them waiting.
+"""
 
 from __future__ import annotations
 
@@ -95,9 +98,8 @@ def drive_run(  # noqa: C901, PLR0912, PLR0913 - one idea, read from top to bott
                     _step_of(other) == _step_of(intent) for other in flying
                 )
                 if intent not in flying and not (busy and _step_of(intent)):
-                    flying[intent] = pool.submit(
-                        _work(intent, performer, prove_authority, take_lease)
-                    )
+                    work = _work(intent, performer, prove_authority, take_lease)
+                    flying[intent] = pool.submit(work, safe=intent in safe)
             pool.wait_any(list(flying.values()))
     except EvidenceNotWritten as broken:
         while running := [one for one in flying.values() if not one.done()]:
@@ -156,7 +158,7 @@ def send_what_is_safe(plan: Plan, performer: Performer, pool: Pool) -> None:
             performer.progress("not recorded", step, str(error))
 
     left = [
-        pool.submit(partial(send, step.name, change.id))
+        pool.submit(partial(send, step.name, change.id), safe=True)
         for step, change in plan.updates
         if change.direction is Direction.TOWARD
         and not any(performer.ledger.attempts(effect.id) for effect in change.effects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,7 @@ class Halting:
     stays: frozenset[str] = frozenset()
     read: list[tuple[str, ...]] = field(default_factory=list)
     unreadable: bool = False
+    meeting: threading.Barrier | None = None
     name: str = "halt_rollout"
     spec: type[StepSpec] = HaltRollout
 
@@ -95,6 +97,8 @@ class Halting:
     def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
         del step, clients
         surface = str(change.surface)
+        if self.meeting is not None:
+            self.meeting.wait(timeout=60)
         if self.broken.get(surface, 0):
             self.broken[surface] -= 1
             raise ZeroDivisionError
@@ -124,7 +128,7 @@ class Run:
     clock: VirtualClock
     ledger: Ledger
 
-    def go(self) -> int:
+    def go(self, threads: int = 2) -> int:
         for kind, body in (
             (RecordKind.OPENED, facts(mode="full")),
             (RecordKind.CANARIES, facts(all_caught=True)),
@@ -137,7 +141,7 @@ class Run:
             lease=NoLease("no lease"), run="r-20261123-0936-0000", evidence_path="/evidence",
         )  # fmt: skip
         performer = Performer(**{name: getattr(hands, name) for name in Hands.__slots__})
-        with ThreadPool(2) as pool:
+        with ThreadPool(threads) as pool:
             return drive_run(
                 self.plan, environment(), performer, pool, self.journal, self.clock,
                 prove_authority=pytest.fail, take_lease=pytest.fail, stopping=lambda: False,
@@ -201,3 +205,9 @@ def test_what_is_made_already_is_not_sent(run: Run) -> None:
     assert run.go() == 0
     assert run.ledger.attempts("halt#web") == 0
     assert run.ledger.attempts("halt#backend") == 1
+
+
+def test_no_halt_waits_for_a_thread_that_another_act_has(run: Run) -> None:
+    run.action.meeting = threading.Barrier(2)  # each is sent once the other is there
+    assert run.go(threads=1) == 0
+    assert run.outcomes("backend") == run.outcomes("web") == ["applied"]

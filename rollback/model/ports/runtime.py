@@ -43,8 +43,8 @@ class Randomness(Protocol):
 class Pool(Protocol):
     """A bounded pool that acts while one thread decides."""
 
-    def submit(self, act: Callable[[], T]) -> Future[T]:
-        """Run `act` on a worker."""
+    def submit(self, act: Callable[[], T], *, safe: bool = False) -> Future[T]:
+        """Run `act` on a worker; safe: it moves toward safety, and waits for no other worker."""
         ...
 
     def wait_any(self, futures: Sequence[Future[T]]) -> None:

@@ -157,8 +157,13 @@ def test_a_pool_acts_on_its_threads_and_ends() -> None:
         assert quick.done()
         assert quick.result() != threading.get_ident()
         assert not slow.done()
+        other = pool.submit(lambda: int(gate.wait()))
+        safe = pool.submit(threading.get_ident, safe=True)  # though every thread is taken
+        pool.wait_any([safe])
+        assert safe.done()
         gate.set()
         pool.wait_any([slow])
+        assert other.result() == 1
         failing = pool.submit(lambda: Path("/nowhere/at/all").stat())
         with pytest.raises(FileNotFoundError):
             failing.result()
