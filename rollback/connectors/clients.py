@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.errors import Interrupted, ProductDefect
+from rollback.guard.wire import first_use
 from rollback.model.environment import BlobStore
 from rollback.model.scope import HostKind
 
@@ -81,6 +82,7 @@ class GuardedClients:
     def http(self, host: str) -> HttpPort:
         """One host over guarded httpx."""
         if host not in self._hosts:
+            first_use.load(first_use.HTTP)
             from rollback.connectors.http_hosts import HttpHost
             from rollback.guard.wire import httpx_wire, socket_wire
 
@@ -105,6 +107,7 @@ class GuardedClients:
     def arm(self) -> ArmPort:
         """App Service through Resource Manager."""
         if self._arm is None:
+            first_use.load(first_use.RESOURCE_MANAGER)
             from rollback.connectors.app_service import AppService
             from rollback.connectors.identity import credential
             from rollback.guard.wire import azure_wire
@@ -126,6 +129,7 @@ class GuardedClients:
     def cosmos(self) -> CosmosPort:
         """Cosmos, read-only."""
         if self._cosmos is None:
+            first_use.load(first_use.COSMOS)
             from rollback.connectors.cosmos import CosmosReader
             from rollback.connectors.identity import credential
             from rollback.guard.wire import azure_wire
@@ -150,6 +154,7 @@ class GuardedClients:
     def s3(self) -> S3Port:
         """The bucket of the evidence store."""
         if self._bucket is None:
+            first_use.load(first_use.S3)
             from rollback.connectors.object_store import bucket_of
 
             self._bucket = bucket_of(self._parts.environment, self._wire, self._parts.secrets)
@@ -158,6 +163,7 @@ class GuardedClients:
     def blobs(self) -> BlobPort:
         """The container of the evidence store."""
         if self._container is None:
+            first_use.load(first_use.BLOBS)
             from rollback.connectors.blob_store import container_of
 
             self._container = container_of(self._parts.environment, self._wire, self._parts.secrets)

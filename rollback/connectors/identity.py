@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rollback.guard.wire import first_use
+
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
@@ -18,6 +20,7 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
     identity. Other sources talk to hosts outside the perimeter and are left out.
     A token is kept by azure-identity, in memory, until it is about to expire.
     """
+    first_use.load(first_use.IDENTITY)
     if identity is None:
         from azure.identity import (
             AzureCliCredential,

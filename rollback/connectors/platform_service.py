@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from rollback.connectors.crossing import by_status
 from rollback.connectors.values import number, parsed, text
 from rollback.errors import ConnectorError
+from rollback.guard.wire import first_use
 from rollback.model.base import Frozen
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def verify_token(
     jwks: gives the port of the host of the key set. now: the run's clock, for expiry.
     Raises ConnectorError where the key set cannot be read; a bad token is an answer.
     """
+    first_use.load(first_use.TOKENS)
     import jwt
 
     declared = environment.platform.jwt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rollback.guard.rules.request import Request
+from rollback.guard.wire import first_use
 from rollback.guard.wire.gate import REQUEST_ID
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
@@ -47,6 +48,7 @@ def connect(
     Raises GuardRefusal, OSError, TimeoutError, and websockets' own errors (InvalidStatus holds the
     answer that refused the socket).
     """
+    first_use.load(first_use.SOCKETS)
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect as open_socket
     from websockets.typing import Subprotocol

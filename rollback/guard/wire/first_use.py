@@ -1,0 +1,44 @@
+"""Vendor SDKs, loaded by one thread at a time.
+
+Modules of one package that load each other come out half made where two threads enter them at
+different places at once: Python takes the lock of a module before that of its package, sees the
+deadlock, and hands out what is there (measured: four threads that each begin azure-core elsewhere
+fail in every fresh process). So whoever makes a client loads here, first, all that it stands on.
+Repeating it costs a look-up for each name.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import threading
+
+AZURE_CORE = (
+    "azure.core",
+    "azure.core.exceptions",
+    "azure.core.rest",
+    "azure.core.pipeline.policies",
+    "azure.core.pipeline.transport:RequestsTransport",
+)
+IDENTITY = (*AZURE_CORE, "azure.identity")
+RESOURCE_MANAGER = (*IDENTITY, "azure.mgmt.web")
+COSMOS = (*AZURE_CORE, "azure.cosmos", "azure.cosmos.exceptions")
+BLOBS = (*AZURE_CORE, "azure.storage.blob")
+S3 = (
+    "botocore.session",
+    "botocore.config",
+    "botocore.awsrequest",
+    "botocore.httpsession",
+    "botocore.exceptions",
+)
+HTTP = ("httpx",)
+SOCKETS = ("websockets.sync.client", "websockets.exceptions", "websockets.typing")
+TOKENS = ("jwt",)
+
+_ONE_AT_A_TIME = threading.RLock()
+
+
+def load(names: tuple[str, ...]) -> None:
+    """Load modules, and names of modules (``module:name``), whole. Raises ImportError."""
+    with _ONE_AT_A_TIME:
+        for name in names:
+            pkgutil.resolve_name(name)
