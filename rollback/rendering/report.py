@@ -12,6 +12,7 @@ from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.record import Outcome, RecordKind
 from rollback.planning.left_on import left_on
+from rollback.rendering.next_moves import SEALED, moves_of, noted
 from rollback.rendering.report_drift import control_state
 from rollback.rendering.report_events import requests, seen_during, timeline
 from rollback.rendering.risks import exposed
@@ -88,12 +89,16 @@ def report_view(
         (line("{}", prose(glass), label="break-glass", weight=Weight.FORBIDDEN),) if glass else ()
     )
     drift = control_state(records)
+    if status is not None and records and not running and not next_moves:
+        next_moves = moves_of(plan, records, status, left)
+    sealed = noted(records, SEALED)
+    bundle = bundle or ("" if sealed is None else sealed.text("path"))
     lead = (
         Section("What happened", tuple(_summary(plan, digest, records, status, left, bundle))),
         Section("Who stays exposed", tuple(exposed(plan, left))),
         Section(
             "What a person does next",
-            tuple(_next(plan, next_moves, None if running else status, running=running)),
+            tuple(_next(plan, records, next_moves, status, running=running)),
         ),
         *((Section("Control-plane state", tuple(drift)),) if drift else ()),
         Section("Steps", tuple(_steps(plan, records))),
@@ -192,7 +197,14 @@ def _reasons(record: Record) -> str:
     return record.text("reasons") or record.text("rule")
 
 
-def _next(plan: Plan, moves: Sequence[str], status: int | None, *, running: bool) -> list[Line]:
+def _next(
+    plan: Plan,
+    records: Sequence[Record],
+    moves: Sequence[str],
+    status: int | None,
+    *,
+    running: bool,
+) -> list[Line]:
     lines = [line("{}", prose(move)) for move in moves]
     if not moves:
         lines = [
@@ -202,7 +214,9 @@ def _next(plan: Plan, moves: Sequence[str], status: int | None, *, running: bool
     if running:
         lines.append(line("the run goes on; its report tells how it ended"))
     elif status is None:
-        lines.append(line("see whether the run is still running; if not, resume it"))
+        run = records[0].run if records else "RUN"
+        goes_on = f"if not, `rollback resume {run}` looks, and goes on"
+        lines.append(line("see whether the run is still running; {}", prose(goes_on)))
     return lines or [line("nothing is left to do")]
 
 
@@ -261,13 +275,14 @@ def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line
 def _checks(record: Record) -> list[Line]:
     said = record.get("checks")
     checks = said if isinstance(said, tuple) else ()
+    fails = Weight.WEAK if record.get("holds") is True else Weight.FORBIDDEN
     return [
         line(
             "{}",
             prose(str(check).removeprefix(_HOLDS)),
             label="holds" if str(check).startswith(_HOLDS) else "checked",
             depth=1,
-            weight=Weight.GOOD if str(check).startswith(_HOLDS) else Weight.FORBIDDEN,
+            weight=Weight.GOOD if str(check).startswith(_HOLDS) else fails,
         )
         for check in checks
     ] or [

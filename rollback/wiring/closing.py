@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollback.errors import ExitStatus, RollbackError
+from rollback.errors import RollbackError
 from rollback.model.base import facts
 from rollback.model.environment import BlobStore, S3Store
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.planning.left_on import left_on
+from rollback.rendering.next_moves import SEALED, next_moves
 from rollback.running.fold import fold
 from rollback.wiring.bundle import fetcher, seal_run
 from rollback.wiring.drift import control_drift, drift_moves
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 
 MAIN = "run"
-SEALED = "bundle.sealed"
 _SEALED_AS = "the evidence is sealed; the digest of its manifest is"
 
 
@@ -49,49 +49,16 @@ def result_of(
         if not_mirrored
         else ()
     )
+    left = left_on(plan, journal.records())
     return RunResult(
         run=directory.run,
         exit_status=status,
         steps=steps,
-        exposures=(*left_on(plan, journal.records()), *plan.exposures),
-        next_moves=(*_next_moves(plan, directory.run, steps, status), *alone),
+        exposures=(*left, *plan.exposures),
+        next_moves=(*next_moves(plan, directory.run, steps, status, left), *alone),
         bundle_path="",
         journal_path=str(directory.journal_path),
     )
-
-
-def _next_moves(
-    plan: Plan, run: str, steps: tuple[tuple[str, str, str], ...], status: int
-) -> list[str]:
-    moves = [one.next_move for step in plan.steps for one in step.refused]
-    moves.extend(
-        f"{surface.surface} is not rolled back: {surface.human_step}"
-        for surface in plan.not_rolled_back
-    )
-    moves.extend(
-        f"take over {name}: {why}; then `rollback resume {run}` goes on"
-        for name, ended, why in steps
-        if ended == "handed-over"
-    )
-    if status == ExitStatus.PERSON:
-        open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed")]
-        if open_:
-            moves.append(
-                f"look at {', '.join(open_)}; then `rollback resume {run}`, or say what you saw "
-                "with --said EFFECT=applied|not-applied"
-            )
-    elif status == ExitStatus.INTERRUPTED:
-        moves.append(f"`rollback resume {run}` goes on")
-    elif status == ExitStatus.APPROVAL:
-        moves.append(
-            "have the plan signed with `rollback approve`, then "
-            f"`rollback resume {run} --approval FILE`"
-        )
-    elif status == ExitStatus.AUTHORITY:
-        moves.append("halt trading at the venue or broker; nothing that moves users is sent")
-    elif status == ExitStatus.LEASE:
-        moves.append(f"wait for whoever holds the lease, then `rollback resume {run}`")
-    return moves
 
 
 def closed(

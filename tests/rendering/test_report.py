@@ -183,3 +183,44 @@ def test_every_exit_status_has_words() -> None:
 def test_html_and_markdown_say_the_same() -> None:
     assert "revert-backend" in report(OPENED, SENT, APPLIED, ENDED, CLOSED, face="html")
     assert "## Steps" in report(OPENED, SENT, APPLIED, ENDED, CLOSED, face="markdown")
+
+
+@pytest.mark.parametrize(
+    ("status", "move"),
+    [
+        (1, "tell those who keep this product"),
+        (3, "see why it was refused"),
+        (4, "`rollback resume r-20261123-0214-4f2a --approval FILE`"),
+        (5, "make a new plan"),
+        (7, "halt trading at the venue or broker"),
+        (8, "`rollback undo r-20261123-0214-4f2a --out PLAN`"),
+        (9, "make room or mend the store"),
+        (12, "wait for whoever holds the lease"),
+        (130, "`rollback resume r-20261123-0214-4f2a` goes on"),
+    ],
+)
+def test_a_report_made_later_names_the_next_move_by_itself(status: int, move: str) -> None:
+    out = report(OPENED, SENT, APPLIED, (RecordKind.CLOSED, {"exit": status}))
+    assert move in out
+    assert "nothing is left to do" not in out
+
+
+def test_a_run_that_was_not_closed_is_named_with_its_resume() -> None:
+    assert "`rollback resume r-20261123-0214-4f2a` looks, and goes on" in report(OPENED, SENT)
+
+
+def test_only_safe_is_told_as_users_that_wait_for_a_new_plan() -> None:
+    assert "users are not moved: make a new plan" in report(OPENED, CLOSED)
+
+
+def test_a_report_made_later_says_where_the_evidence_is() -> None:
+    sealed = (RecordKind.NOTE, {"code": "bundle.sealed", "text": "sealed", "path": "/var/bundle-2"})
+    assert "/var/bundle-2" in report(OPENED, CLOSED, sealed)
+
+
+def test_what_is_only_noted_is_no_stop_in_a_step_that_holds() -> None:
+    noted = {"step": "revert-backend", "checks": ("holds builds: 2", "FAILS orders: 500")}
+    held = report(OPENED, (RecordKind.VERIFIED, {**noted, "holds": True}), CLOSED)
+    assert "WEAK FAILS orders: 500" in held
+    failed = report(OPENED, (RecordKind.VERIFIED, {**noted, "holds": False}), CLOSED)
+    assert "STOP FAILS orders: 500" in failed

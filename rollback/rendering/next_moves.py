@@ -1,0 +1,100 @@
+"""What a person does next, from a plan and how each step of its run ended. Pure.
+
+The end of a sitting and every later look at its journal say the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rollback.errors import ExitStatus
+from rollback.model.record import RecordKind
+from rollback.rendering.drift_words import CONTROL_DRIFT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rollback.model.plan import Exposure, Plan
+    from rollback.model.record import Record
+
+SEALED = "bundle.sealed"
+"""The code of the note that says where a sealed bundle is."""
+
+_BY_STATUS: dict[int, str] = {
+    ExitStatus.DEFECT: "tell those who keep this product; `rollback resume {run}` looks, and goes "
+    "on",
+    ExitStatus.REFUSED: "see why it was refused; what users need is a new plan",
+    ExitStatus.APPROVAL: "have the plan signed with `rollback approve`, then "
+    "`rollback resume {run} --approval FILE`",
+    ExitStatus.STALE: "see what differs from the plan; then make a new plan: what is done already "
+    "becomes a no-op",
+    ExitStatus.AUTHORITY: "halt trading at the venue or broker; nothing that moves users is sent",
+    ExitStatus.VERIFICATION: "look at what does not hold; `rollback resume {run}` verifies again, "
+    "`rollback undo {run} --out PLAN` plans the way back",
+    ExitStatus.EVIDENCE: "see what was not kept, make room or mend the store, then "
+    "`rollback resume {run}`",
+    ExitStatus.LEASE: "wait for whoever holds the lease, then `rollback resume {run}`",
+    ExitStatus.INTERRUPTED: "`rollback resume {run}` goes on",
+}
+
+
+def next_moves(
+    plan: Plan,
+    run: str,
+    steps: Sequence[tuple[str, str, str]],
+    status: int,
+    left: Sequence[Exposure] = (),
+) -> list[str]:
+    """The moves, in order. steps: name, status and reason. left: users that were not moved."""
+    moves = [one.next_move for step in plan.steps for one in step.refused]
+    moves.extend(
+        f"{surface.surface} is not rolled back: {surface.human_step}"
+        for surface in plan.not_rolled_back
+    )
+    moves.extend(
+        f"take over {name}: {why}; then `rollback resume {run}` goes on"
+        for name, ended, why in steps
+        if ended == "handed-over"
+    )
+    if status == ExitStatus.PERSON:
+        open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed")]
+        if open_:
+            moves.append(
+                f"look at {', '.join(open_)}; then `rollback resume {run}`, or say what you saw "
+                "with --said EFFECT=applied|not-applied"
+            )
+    elif status == ExitStatus.DONE and left:
+        moves.append("users are not moved: make a new plan, have it signed, and apply it whole")
+    elif (said := _BY_STATUS.get(status)) is not None:
+        moves.append(said.format(run=run))
+    return moves
+
+
+def moves_of(
+    plan: Plan, records: Sequence[Record], status: int, left: Sequence[Exposure]
+) -> list[str]:
+    """The same from the records of a closed run, and what its last look at control state asks."""
+    ended: dict[str, tuple[str, str, str]] = {}
+    for record in records:
+        if record.kind is RecordKind.STEP:
+            name = record.text("step")
+            ended[name] = (name, record.text("status"), record.text("reason"))
+    moves = next_moves(plan, records[0].run, tuple(ended.values()), status, left)
+    drift = noted(records, CONTROL_DRIFT)
+    if drift is not None and drift.get("repairs"):
+        moves.append(
+            f"{drift.text('text')}: repair it by hand, in the order under Control-plane state"
+        )
+    return moves
+
+
+def noted(records: Sequence[Record], code: str) -> Record | None:
+    """The last note of that code."""
+    return next(
+        (
+            record
+            for record in reversed(records)
+            if record.kind is RecordKind.NOTE and record.text("code") == code
+        ),
+        None,
+    )
