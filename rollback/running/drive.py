@@ -238,10 +238,18 @@ def _step(
         if step.action == _AUTHORITY:
             why, exit_ = "halt authority is not proved", ExitStatus.AUTHORITY.value
             return [End(step.name, StepStatus.FAILED, "authority.unproved", why, exit_)]
-        why = "what users reach is not what was planned"
+        why = f"not as planned: {_first_of(state.step(step.name).unmet)}"
         exit_ = ExitStatus.VERIFICATION.value
         return [End(step.name, StepStatus.FAILED, "verify.failed", why, exit_)]
     return [End(step.name, StepStatus.DONE)]
+
+
+def _first_of(unmet: tuple[str, ...]) -> str:
+    """The first check that did not hold, and how many more; all of them stand in the journal."""
+    if not unmet:
+        return "no check says why"
+    more = f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
+    return f"{unmet[0]}{more}"
 
 
 def _left_open(plan: Plan, state: RunState) -> bool:

@@ -161,7 +161,9 @@ class Folding:
             case RecordKind.VERIFIED:
                 name = record.text("step")
                 before = self._steps.get(name, StepState())
-                self._steps[name] = replace(before, verified=record.get("holds") is True)
+                self._steps[name] = replace(
+                    before, verified=record.get("holds") is True, unmet=_unmet(record)
+                )
             case RecordKind.STEP:
                 name = record.text("step")
                 exit_ = record.get("exit")
@@ -287,6 +289,15 @@ def _authority(
         why = "; ".join(seen.reasons) or "halt authority was lost while the run went on"
         return replace(state, authority_lost=state.authority_lost or why)
     return state
+
+
+def _unmet(record: Record) -> tuple[str, ...]:
+    """The checks of a verification that do not hold, each with what was seen."""
+    checks = record.get("checks")
+    said = checks if isinstance(checks, tuple) else ()
+    return tuple(
+        str(one).removeprefix("FAILS ") for one in said if not str(one).startswith("holds ")
+    )
 
 
 def _said(

@@ -54,13 +54,17 @@ LEASE_LOST = "lease.lost"
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """One step: its status, the code and exit status that ended it, whether it was verified."""
+    """One step: its status, the code and exit status that ended it, whether it was verified.
+
+    unmet: what the last verification saw that was not so.
+    """
 
     status: StepStatus = StepStatus.OPEN
     code: str = ""
     reason: str = ""
     exit: int | None = None
     verified: bool | None = None
+    unmet: tuple[str, ...] = ()
 
 
 _WORSE = frozenset({ExitStatus.DEFECT, ExitStatus.REFUSED, ExitStatus.AUTHORITY})
