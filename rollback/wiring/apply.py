@@ -236,8 +236,13 @@ def _sit(
 ) -> RunResult:
     plan, environment = document.plan, setting.environment
     sitting = Sitting.of(setting, document, journal, asked, directory.run)
-    sitting.prove_guard()
-    record_people(sitting)
+    try:
+        sitting.prove_guard()
+        record_people(sitting)
+    except JournalBroken as error:
+        if error.code not in UNWRITABLE:
+            raise
+        send_unrecorded(setting, document, asked, error)
     if asked.withheld is not None:
         sitting.say("withheld", "run", f"{asked.withheld.code}: {asked.withheld.reason}")
     lease = RunLease(setting, sitting.opener, journal, plan, directory.run)

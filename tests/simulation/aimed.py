@@ -61,6 +61,10 @@ AIMED: Mapping[str, Schedule] = {
         Aim("append", "", "full-for-good", after=("control/authority$",))
     ),
     "disk-full-at-once": _full(Aim("append", "", "full-for-good")),
+    "disk-full-once-it-had-begun": Schedule(
+        "halt-only", aims=(Aim("append", "", "full-for-good", first=2),)
+    ),
+    "disk-broke-while-approvals-were-recorded": _full(Aim("append", "", "broken", first=3)),
     "died-before-the-halt-and-the-disk-broke": Schedule(
         "halt-only",
         aims=(
