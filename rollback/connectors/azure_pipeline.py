@@ -7,6 +7,7 @@ resends after 401), and logging.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -64,7 +65,7 @@ def azure_failure(error: Exception) -> Failure | None:
     if isinstance(error, WrongHostError):
         return Failure("wrong-host", "an answer pointed to another host", transient=False)
     if isinstance(error, azure.ClientAuthenticationError) and error.status_code is None:
-        return by_status(401)
+        return _no_token(error)
     if isinstance(error, (azure.DecodeError, azure.DeserializationError)):
         return Failure("unreadable", "the answer could not be read", transient=False)
     if isinstance(error, azure.HttpResponseError) and error.status_code is not None:
@@ -78,3 +79,15 @@ def azure_failure(error: Exception) -> Failure | None:
     if isinstance(error, ValueError):
         return Failure("unreadable", "the answer could not be read", transient=False)
     return None
+
+
+def _no_token(error: Exception) -> Failure:
+    """What azure-identity means by its one error for everything: nobody answered, or said no."""
+    from azure.core import exceptions as azure
+
+    under = error.__cause__
+    unanswered = (azure.ServiceRequestError, azure.ServiceResponseError)
+    if isinstance(under, unanswered) and (failure := azure_failure(under)) is not None:
+        hint = "see whether this machine reaches the network and the sign-in service"
+        return replace(failure, what=f"no token was had: {failure.what}", hint=hint)
+    return by_status(401)

@@ -352,6 +352,15 @@ def test_no_answer_of_the_service_is_quoted(sim: Simulator) -> None:
     assert "hunter2" not in shown
 
 
+def test_a_sign_in_service_that_nobody_reaches_is_no_credential_problem(sim: Simulator) -> None:
+    sim.control.fault("drop", host=names.LOGIN_HOST, count=0)
+    with stand(environment(sim)) as here, pytest.raises(ConnectorError) as caught:
+        here.clients.arm().slot(BACKEND)
+    assert (caught.value.code, caught.value.transient) == ("app-service.dropped", True)
+    assert "no token was had" in caught.value.reason
+    assert "credential" not in caught.value.reason
+
+
 def test_a_wrong_secret_is_a_credential_problem_and_is_not_shown(sim: Simulator) -> None:
     with stand(environment(sim)) as here:
         object.__setattr__(here.secrets, "variables", {"AZURE_CLIENT_SECRET": "not-the-secret"})
