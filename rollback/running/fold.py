@@ -60,6 +60,7 @@ class Folding:
             for step, change in plan.updates
             if step.action == "snapshot_audit_logs"
         }
+        self._waits_for = _waits_for(plan)
         self._baseline_retained = any(
             one.slot == "production" and one.verdict is Verdict.RETAINED for one in plan.authority
         )
@@ -100,7 +101,7 @@ class Folding:
         match record.kind:
             case RecordKind.OPENED:
                 self._state = _opened(self._state, record)
-                _reopen(self._steps, self._changes, self._captures)
+                _reopen(self._steps, self._changes, self._captures, self._waits_for)
                 self._left_open = {
                     key for key, change in self._changes.items() if change is ChangeStatus.IN_DOUBT
                 }
@@ -191,6 +192,15 @@ class Folding:
                 pass
 
 
+def _waits_for(plan: Plan) -> dict[str, frozenset[str]]:
+    """For each step, every step that it comes after, at any distance."""
+    found: dict[str, frozenset[str]] = {}
+    for step in plan.steps:  # a plan lists each step behind all that it comes after
+        before = (found.get(name, frozenset()) for name in step.after)
+        found[step.name] = frozenset(step.after).union(*before)
+    return found
+
+
 def _set_back(last: Record, record: Record) -> bool:
     """Whether the wall clock lost time between two records of one process."""
     wall_s = (record.at - last.at).total_seconds()
@@ -226,17 +236,21 @@ def _reopen(
     steps: dict[str, StepState],
     changes: dict[tuple[str, str], ChangeStatus],
     captures: set[tuple[str, str]],
+    waits_for: Mapping[str, frozenset[str]],
 ) -> None:
     """A new sitting looks again at all that was not finished.
 
-    A capture that was cut short is made again: what it stored is named by its content.
+    A capture that was cut short is made again: what it stored is named by its content. So is one
+    that was made while something it comes after was not done: it has not seen what that changes.
     """
+    done = {name for name, step in steps.items() if step.status is StepStatus.DONE}
     for key in captures:
-        if changes.get(key) is not ChangeStatus.APPLIED:
+        too_soon = not waits_for[key[0]] <= done
+        if too_soon or changes.get(key) is not ChangeStatus.APPLIED:
             changes.pop(key, None)
-    for name, step in steps.items():
-        if step.status is not StepStatus.DONE:
-            steps[name] = StepState()
+            done.discard(key[0])
+    for name in steps.keys() - done:
+        steps[name] = StepState()
     for key, change in changes.items():
         if change in (ChangeStatus.UNKNOWN, ChangeStatus.NOT_APPLIED):
             changes[key] = ChangeStatus.IN_DOUBT
