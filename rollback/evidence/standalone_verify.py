@@ -408,8 +408,8 @@ class Bundle:
                 self.unpacked(path, chunk, data)
         # The sums are checked last: they say where others are damaged, and others where they are.
         said = self.held.get("blocks.txt")
-        sealed = {one["path"]: one["sha256"] for one in self.m["files"]}.get("blocks.txt")
-        if said is not None and sha256(said) != sealed:
+        listed = {one["path"]: (one["bytes"], one["sha256"]) for one in self.m["files"]}
+        if said is not None and (len(said), sha256(said)) != listed.get("blocks.txt"):
             at = None if self.wrong else first_difference(said, self.right_sums())
             self.say("V2", "blocks.txt", "its bytes are not those that were sealed", at)
         elif said is not None and not self.wrong and said != self.right_sums():

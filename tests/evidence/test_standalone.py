@@ -304,6 +304,19 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
     return Sealed(tmp_path_factory.mktemp("kept") / "bundle")
 
 
+def test_a_wrong_size_of_any_file_is_caught_by_both(kept: Sealed) -> None:
+    whole = (kept.folder / MANIFEST).read_bytes()
+    listed = json.loads(whole)["files"]
+    try:
+        for index, file in enumerate(listed):
+            content = json.loads(whole)
+            content["files"][index]["bytes"] += 1
+            resealed(kept.folder, rfc8785.dumps(content))
+            assert both(kept.folder) == (False, False), file["path"]
+    finally:
+        resealed(kept.folder, whole)
+
+
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
