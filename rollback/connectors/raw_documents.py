@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SCAN = json.JSONDecoder().raw_decode
 _NAME = b'"Documents"'
+_PLAIN = re.compile(rb'\{(?:"_rid":"[^"\\]*",)?"Documents":\[')
+_END = re.compile(rb'\](?:,"_count":\d+)?\}')
+"""How the service writes a page: nothing but these names, and no spaces."""
 
 
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
@@ -44,7 +47,12 @@ def _cut(body: bytes) -> Sequence[Buffer]:
     if not body.isascii():
         body.decode()
     try:
-        if body.count(_NAME) != 1:
+        if match := _PLAIN.match(body):
+            found: Sequence[Buffer] = _decoder().decode(body).Documents
+            end = match.end() + sum(map(len, found)) + max(0, len(found) - 1)  # type: ignore[arg-type]
+            if _END.fullmatch(body, end):
+                return found  # one array is all there is between the first names and the last
+        if body.count(_NAME) != 1 or rb"\u" in body:
             # Twice at the top, or inside a document, or written with escapes: told by a slow scan.
             return _documents(body.decode())
         return _decoder().decode(body).Documents  # type: ignore[no-any-return]

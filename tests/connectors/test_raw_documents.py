@@ -67,3 +67,30 @@ def test_a_page_that_is_not_whole_has_no_documents(body: bytes) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         documents(body)
     assert not isinstance(caught.value, RecursionError)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"_rid":"r","Documents":[],"_count":0}', ()),
+        (b'{"_rid":"r","Documents":[1,{"Documents":[2]}],"_count":2}', (b"1", b'{"Documents":[2]}')),
+        (b'{"Documents":[1,2]}', (b"1", b"2")),
+        (b'{"_rid":"r","Documents":[1 ,2],"x":[],"_count":2}', (b"1", b"2")),
+        (b'{"_rid":"r","Documents":["]}","],"],"_count":2}', (b'"]}"', b'"],"')),
+    ],
+)
+def test_a_page_as_the_service_writes_it(body: bytes, told: tuple[bytes, ...]) -> None:
+    assert documents(body) == told
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"Documents":[1],"Documents":[2]}',
+        b'{"_rid":"r","Documents":[1],"Documents":[1],"_count":1}',
+        b'{"_rid":"r","Documents":[1],"D\\u006fcuments":[2],"_count":1}',
+    ],
+)
+def test_documents_that_stand_twice_are_refused_however_they_are_written(body: bytes) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        documents(body)
