@@ -158,10 +158,11 @@ def test_a_pool_acts_on_its_threads_and_ends() -> None:
         assert quick.result() != threading.get_ident()
         assert not slow.done()
         other = pool.submit(lambda: int(gate.wait()))
-        safe = pool.submit(threading.get_ident, safe=True)  # though every thread is taken
-        pool.wait_any([safe])
-        assert safe.done()
-        gate.set()
+        safe = pool.submit(threading.get_ident, safe=True)
+        try:
+            safe.result(timeout=60)  # though every thread is taken
+        finally:
+            gate.set()
         pool.wait_any([slow])
         assert other.result() == 1
         failing = pool.submit(lambda: Path("/nowhere/at/all").stat())
