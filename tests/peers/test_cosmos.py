@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -17,36 +16,19 @@ from rollback.model.scope import GuardedHost, HostKind, Perimeter
 from rollback.rehearsal.simulator import names
 from tests.guard.support import Bench, bench
 from tests.guard.wire.cosmos_calls import WRITE, calls
-from tests.peers.azurite import MODULES, needs_node
+from tests.peers.azurite import needs_node
+from tests.peers.cosmos_server import cosmos_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = needs_node
 
-START = (
-    "const {createHttpServer}=require('@vercel/cosmosdb-server');"
-    "const s=createHttpServer({keepAlive:true});"
-    "s.listen(0,'127.0.0.1',()=>console.log(s.address().port));"
-    "process.stdin.on('end',()=>process.exit());process.stdin.resume();"
-)
-
-
 @pytest.fixture(scope="module")
 def peer() -> Iterator[str]:
-    """The server's address; it ends with its standard input."""
-    with subprocess.Popen(
-        ["node", "-e", START],
-        cwd=MODULES.parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        process.stdin.close()
+    """The server's address."""
+    with cosmos_server() as url:
+        yield url
 
 
 def _client(url: str, **named: Any) -> Any:

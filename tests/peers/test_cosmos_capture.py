@@ -6,7 +6,6 @@ That server sorts a whole container for every page, so its containers stay small
 from __future__ import annotations
 
 import json
-import subprocess
 import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,8 @@ from rollback.evidence.units import Units
 from rollback.rehearsal.simulator import names
 from tests.connectors.stand import environment, stand
 from tests.evidence.pipeline import Kept, capturing
-from tests.peers.azurite import MODULES, needs_node
-from tests.peers.test_cosmos import START
+from tests.peers.azurite import needs_node
+from tests.peers.cosmos_server import cosmos_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,23 +38,12 @@ UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def filled() -> Iterator[str]:
-    """The address of a server that holds one container of documents; it ends with its input."""
-    with subprocess.Popen(
-        ["node", "-e", START],
-        cwd=MODULES.parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    """The address of a server that holds one container of documents."""
+    with cosmos_server() as url:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _fill(url)
         yield url
-        process.stdin.close()
 
 
 def _fill(url: str) -> None:
