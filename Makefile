@@ -156,15 +156,19 @@ browser: $(STAMP)
 	tests/browser/run.sh $(abspath $(BIN))/python
 
 # The deterministic simulation: docs/explanation/simulation.md. PLAYBOOK=web-only for one playbook, EVERY=100 for each
-# hundredth schedule.
+# hundredth schedule, SDKS=1 for the floor with the SDKs.
 SCHEDULES ?= 1000000
 JOBS ?= 2
 EVERY ?= 1
 SIMULATE = $(BIN)/python -m tests.simulation
-CHOSEN = --jobs $(JOBS) --every $(EVERY) $(if $(PLAYBOOK),--playbook $(PLAYBOOK))
-.PHONY: simulate simulate-crashes simulate-faults simulate-pairs replay mutants
+CHOSEN = --jobs $(JOBS) --every $(EVERY) $(if $(PLAYBOOK),--playbook $(PLAYBOOK)) $(if $(SDKS),--sdks)
+.PHONY: simulate simulate-races simulate-crashes simulate-faults simulate-pairs replay mutants
 simulate: $(STAMP)
 	$(SIMULATE) seeded --schedules $(SCHEDULES) --seed $(SEED) $(CHOSEN)
+
+# Two laptops with one plan.
+simulate-races: $(STAMP)
+	$(SIMULATE) races --schedules $(SCHEDULES) --seed $(SEED) $(CHOSEN)
 
 simulate-crashes: $(STAMP)
 	$(SIMULATE) crashes $(CHOSEN)
@@ -176,7 +180,7 @@ simulate-pairs: $(STAMP)
 	$(SIMULATE) pairs $(CHOSEN)
 
 replay: $(STAMP)
-	$(SIMULATE) replay --seed $(SEED) $(if $(PLAYBOOK),--playbook $(PLAYBOOK))
+	$(SIMULATE) replay --seed $(SEED) $(if $(PLAYBOOK),--playbook $(PLAYBOOK)) $(if $(RACE),--race) $(if $(SDKS),--sdks)
 
 # Known mistakes, planted in a copy of the source one by one; each must be caught by the simulation.
 mutants: $(STAMP)

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.simulation import explore
@@ -27,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606
     parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
     parser.add_argument(
-        "what", choices=("seeded", "crashes", "faults", "pairs", "replay", "slice", "story")
+        "what",
+        choices=("seeded", "races", "crashes", "faults", "pairs", "replay", "slice", "story"),
     )
     parser.add_argument("--schedules", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -35,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--at", action="append", default=[], help="POINT=FAULT, to replay")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--first", nargs="*", default=[], help="aimed schedules, before others")
+    parser.add_argument("--race", action="store_true", help="replay a seed of two laptops")
+    parser.add_argument("--sdks", action="store_true", help="with the SDKs, not on the fast floor")
     parser.add_argument("--every", type=int, default=1, help="run each N-th schedule only")
     given = parser.parse_args(arguments)
     playbooks = tuple(given.playbook or SHIPPED)
@@ -43,27 +47,36 @@ def main(arguments: list[str] | None = None) -> int:
     if given.what == "slice":
         return _slice(given.first)
     if given.what == "story":
-        print("\n".join(AIMED[name].run().text() for name in given.first))  # noqa: T201
+        print("\n".join(replace(AIMED[name], sdks=given.sdks).run().text() for name in given.first))  # noqa: T201
         return 0
-    schedules = itertools.islice(_schedules(given, playbooks), 0, None, given.every)
+    schedules: Iterator[Schedule] = itertools.islice(
+        _schedules(given, playbooks), 0, None, given.every
+    )
+    if given.sdks:
+        schedules = (replace(one, sdks=True) for one in schedules)
     return _run(schedules, given.jobs)
 
 
 def _schedules(given: argparse.Namespace, playbooks: tuple[str, ...]) -> Iterator[Schedule]:
     if given.what == "seeded":
         return explore.seeded(given.schedules, given.seed, playbooks)
+    if given.what == "races":
+        return explore.races(given.schedules, given.seed, playbooks)
     made = {"crashes": explore.crashes, "faults": explore.faults, "pairs": explore.pairs}
     return itertools.chain.from_iterable(made[given.what](name) for name in playbooks)
 
 
 def _replay(given: argparse.Namespace, playbooks: tuple[str, ...]) -> int:
-    if given.at:
+    if given.race:
+        (schedule,) = explore.races(1, given.seed, playbooks)
+        told = replace(schedule, sdks=given.sdks).run()
+    elif given.at:
         pairs = (text.partition("=") for text in given.at)
         faults = tuple((int(number), fault) for number, _, fault in pairs)
-        told = Schedule(playbooks[0], faults=faults).run()
+        told = Schedule(playbooks[0], faults=faults, sdks=given.sdks).run()
     else:
         name = given.playbook[0] if given.playbook else SHIPPED[given.seed % len(SHIPPED)]
-        told = Schedule(name, seed=given.seed).run()
+        told = Schedule(name, seed=given.seed, sdks=given.sdks).run()
     print(told.text())  # noqa: T201 - the story is what it is for
     return 1 if told.broken else 0
 
@@ -86,7 +99,7 @@ def _run(schedules: Iterator[Schedule], jobs: int) -> int:
     started = time.monotonic()
     count, broken, window_s = 0, 0, 0.0
     endings: dict[str, int] = {}
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, explore.patient) as pool:
         for schedule, told in pool.imap_unordered(explore.run_one, schedules):
             count += 1
             window_s = max(window_s, told.window_s_max)

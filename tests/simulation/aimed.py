@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.explore import Schedule
 from tests.simulation.fate import Aim
+from tests.simulation.race import Laptops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,10 @@ def _backend(*aims: Aim, halt_at_s: float = 0.0) -> Schedule:
 
 def _full(*aims: Aim, halt_at_s: float = 0.0) -> Schedule:
     return Schedule("full-rollback", aims=aims, halt_at_s=halt_at_s)
+
+
+def _race(*aims: Aim, second_at_s: float = 0.0, skews_s: tuple[float, float] = (0, 0)) -> Schedule:
+    return Schedule("backend-only", aims=aims, laptops=Laptops(second_at_s, skews_s))
 
 
 AIMED: Mapping[str, Schedule] = {
@@ -73,18 +78,51 @@ AIMED: Mapping[str, Schedule] = {
         ),
     ),
     "disk-full-in-mid-run": _full(Aim("append", "", "full-for-good", after=(_LEASED,))),
+    "died-with-a-record-that-nobody-saw": _backend(
+        Aim("sync", "", "torn", after=("PATCH .*config/web$",))
+    ),
     "power-cut-in-mid-swap": _full(Aim("sleep", "", "power-cut", after=(_SWAP,))),
     "operator-halts-in-mid-swap": _full(halt_at_s=5.0),
     "halt-answer-lost": Schedule("halt-only", aims=(Aim("write", "config/web$", "lost"),)),
+    "two-press-together": _race(),
+    "two-press-together-and-no-clock-is-right": _race(skews_s=(-600.0, 600.0)),
+    "holder-died-in-mid-swap": _race(
+        Aim("sleep", "", "crash-before", after=(_SWAP,), process="A"), second_at_s=4.0
+    ),
+    "holder-died-before-the-swap-was-sent": _race(
+        Aim("write", _SWAP, "crash-before", process="A"), second_at_s=1.0
+    ),
+    "holder-sleeps-and-wakes-up-before-the-swap": _race(
+        Aim("read", _LAST_LOOK, "long-pause", after=(_LEASED,), process="A"), second_at_s=1.0
+    ),
+    "holder-sleeps-and-wakes-up-in-mid-swap": _race(
+        Aim("sleep", "", "long-pause", after=(_SWAP,), process="A"), second_at_s=1.0
+    ),
+    "holder-cannot-renew": _race(
+        Aim("read", _LAST_LOOK, "slow", after=(_LEASED,), process="A"),
+        Aim("lease", "write the lease", "failed", times=12, after=(_LEASED,), process="A"),
+        second_at_s=1.0,
+    ),
 }
 """Name -> schedule. The names stand in golden stories, in mutants and in the documents."""
 
-CI_SEEDS = 20
+CI_SEEDS = 40
+CI_RACES = 8
 CI_SEED = 1
+
+WITH_SDKS = (
+    "swap-answer-lost",
+    "swap-delivered-late",
+    "died-after-the-swap",
+    "no-answer-to-any-look",
+    "paused-between-look-and-send",
+)
+"""What is held against the floor with the SDKs, too: how their errors become ours."""
 
 
 def slice_of_ci() -> list[Schedule]:
     """What every change is held against: all that are aimed, and a few seeds."""
-    from tests.simulation.explore import seeded
+    from tests.simulation.explore import races, seeded
 
-    return [*AIMED.values(), *seeded(CI_SEEDS, CI_SEED)]
+    aimed = AIMED.values()
+    return [*aimed, *seeded(CI_SEEDS, CI_SEED), *races(CI_RACES, CI_SEED)]

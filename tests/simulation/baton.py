@@ -1,23 +1,31 @@
-"""Real threads, one at a time: whoever holds the baton runs, and chance says who gets it next.
+"""Threads, one at a time: whoever holds the baton runs, and chance says who gets it next.
 
 A thread gives the baton away only at a port call or where it has to wait, so an interleaving is
 nothing but the list of choices made there; the same choices give the same run. Time is virtual: it
 moves when nobody can run, to the moment at which somebody can.
+
+A thread of the simulation is a greenlet: it has its own stack and its own context variables like a
+thread, and handing the baton on wakes nobody.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import signal
 import threading
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from greenlet import getcurrent, greenlet
 
-REAL_S_MAX = 120.0
-"""A thread that does not give the baton back within this real time hangs: the run is given up."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+REAL_S_MAX = 120
+"""A run that takes longer than this real time hangs, and is given up."""
 
 
 class Crashed(BaseException):
@@ -47,7 +55,7 @@ class Actor:
 
     name: str
     process: Process
-    gate: threading.Lock = field(default_factory=threading.Lock)
+    stack: greenlet | None = None
     ready: Callable[[], bool] | None = None
     until: float | None = None
     done: bool = False
@@ -62,9 +70,8 @@ class Baton:
         self.now_s = 0.0
         self._choose = choose
         self._actors: list[Actor] = []
-        self._here = threading.local()
-        self._home = threading.Lock()
-        self._home.acquire()
+        self._here: Actor | None = None
+        self._home = getcurrent()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self.broken: BaseException | None = None
@@ -74,23 +81,22 @@ class Baton:
     @property
     def actor(self) -> Actor:
         """Whose thread this is."""
-        found: Actor = self._here.actor
-        return found
+        if self._here is None:
+            msg = "nobody of the simulation runs here"
+            raise RuntimeError(msg)
+        return self._here
 
     @property
     def inside(self) -> bool:
-        """Whether this thread is one of the simulation's."""
-        return hasattr(self._here, "actor")
+        """Whether one of the simulation's threads runs."""
+        return self._here is not None
 
     def start(self, name: str, process: Process, work: Callable[[], None]) -> Actor:
         """A new thread; it runs when it gets the baton."""
         actor = Actor(name, process)
-        actor.gate.acquire()
         self._actors.append(actor)
 
         def body() -> None:
-            actor.gate.acquire()
-            self._here.actor = actor
             try:
                 if not process.dead and self.broken is None:
                     work()
@@ -100,19 +106,24 @@ class Baton:
                 actor.failed = error
             finally:
                 actor.done = True
+                actor.stack = None
                 self._actors.remove(actor)
-                self._hand_on()
 
-        threading.Thread(target=body, name=name, daemon=True).start()
+        actor.stack = greenlet(body, self._home)
         return actor
+
+    def busy(self, process: Process) -> bool:
+        """Whether a thread of a process is left."""
+        return any(one.process is process for one in self._actors)
 
     def run(self) -> None:
         """Let everybody run until nobody is left. Raises StuckError."""
-        if self._actors:
-            self._hand_on()
-            if not self._home.acquire(timeout=REAL_S_MAX):
-                msg = f"no thread gave the baton back within {REAL_S_MAX} s"
-                raise StuckError(msg)
+        with _in_time():
+            try:
+                while (following := self._next(None)) is not None:
+                    self._switch(following)
+            finally:
+                self._here = None
         if self.broken is not None:
             raise self.broken
 
@@ -143,7 +154,7 @@ class Baton:
             self.step()
 
     def _alive(self) -> None:
-        if self.inside and (self.actor.process.dead or self.broken is not None):
+        if self._here is not None and (self._here.process.dead or self.broken is not None):
             raise Crashed
 
     # --- time --------------------------------------------------------------------------------
@@ -167,17 +178,14 @@ class Baton:
     def _pass_on(self) -> None:
         me = self.actor
         following = self._next(me)
-        if following is None or following is me:
-            return
-        following.gate.release()
-        me.gate.acquire()
+        if following is not None and following is not me:
+            self._switch(following)
+            self._here = me
 
-    def _hand_on(self) -> None:
-        following = self._next(None)
-        if following is None:
-            self._home.release()
-        else:
-            following.gate.release()
+    def _switch(self, following: Actor) -> None:
+        self._here = following
+        if following.stack is not None:
+            following.stack.switch()
 
     def _next(self, me: Actor | None) -> Actor | None:
         while self._actors:
@@ -213,3 +221,24 @@ class Baton:
         self.now_s = max(self.now_s, min(moments))
         self._fire()
         return True
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Give a run up that hangs; only the main thread of a process hears the alarm."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _given_up)
+    signal.alarm(REAL_S_MAX)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _given_up(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    msg = f"a run took longer than {REAL_S_MAX} s"
+    raise StuckError(msg)

@@ -15,6 +15,7 @@ from rollback.model.effect import ExactBody, HttpWrite, NoBody
 from rollback.model.record import RecordKind
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.ledger import _canonical_digest
+from tests.simulation.watch import laptop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +70,8 @@ def on_write(watch: Watch, call: Call) -> None:
     returned = sum(
         one.kind is RecordKind.RETURNED and one.text("effect") == effect.id for one in records
     )
-    received = watch.received[who.partition(".")[0], effect.id] = (
-        watch.received.get((who.partition(".")[0], effect.id), 0) + 1
-    )
+    sent = laptop(who), effect.id
+    received = watch.received[sent] = watch.received.get(sent, 0) + 1
     emergency = effect.direction is Direction.TOWARD and any(
         f'"{effect.id}"' in line for line in watch.output
     )
@@ -136,6 +136,7 @@ def _on_intent(watch: Watch, who: str, record: Record) -> None:
     if found is None or found[1].direction is not Direction.AWAY:
         return
     step, change = found
+    _fenced(watch, who, step, change, record)
     records = watch.records(who)
     looked = next(
         (
@@ -188,6 +189,21 @@ def _held(watch: Watch, who: str, step: PlannedStep, change: Update) -> None:
     ago = watch.ground.baton.now_s - last.at_s
     if ago > last.document.ttl_s + 0.5:
         watch.breaks(LEASE, f"{step.name} sends {ago:.0f} s after its lease was last renewed")
+
+
+def _fenced(watch: Watch, who: str, step: PlannedStep, change: Update, record: Record) -> None:
+    """No writer on record under a fencing number that another was given, or a later one."""
+    mine = int(str(record.get("fence")))
+    for one in watch.log:
+        if one.record.kind is not RecordKind.INTENT or one.record.run == record.run:
+            continue
+        other = _update(watch, one.process, one.record)
+        if other is None or other[1].direction is not Direction.AWAY:
+            continue
+        fence = int(str(one.record.get("fence")))
+        if other[1].surface == change.surface and fence >= mine:
+            said = f"{step.name} is sent under fence {mine} by {who}"
+            watch.breaks(LEASE, f"{said}, and {one.process} sent under {fence} before")
 
 
 def _proved(watch: Watch, who: str, step: PlannedStep, change: Update, at_s: float) -> None:
@@ -276,7 +292,8 @@ def _on_outcome(watch: Watch, who: str, record: Record) -> None:
         return
     step, change = found
     if change.direction is Direction.AWAY:
-        watch.asked.clear()  # what was seen before users moved says nothing of what they see now
+        # What was seen before users moved says nothing of what they see now.
+        watch.asked[laptop(who)].clear()
     said = record.text("outcome")
     world = watch.ground.world
     truth = effect_in(world, change)
@@ -326,7 +343,7 @@ def _on_verified(watch: Watch, who: str, record: Record) -> None:
                 if surface.page_path is None:
                     continue
                 path = surface.page_path
-            seen = watch.asked[host, path]
+            seen = watch.asked[laptop(who)][host, path]
             if seen < samples:
                 watch.breaks(UNKNOWN, f"{step.name} is verified, and {host} was asked {seen} times")
         serving = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tests.simulation import race
 from tests.simulation.fate import CRASHES, FAULTS, Aimed, Scripted, Seeded
 from tests.simulation.run import tell
 from tests.simulation.scene import SHIPPED, scene
@@ -13,7 +15,8 @@ from tests.simulation.scene import SHIPPED, scene
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.simulation.fate import Aim, Point
+    from tests.simulation.fate import Aim, Fate, Point
+    from tests.simulation.race import Laptops
     from tests.simulation.run import Told
 
 _TORN = frozenset({"append", "sync", "file"})
@@ -28,10 +31,12 @@ class Schedule:
     faults: tuple[tuple[int, str], ...] = ()
     aims: tuple[Aim, ...] = ()
     halt_at_s: float = 0.0
+    sdks: bool = False
+    laptops: Laptops | None = None
 
     def __str__(self) -> str:
         if self.seed is not None:
-            return f"{self.playbook} SEED={self.seed}"
+            return f"{self.playbook} {'RACE ' if self.laptops else ''}SEED={self.seed}"
         if self.aims:
             said = (f"{one.fault} at {one.kind} {one.what}" for one in self.aims)
             return f"{self.playbook} {', '.join(said)}"
@@ -40,12 +45,18 @@ class Schedule:
     def run(self) -> Told:
         """Run it."""
         made = scene(self.playbook)
+        if self.laptops is not None:
+            return race.tell(made, self._fate(), self.laptops, sdks=self.sdks)
         if self.aims:
-            return tell(made, Aimed(*self.aims), halt_at_s=self.halt_at_s)
+            return tell(made, Aimed(*self.aims), halt_at_s=self.halt_at_s, sdks=self.sdks)
         if self.seed is None:
             deadly = all(name in CRASHES or name == "torn" for _, name in self.faults)
             return tell(
-                made, Scripted(dict(self.faults)), crash_only=deadly, halt_at_s=self.halt_at_s
+                made,
+                Scripted(dict(self.faults)),
+                crash_only=deadly,
+                halt_at_s=self.halt_at_s,
+                sdks=self.sdks,
             )
         chance = random.Random(self.seed)
         return tell(
@@ -53,28 +64,60 @@ class Schedule:
             Seeded(self.seed, points=POINTS[self.playbook]),
             halt_at_s=chance.choice((0.0, 0.0, chance.uniform(0.1, 30.0))),
             seals=chance.random() < 0.02,
+            sdks=self.sdks,
         )
+
+    def _fate(self) -> Fate:
+        if self.aims:
+            return Aimed(*self.aims)
+        if self.seed is None:
+            return Scripted(dict(self.faults))
+        return Seeded(self.seed, points=POINTS[self.playbook])
+
+
+def patient() -> None:
+    """Have the process collect garbage seldom: most of what a schedule makes, it lets go itself."""
+    gc.set_threshold(100_000, 20, 50)
 
 
 def run_one(schedule: Schedule) -> tuple[Schedule, Told]:
-    """For a pool of processes."""
-    return schedule, schedule.run()
+    """For a pool of processes: what is told of it, its story only where a promise broke."""
+    told = schedule.run()
+    return schedule, replace(
+        told, points=(), struck=(), records=(), story=told.story if told.broken else ()
+    )
 
 
 POINTS = {
-    "halt-only": 400,
-    "preserve-evidence": 700,
-    "web-only": 1400,
-    "backend-only": 1000,
-    "full-rollback": 1850,
+    "halt-only": 250,
+    "preserve-evidence": 170,
+    "web-only": 820,
+    "backend-only": 620,
+    "full-rollback": 1130,
 }
-"""About how many points a clean run has; what chance spreads a few faults over."""
+"""About how many points a clean run has on the fast floor; what chance spreads a few faults over."""
+
+
+SKEWS_S = (0.0, 0.0, -600.0, 600.0, 20.0, -20.0)
+"""How wrong the wall clock of a laptop may be."""
 
 
 def seeded(count: int, seed: int, playbooks: tuple[str, ...] = SHIPPED) -> Iterator[Schedule]:
     """`count` schedules from `seed` on, one playbook after the other."""
     for number in range(seed, seed + count):
         yield Schedule(playbooks[number % len(playbooks)], seed=number)
+
+
+def races(count: int, seed: int, playbooks: tuple[str, ...] = SHIPPED) -> Iterator[Schedule]:
+    """`count` schedules of two laptops from `seed` on, one playbook after the other."""
+    for number in range(seed, seed + count):
+        chance = random.Random(f"laptops {number}")
+        second_at_s = chance.choice(
+            (0.0, 0.0, chance.uniform(0.1, 10.0), chance.uniform(5.0, 90.0))
+        )
+        skews_s = (chance.choice(SKEWS_S), chance.choice(SKEWS_S))
+        playbook = playbooks[number % len(playbooks)]
+        yield Schedule(playbook, seed=number, laptops=race.Laptops(second_at_s, skews_s))
 
 
 def unlike(points: tuple[Point, ...]) -> list[Point]:
@@ -91,11 +134,21 @@ def unlike(points: tuple[Point, ...]) -> list[Point]:
     return sorted(kept.values(), key=lambda one: one.number)
 
 
+def deaths(point: Point) -> tuple[str, ...]:
+    """The ways to die at a point that leave different things behind.
+
+    After a call that changed nothing a process leaves behind what it did before.
+    """
+    unchanged = point.kind in {"read", "sleep", "socket"}
+    deadly = tuple(one for one in CRASHES if not (unchanged and one == "crash-after"))
+    return (*deadly, *(("torn",) if point.kind in _TORN else ()))
+
+
 def crashes(playbook: str, *, all_points: bool = False) -> Iterator[Schedule]:
     """A death at every unlike point (or at all), before it, after it, torn, or without power."""
     points = Schedule(playbook).run().points
     for point in points if all_points else unlike(points):
-        for fault in (*CRASHES, *(("torn",) if point.kind in _TORN else ())):
+        for fault in deaths(point):
             yield Schedule(playbook, faults=((point.number, fault),))
 
 

@@ -126,7 +126,8 @@ class Scripted:
 class Aim:
     """A fault at the points of a kind whose text fits: from the `first`, `times` often (0: ever).
 
-    after: only once points whose texts fit these were passed, in this order.
+    after: only once points whose texts fit these were passed, in this order. process: only where
+    the name of the process begins so, passing included.
     """
 
     kind: str
@@ -135,6 +136,7 @@ class Aim:
     first: int = 1
     times: int = 1
     after: tuple[str, ...] = ()
+    process: str = ""
 
 
 class Aimed(Scripted):
@@ -149,6 +151,8 @@ class Aimed(Scripted):
     def strike(self, point: Point) -> str:
         struck = ""
         for number, aim in enumerate(self._aims):
+            if not point.process.startswith(aim.process):
+                continue
             if (passed := self._passed[number]) < len(aim.after):
                 self._passed[number] += re.search(aim.after[passed], point.what) is not None
                 continue

@@ -21,14 +21,13 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
-from urllib.parse import urlsplit
 
 from rollback.evidence import capture
 from rollback.rehearsal.simulator import backend, front
-from rollback.rehearsal.simulator.exchange import Call, Reply
 from rollback.rehearsal.simulator.ledger import classify, entry_of
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.ground import Ground, NoAnswerError
+from tests.simulation.received import call_of
 from tests.simulation.stand_ins import (
     Executor,
     Queues,
@@ -44,34 +43,18 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from rollback.rehearsal.simulator.exchange import Call
     from tests.simulation.baton import Baton
 
 _THREADED = ("running", "wiring", "evidence", "connectors")
 
 
-def call_of(method: str, url: str, headers: dict[str, str], body: bytes) -> Call:
-    """A request as the world receives it."""
-    parts = urlsplit(url)
-    return Call(
-        method=method,
-        host=(parts.hostname or "").lower(),
-        path=parts.path or "/",
-        raw_query=parts.query,
-        headers={name.lower(): value for name, value in headers.items()},
-        cookies=_cookies(headers),
-        body=body,
-    )
-
-
-def _cookies(headers: dict[str, str]) -> dict[str, str]:
-    said = next((value for name, value in headers.items() if name.lower() == "cookie"), "")
-    pairs = (one.strip().partition("=") for one in said.split(";") if one.strip())
-    return {name: value for name, _, value in pairs}
-
-
 @contextmanager
-def standing_on(ground: Ground) -> Iterator[None]:
-    """Everything of the product in this process stands on `ground` until the end."""
+def standing_on(ground: Ground, *, sdks: bool = True) -> Iterator[None]:
+    """Everything of the product in this process stands on `ground` until the end.
+
+    sdks: the SDKs are above it, else the fast floor (`direct`).
+    """
     import httpx
     import requests.adapters
     import websockets.sync.client
@@ -80,7 +63,8 @@ def standing_on(ground: Ground) -> Iterator[None]:
     from rollback.guard.wire import socket_wire
     from rollback.running import journal, store
     from rollback.running.lease.folder import FolderPlace
-    from rollback.wiring import apply
+    from rollback.wiring import apply, scopes, sitting
+    from tests.simulation.direct import Direct, clients_on
 
     baton = ground.baton
     threads = Threading(baton)
@@ -91,7 +75,14 @@ def standing_on(ground: Ground) -> Iterator[None]:
 
         for module, name, what in _threaded(baton, threads):
             stand_in(module, name, what)
-        _stand_in_cosmos(ground, stand_in, threads)
+        if sdks:
+            _stand_in_cosmos(ground, stand_in, threads)
+        else:
+            direct = clients_on(ground)
+            stand_in(scopes, "GuardedClients", direct)
+            stand_in(sitting, "GuardedClients", direct)
+            stand_in(sitting, "own_carriers", lambda wire: (Direct(wire, ground),))
+            stand_in(scopes.JournalledExchanges, "seen", lambda *_: None)
         stand_in(time, "sleep", _sleeping(ground, time.sleep))
         stand_in(journal, "RealDisk", lambda: SimulatedDisk(ground, baton.actor.process))
         stand_in(journal.FileJournal, "append", _stepping(ground, journal.FileJournal.append))
@@ -401,6 +392,3 @@ def greet(ground: Ground, call: Call) -> tuple[int, str]:
         return status, ""
     at = place.at.instance
     return status, json.dumps({"type": "hello", "build": at.serves(), "instance": at.id})
-
-
-__all__ = ["Reply", "call_of", "standing_on"]

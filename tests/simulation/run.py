@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
     from rollback.rehearsal.simulator.world import World
     from rollback.wiring.run_result import RunResult
+    from tests.simulation.baton import Actor
     from tests.simulation.fate import Fate, Point, Struck
     from tests.simulation.ground import Ground
     from tests.simulation.scene import Scene
@@ -62,11 +63,13 @@ def tell(
     crash_only: bool = False,
     halt_at_s: float = 0.0,
     seals: bool = False,
+    sdks: bool = True,
 ) -> Told:
     """Run one schedule.
 
     crash_only: nothing but deaths strike, so the end must be a good one. halt_at_s: when an
     operator halts trading. seals: the bundle is sealed and rendered at the end of each sitting.
+    sdks: on the floor with the SDKs, else on the fast one.
     """
     ground = scene.ground(fate)
     ground.seals = seals
@@ -75,7 +78,7 @@ def tell(
     if halt_at_s:
         ground.baton.at(halt_at_s, lambda: _operator_halts(ground))
     errors = io.StringIO()
-    with standing_on(ground), contextlib.redirect_stderr(_Lines(watch, errors)):
+    with standing_on(ground, sdks=sdks), contextlib.redirect_stderr(Lines(watch, errors)):
         for number in range(1, SITTINGS_MAX + 2):
             ground.calm = number > SITTINGS_MAX
             sitting = _sit(scene, ground, watch, number)
@@ -90,17 +93,17 @@ def tell(
             if sitting.exit == ExitStatus.PERSON:
                 ground.calm = True
                 ground.baton.now_s += BETWEEN_S
-                _sit(scene, ground, watch, SITTINGS_MAX + 2, said=_said(watch))
+                _sit(scene, ground, watch, SITTINGS_MAX + 2, said=said_by(watch, sitting))
             break
         ground.baton.settle()
         checkers.at_end(watch, before)
     last = watch.sittings[-1]
     if crash_only and last.exit != 0:
         watch.breaks(checkers.ONCE, f"the resumed run ended with {last.exit}: {last.said}")
-    return _told(scene, ground, watch)
+    return told_of(scene, ground, watch)
 
 
-def _told(scene: Scene, ground: Ground, watch: Watch) -> Told:
+def told_of(scene: Scene, ground: Ground, watch: Watch) -> Told:
     return Told(
         broken=tuple(watch.broken),
         endings=tuple("died" if one.died else str(one.exit) for one in watch.sittings),
@@ -112,10 +115,10 @@ def _told(scene: Scene, ground: Ground, watch: Watch) -> Told:
     )
 
 
-def _said(watch: Watch) -> dict[str, str]:
+def said_by(watch: Watch, sitting: Sitting) -> dict[str, str]:
     """What a person says who looked at the platform: the truth, of every write in doubt."""
     said: dict[str, str] = {}
-    for step, change in watch.sittings[-1].plan.plan.updates:
+    for step, change in sitting.plan.plan.updates:
         truth = checkers.effect_in(watch.ground.world, change)
         if change.direction is Direction.AWAY and truth is not None:
             for effect in change.effects:
@@ -130,7 +133,7 @@ def _operator_halts(ground: Ground) -> None:
     ground.tell("an operator halts trading")
 
 
-class _Lines(io.TextIOBase):
+class Lines(io.TextIOBase):
     """Standard error, kept for the checkers."""
 
     def __init__(self, watch: Watch, whole: io.StringIO) -> None:
@@ -152,17 +155,24 @@ def _sit(
     who: str = "A",
 ) -> Sitting:
     """One process that applies the plan or goes on with the run, to its end or its death."""
-    sitting = _begin(scene, ground, watch, f"{who}.{number}", said)
+    sitting, _ = begin(scene, ground, watch, f"{who}.{number}", said)
     ground.baton.run()
-    _ended(ground, watch, sitting)
+    ended(ground, watch, sitting)
     return sitting
 
 
-def _begin(
-    scene: Scene, ground: Ground, watch: Watch, name: str, said: dict[str, str] | None = None
-) -> Sitting:
+def begin(
+    scene: Scene,
+    ground: Ground,
+    watch: Watch,
+    name: str,
+    said: dict[str, str] | None = None,
+    *,
+    skew_s: float = 0.0,
+) -> tuple[Sitting, Actor]:
     """A process begins; it runs when it gets the baton. A's and B's are two laptops."""
     process = ground.process(name)
+    process.skew_s = skew_s
     state = "state" if name.startswith("A") else "state-2"
     sitting = Sitting(process.name, scene.plan, state, calm=ground.calm)
     watch.sittings.append(sitting)
@@ -179,13 +189,13 @@ def _begin(
             sitting.exit, sitting.said = 70, traceback.format_exc()
             watch.breaks("defect", sitting.said)
 
-    ground.baton.start(f"{process.name} main", process, work)
-    return sitting
+    return sitting, ground.baton.start(f"{process.name} main", process, work)
 
 
-def _ended(ground: Ground, watch: Watch, sitting: Sitting) -> None:
+def ended(ground: Ground, watch: Watch, sitting: Sitting) -> None:
     for disk in ground.disks.get(sitting.process, ()):
         disk.let_go()
+    sitting.running = False
     sitting.died = next(one for one in ground.processes if one.name == sitting.process).dead
     checkers.at_sitting_end(watch, sitting)
     how = "died" if sitting.died else sitting.exit

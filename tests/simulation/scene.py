@@ -144,7 +144,7 @@ def scene(playbook: str) -> Scene:
         given = {name: text for name, text in {"bake": "5s"}.items() if name in declared}
         made.append(operator.plan(chosen, incident="INC-7", parameters=given))
 
-    with standing_on(ground):
+    with standing_on(ground, sdks=False):
         actor = ground.baton.start("planner", process, plan)
         ground.baton.run()
     if actor.failed is not None:
@@ -159,7 +159,7 @@ def _sources(clean: Scene) -> dict[str, int]:
     from tests.simulation.run import tell
 
     counted: dict[str, int] = {}
-    told = tell(clean, Scripted())
+    told = tell(clean, Scripted(), sdks=False)
     if told.endings != ("0",) or told.broken:
         msg = f"a run in which nothing goes wrong does not end well:\n{told.text()}"
         raise AssertionError(msg)

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.aimed import AIMED, CI_SEED, CI_SEEDS
-from tests.simulation.explore import Schedule, crashes, seeded
+from tests.simulation.aimed import AIMED, CI_RACES, CI_SEED, CI_SEEDS, WITH_SDKS
+from tests.simulation.explore import Schedule, crashes, races, seeded
 from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.run import Told
 from tests.simulation.scene import SHIPPED
 
 ROOT = Path(__file__).parents[2]
-CRASHES_EVERY = 40
+CRASHES_EVERY = 10
 
 
 @pytest.mark.parametrize("playbook", SHIPPED)
-def test_clean_run_of_a_shipped_playbook_keeps_every_promise(playbook: str) -> None:
-    told = Schedule(playbook).run()
-    assert told.broken == (), told.text()
-    assert told.endings == ("0",)
+def test_clean_run_is_the_same_on_both_floors_and_keeps_every_promise(playbook: str) -> None:
+    """Without the SDKs the same requests are made, as often, and the run ends the same."""
+    runs = [Schedule(playbook, sdks=sdks).run() for sdks in (False, True)]
+    for told in runs:
+        assert told.broken == (), told.text()
+        assert told.endings == ("0",)
+    direct, with_sdks = (_calls(told) for told in runs)
+    assert direct == with_sdks
+
+
+def _calls(told: Told) -> Counter[tuple[str, str]]:
+    """What was called, how often; operations have names of their own in each run."""
+    called = (one for one in told.points if one.kind not in {"append", "sync"})
+    return Counter((one.kind, _OPERATION.sub("OPERATION", one.what)) for one in called)
+
+
+_OPERATION = re.compile(r"(?<=/operationresults/)[0-9a-f-]+")
 
 
 @pytest.mark.parametrize("name", AIMED)
@@ -30,6 +47,19 @@ def test_aimed_schedule_keeps_every_promise(name: str) -> None:
     assert told.broken == (), told.text()
     struck = {one.fault for one in told.struck}
     assert struck == {aim.fault for aim in AIMED[name].aims}, "it has to strike to prove anything"
+
+
+@pytest.mark.parametrize("name", WITH_SDKS)
+def test_aimed_schedule_ends_the_same_with_the_sdks(name: str) -> None:
+    direct, with_sdks = AIMED[name].run(), replace(AIMED[name], sdks=True).run()
+    assert with_sdks.broken == (), with_sdks.text()
+    assert with_sdks.endings == direct.endings
+
+
+@pytest.mark.parametrize("schedule", list(races(CI_RACES, CI_SEED)), ids=str)
+def test_two_laptops_keep_every_promise(schedule: Schedule) -> None:
+    told = schedule.run()
+    assert told.broken == (), told.text()
 
 
 def test_what_a_full_disk_let_out_unrecorded_is_found_done_by_the_next_run() -> None:

@@ -5,11 +5,12 @@ Times here are the world's true seconds, whatever the clocks of the product's pr
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rollback.model.journal import line_of
+from rollback.model.record import RecordKind
 from tests.simulation.conformance import Model
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ class Leased:
     document: LeaseDocument
 
 
+def laptop(process: str) -> str:
+    """Whose process it is: ``A`` of ``A.2``."""
+    return process.partition(".")[0]
+
+
 @dataclass
 class Sitting:
     """One sitting: which process, what plan it applies, and how it ended."""
@@ -51,6 +57,7 @@ class Sitting:
     said: str = ""
     died: bool = False
     calm: bool = False
+    running: bool = True
 
 
 @dataclass
@@ -63,7 +70,10 @@ class Watch:
     leases: list[Leased] = field(default_factory=list)
     sittings: list[Sitting] = field(default_factory=list)
     journals: dict[str, FileJournal] = field(default_factory=dict)
-    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    asked: defaultdict[str, Counter[tuple[str, str]]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+    """Laptop -> what it asked, and how often, since it last knew that users moved."""
     received: dict[tuple[str, str], int] = field(default_factory=dict)
     """(state directory's run, effect) -> how often the world received it."""
     output: list[str] = field(default_factory=list)
@@ -99,7 +109,7 @@ class Watch:
         """A request is about to reach the world."""
         from tests.simulation import checkers
 
-        self.asked[call.host, call.path] += 1
+        self.asked[laptop(self.here())][call.host, call.path] += 1
         if writes:
             checkers.on_write(self, call)
 
@@ -110,9 +120,12 @@ class Watch:
         who = self.here()
         self.journals[who] = journal
         model = self.models.get(record.run)
-        if model is None:
+        if model is None or record.kind is RecordKind.OPENED:
+            # A death may have left a record that nobody saw written, or lost one that was seen.
             plan = self.sitting_of(who).plan.plan
             model = self.models[record.run] = Model(plan, self.scene.environment)
+            for one in journal.records()[:-1]:
+                model.record(one)
         if why := model.record(record):
             self.breaks("proof", why)
         self.moved()
