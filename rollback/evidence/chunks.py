@@ -31,6 +31,9 @@ LEVEL: Final = 1
 ROOM_BYTES: Final = 3 * 2**20
 """What a thread keeps to put lines together in: as much as a chunk of many lines holds."""
 
+_STEP_BYTES: Final = 1024
+"""Of four bytes zstd makes 128 KiB at most: a step makes 32 MiB at most."""
+
 _own = threading.local()
 
 
@@ -44,22 +47,29 @@ def packed(content: bytes) -> bytes:
     return packed_lines([content], 0).stored
 
 
-def unpacked(stored: bytes) -> bytes:
-    """The content of one zstd frame. Raises ValueError for anything else, or for a larger one."""
+def unpacked(stored: bytes, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
+    """The content of one zstd frame. Raises ValueError for anything else, or for a larger one.
+
+    What a frame says of its own size is not trusted: it is unpacked a step at a time, and no
+    further than `bytes_max`.
+    """
+    reader = zstandard.ZstdDecompressor().decompressobj()
+    content = bytearray()
     try:
-        size = zstandard.get_frame_parameters(stored).content_size
-        if size > CONTENT_BYTES_MAX:
-            msg = f"it says it holds more than {CONTENT_BYTES_MAX} bytes"
-            raise ValueError(msg)
-        reader = zstandard.ZstdDecompressor().decompressobj()
-        content = reader.decompress(stored)
+        for at in range(0, len(stored), _STEP_BYTES):
+            content += reader.decompress(stored[at : at + _STEP_BYTES])
+            if len(content) > bytes_max:
+                msg = f"it holds more than {bytes_max} bytes"
+                raise ValueError(msg)
+            if reader.eof:
+                if reader.unused_data or at + _STEP_BYTES < len(stored):
+                    break
+                return bytes(content)
     except zstandard.ZstdError as error:
         msg = f"not a whole zstd frame ({error})"
         raise ValueError(msg) from error
-    if not reader.eof or reader.unused_data:
-        msg = "not exactly one zstd frame"
-        raise ValueError(msg)
-    return content
+    msg = "not exactly one zstd frame"
+    raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)

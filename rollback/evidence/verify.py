@@ -19,6 +19,7 @@ V9  the manifest has the digest that was anchored elsewhere, where one was given
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -37,7 +38,7 @@ from rollback.evidence.bundle import (
     digest_text,
     read_sums,
 )
-from rollback.evidence.chunks import STORED_BYTES_MAX, sha256, unpacked
+from rollback.evidence.chunks import CONTENT_BYTES_MAX, STORED_BYTES_MAX, sha256, unpacked
 from rollback.evidence.damage import Damage, block_sums, first_damage, first_difference
 from rollback.evidence.problems import BundleCheck, BundleProblem, Findings, read_file
 from rollback.evidence.stores import CHUNKS
@@ -246,7 +247,7 @@ def _chunk(work: Findings, path: str, chunk: Chunk) -> None:
         _say_damage(work, "V3", path, data, chunk.bytes, chunk.sha256)
     else:
         try:
-            content = unpacked(data)
+            content = unpacked(data, min(chunk.content_bytes, CONTENT_BYTES_MAX))
         except ValueError as error:
             work.wrong("V3", path, str(error))
             return
@@ -257,7 +258,7 @@ def _chunk(work: Findings, path: str, chunk: Chunk) -> None:
 
 def _nothing_else(work: Findings) -> None:
     """V4."""
-    folders = {"/".join(path.split("/")[:depth]) for path in work.expected for depth in (1, 2)}
+    folders = {str(parent) for path in work.expected for parent in PurePosixPath(path).parents}
     for path in sorted(work.folder.rglob("*")):
         name = path.relative_to(work.folder).as_posix()
         if path.is_symlink():

@@ -254,6 +254,23 @@ def test_an_edited_field_is_caught_by_signature_or_anchor_alone(tmp_path: Path, 
     assert both(signed.folder) == (False, False)
 
 
+def test_a_file_in_folders_within_folders_is_part_of_both(sealed: Sealed) -> None:
+    path = "a/b/c/d.txt"
+    (sealed.folder / path).parent.mkdir(parents=True)
+    (sealed.folder / path).write_bytes(b"deep")
+    content = json.loads((sealed.folder / MANIFEST).read_bytes())
+    content["files"].append({"path": path, "sha256": "", "bytes": 0})
+    content["files"].sort(key=lambda one: one["path"])
+    (sealed.folder / MANIFEST).chmod(0o600)
+    (sealed.folder / MANIFEST).write_bytes(rfc8785.dumps(content))
+    sums = (sealed.folder / BLOCKS).read_text() + f"{path} 00000000\n"
+    rewrite(sealed.folder / BLOCKS, "".join(sorted(sums.splitlines(keepends=True))).encode())
+    refile(sealed.folder, path, b"deep")
+    assert both(sealed.folder) == (True, True)
+    (sealed.folder / "a/b/other").mkdir()
+    assert both(sealed.folder) == (False, False)
+
+
 def test_order_of_windows_is_no_claim_but_is_sealed(tmp_path: Path) -> None:
     signed = Sealed(tmp_path / "signed", signed=True)
     _manifest(_reorder_windows)(signed.folder)
@@ -412,7 +429,8 @@ def test_journals_are_judged_alike(name: str) -> None:
 
 
 def test_both_know_the_same_kinds_of_record() -> None:
-    assert {kind.value for kind in RecordKind} == standalone_verify.KINDS
+    fields = dict(field.split(":") for field in standalone_verify.FORMS["record"].split())
+    assert {kind.value for kind in RecordKind} == set(fields["kind"].split("|"))
 
 
 # --- keys -------------------------------------------------------------------------------------
@@ -449,10 +467,12 @@ def test_signatures_are_judged_alike(tmp_path: Path, key: Any) -> None:
 def test_the_file_runs_alone(sealed: Sealed) -> None:
     ran = run_alone(sealed.folder)
     digest = sha256((sealed.folder / MANIFEST).read_bytes())
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert f"holds; manifest {digest}" in ran.stdout
+    without_zstd = sys.version_info < (3, 14)
+    assert (ran.returncode, ran.stderr) == (3 if without_zstd else 0, "")
+    assert ("not checked: what" in ran.stdout) is without_zstd
+    assert f"; manifest {digest}" in ran.stdout
     assert "note: unsigned" in ran.stdout
-    assert run_alone(sealed.folder, digest).returncode == 0
+    assert run_alone(sealed.folder, digest).returncode == ran.returncode
     assert run_alone(sealed.folder, "0" * 64).returncode == 8
     rewrite(sealed.folder / "report.md", b"# What happened!")
     broken = run_alone(sealed.folder)
