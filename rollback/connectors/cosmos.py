@@ -136,6 +136,7 @@ class CosmosReader:
             made = self._made(items, place, pager.continuation_token or "", doing)
             place = made.continuation
             yield made
+            del made, items, page  # a page is not kept while the next one is on its way
             if not place:
                 return
 

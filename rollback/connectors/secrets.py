@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BLOT = "[secret]"
 _BLOT = BLOT.encode()
-_AT_ONCE = 32
+_AT_ONCE = 48
 _DECOYS = tuple(bytes([number]) * 8 for number in range(1, 9))
 """Searched for beside the secrets, and found in no text.
 
@@ -65,10 +65,10 @@ class VariableSecrets:
     def redact(self, text: str) -> str:
         """The text with every value given out, in any of its written forms, blotted out."""
         data = text.encode("utf-8", "surrogatepass")
-        return self.redact_bytes(data).decode("utf-8", "surrogatepass")
+        return bytes(self.redact_bytes(data)).decode("utf-8", "surrogatepass")
 
-    def redact_bytes(self, data: bytes) -> bytes:
-        """The same for bytes: one search for all forms, whatever their number."""
+    def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
+        """The same for bytes: one search for all forms; `data` itself where none is in it."""
         if expected := self._expected:
             values = (self.variables.get(secret.variable, "") for secret in expected)
             self._know(*(value for value in values if value))
@@ -76,7 +76,7 @@ class VariableSecrets:
         search = self._search
         if search is None:
             return data
-        kept: list[bytes] = []
+        kept: list[bytes | memoryview] = []
         end = 0
         for begins, ends in search.places(data):
             kept += [data[end:begins], _BLOT]
@@ -103,7 +103,7 @@ class _Search:
         )
         self._all = BytesAhoCorasick(patterns)
 
-    def places(self, data: bytes) -> list[tuple[int, int]]:
+    def places(self, data: bytes | memoryview) -> list[tuple[int, int]]:
         """(start, end) of what must go, in order; overlapping forms are one place."""
         if not any(search.find_matches_as_indexes(data) for search in self._any):
             return []

@@ -15,8 +15,6 @@ import zstandard
 from rollback.model.evidence import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rollback.model.ports import EvidenceSink
 
 CONTENT_BYTES_MAX: Final = 64 * 2**20
@@ -27,9 +25,6 @@ STORED_BYTES_MAX: Final = CONTENT_BYTES_MAX + 2**20
 
 LEVEL: Final = 1
 """Seven times the speed of level 6, and the source is slower still."""
-
-ROOM_BYTES: Final = 3 * 2**20
-"""What a thread keeps to put lines together in: as much as a chunk of many lines holds."""
 
 _STEP_BYTES: Final = 1024
 """Of four bytes zstd makes 128 KiB at most: a step makes 32 MiB at most."""
@@ -44,7 +39,7 @@ def sha256(data: bytes) -> str:
 
 def packed(content: bytes) -> bytes:
     """The zstd frame of a content."""
-    return packed_lines([content], 0).stored
+    return packed_lines(content, 0).stored
 
 
 def unpacked(stored: bytes, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
@@ -82,37 +77,28 @@ class PackedLines:
     items: int
 
 
-def packed_lines(pieces: Sequence[bytes], items: int) -> PackedLines:
-    """So many lines, in pieces. Raises ValueError for more than a chunk can hold.
+def packed_lines(content: bytes | memoryview, items: int) -> PackedLines:
+    """So many lines. Raises ValueError for more than a chunk can hold.
 
-    They are put together in a room that is used again for every chunk, and then compressed and
-    hashed in one go each: threads that read are let in between, and not at every block.
+    They are compressed and hashed in one go each: threads that read are let in between, and not at
+    every block.
     """
-    size = sum(map(len, pieces))
+    size = len(content)
     if size >= CONTENT_BYTES_MAX:
         msg = f"a chunk of evidence holds at most {CONTENT_BYTES_MAX} bytes"
         raise ValueError(msg)
-    compressor, room = _compressor()
-    if size > len(room):
-        room = bytearray(size)
-    at = 0
-    for piece in pieces:
-        room[at : at + len(piece)] = piece
-        at += len(piece)
-    with memoryview(room)[:size] as content:
-        stored: bytes = compressor.compress(content)
-        digest = hashlib.sha256(content).hexdigest()
+    stored: bytes = _compressor().compress(content)
+    digest = hashlib.sha256(content).hexdigest()
     return PackedLines(stored, digest, size, items)
 
 
-def _compressor() -> tuple[zstandard.ZstdCompressor, bytearray]:
-    """Each thread keeps one, and one room: they are not shared."""
-    found: tuple[zstandard.ZstdCompressor, bytearray] | None = getattr(_own, "found", None)
+def _compressor() -> zstandard.ZstdCompressor:
+    """Each thread keeps one: it is not shared."""
+    found: zstandard.ZstdCompressor | None = getattr(_own, "found", None)
     if found is None:
-        compressor = zstandard.ZstdCompressor(
+        found = _own.found = zstandard.ZstdCompressor(
             level=LEVEL, write_checksum=True, write_content_size=True
         )
-        found = _own.found = (compressor, bytearray(ROOM_BYTES))
     return found
 
 
@@ -133,4 +119,4 @@ def kept(lines: bytes, items: int, sink: EvidenceSink) -> Chunk:
     Secret values are blotted out here, before anything is named. Raises EvidenceNotWritten, and
     ValueError for more than a chunk can hold.
     """
-    return put(packed_lines([sink.redact_bytes(lines)], items), sink)
+    return put(packed_lines(sink.redact_bytes(lines), items), sink)

@@ -13,6 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from rollback.evidence.room import Rooms
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -29,9 +31,10 @@ class Packing:
 
     def __init__(self, packers: int = PACKERS, storers: int = STORERS) -> None:
         """Nothing is started before the first piece."""
+        self.rooms = Rooms()
         self._packers = ThreadPoolExecutor(packers, thread_name_prefix="evidence-pack")
         self._storers = ThreadPoolExecutor(storers, thread_name_prefix="evidence-store")
-        self._to_pack = BoundedSemaphore(packers + 1)
+        self._to_pack = BoundedSemaphore(packers)
         self._to_store = BoundedSemaphore(storers + 1)
 
     def submit(self, pack: Callable[[], T], store: Callable[[T], U]) -> Future[U]:

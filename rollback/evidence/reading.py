@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rollback.evidence.packing import Packing
     from rollback.evidence.progress import Progress
     from rollback.evidence.redaction import Redaction
+    from rollback.evidence.room import Room
     from rollback.evidence.source import AnySource
     from rollback.model.evidence import Chunk
     from rollback.model.ports import Clients, EvidenceSink
@@ -55,6 +56,15 @@ class _Moved(Exception):
 
 class _Over(Exception):
     """Nothing more may be read or stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where reading stands: after so many lines from a page on, the last of which are `tail`."""
+
+    page: str
+    done: int
+    tail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +95,9 @@ class PartReading:
         self._stop = stop
         self._lock = Lock()
         self._pending: deque[tuple[Future[Chunk], int, Place]] = deque()
-        self._held: list[bytes] = []
+        self._room: Room | None = None
         self._cutter = Cutter(shared.sizes)
-        self._before: Place | None = None
+        self._before: _Stand | None = None
         self._skip: Place | None = None
         self._skipped = 0
         self._tail = b""
@@ -151,7 +161,9 @@ class PartReading:
                 else:
                     page = read if isinstance(read, Lines) else Lines(one_line(read) + b"\n")
                     content = self._fitting(page.content)
-                    self._take(content, self._again(content), page.place)
+                    self._take(content, self._again(content), page)
+                    del page, content  # not kept while the next one is on its way
+                del read
                 self._bounds()
             if self._skip is not None:
                 raise _Moved
@@ -190,7 +202,8 @@ class PartReading:
 
     def _anew(self) -> None:
         with self._lock:
-            self._held, self._cutter = [], Cutter(self._shared.sizes)
+            self._room = None
+            self._cutter = Cutter(self._shared.sizes)
             while self._pending:
                 self._keep_first()
             self._shared.remembered.anew(self._source.name, self._part)
@@ -198,25 +211,27 @@ class PartReading:
 
     # --- lines into pieces ---------------------------------------------------------------------
 
-    def _take(self, content: bytes, done: int, page: str) -> None:
+    def _take(self, content: bytes, done: int, page: Lines) -> None:
+        """Hold the lines from `done` on. A line is counted once: a page says how many it has."""
+        lines = content.count(b"\n", 0, done)
         while (end := self._cutter.end(content, done)) is not None:
-            self._hold(content, done, end)
+            lines += self._hold(content, done, end)
             done = end
             # Never a place without a line before it: nothing could tell that its page changed.
-            self._close(self._place(page, content, done) or self._before)
-        self._hold(content, done, len(content))
-        self._before = self._place(page, content, len(content)) or self._before
+            self._close(_stand(page, content, done, lines) or self._before)
+        lines += self._hold(content, done, len(content), page.items - lines if page.items else 0)
+        self._before = _stand(page, content, len(content), lines) or self._before
 
-    def _hold(self, content: bytes, start: int, end: int) -> None:
-        if end > start:
-            piece = content if end - start == len(content) else content[start:end]
-            self._held.append(piece)
-
-    def _place(self, page: str, content: bytes, end: int) -> Place | None:
-        if not end:
-            return None
-        tail = content[max(0, end - TAIL_BYTES) : end]
-        return Place(page, content.count(b"\n", 0, end), self._digest(tail))
+    def _hold(self, content: bytes, start: int, end: int, items: int = 0) -> int:
+        """Hold one piece; return how many lines it has. items: that number where it is known."""
+        if end <= start:
+            return 0
+        items = items or content.count(b"\n", start, end)
+        if self._room is None:
+            self._room = self._shared.packing.rooms.take()
+        with memoryview(content) as whole:
+            self._room.add(whole[start:end], items)
+        return items
 
     def _fitting(self, content: bytes) -> bytes:
         """The lines, those that no chunk should hold replaced by their size and digest."""
@@ -232,7 +247,7 @@ class PartReading:
         return Lines.of(lines).content
 
     def _flush(self) -> None:
-        if self._held:
+        if self._room is not None:
             try:
                 self._close(self._before)
             except _Over as over:
@@ -241,22 +256,22 @@ class PartReading:
             while self._pending:
                 self._keep_first()
 
-    def _close(self, place: Place | None) -> None:
-        pieces, self._held = self._held, []
-        if not pieces or place is None:
+    def _close(self, stand: _Stand | None) -> None:
+        room, self._room = self._room, None
+        if room is None or stand is None:
             return
-        size = sum(map(len, pieces))
+        size = room.size
         if why := self._shared.budget.reserve(size):
+            self._shared.packing.rooms.give(room)
             raise _Over(why)
-        future = self._shared.packing.submit(partial(self._pack, pieces), self._put)
+        place = Place(stand.page, stand.done, self._digest(stand.tail))
+        future = self._shared.packing.submit(partial(self._pack, room), self._put)
         with self._lock:
             if self._left:
                 why = "nobody waits for it any more"
                 raise _Over(why)
             self._pending.append((future, size, place))
-            while self._pending and (
-                len(self._pending) > AHEAD_MAX or self._pending[0][0].done()
-            ):
+            while self._pending and (len(self._pending) > AHEAD_MAX or self._pending[0][0].done()):
                 self._keep_first()
 
     def _keep_first(self) -> None:
@@ -272,13 +287,14 @@ class PartReading:
         self._shared.remembered.kept(self._source.name, self._part, chunk, place)
         self._shared.progress.stored(chunk.items, chunk.content_bytes)
 
-    def _pack(self, pieces: list[bytes]) -> PackedLines:
+    def _pack(self, room: Room) -> PackedLines:
         """On a packing thread: redact by field, blot, compress, name."""
-        items = sum(piece.count(b"\n") for piece in pieces)
-        blot, fields = self._shared.sink.redact_bytes, self._shared.redaction.lines
-        clean = [blot(fields(piece)) for piece in pieces]
-        pieces.clear()
-        return packed_lines(clean, items)
+        redaction, blot = self._shared.redaction, self._shared.sink.redact_bytes
+        with room.content() as content:
+            lines = redaction.lines(bytes(content)) if redaction.rules else content
+            made = packed_lines(blot(lines), room.items)
+        self._shared.packing.rooms.give(room)
+        return made
 
     def _put(self, made: PackedLines) -> Chunk:
         return put(made, self._shared.sink)
@@ -287,3 +303,7 @@ class PartReading:
         """Keyed, so that notes tell nothing of what was read."""
         key = self._shared.redaction.key[:64]
         return hashlib.blake2b(tail, key=key, digest_size=16).hexdigest()
+
+
+def _stand(page: Lines, content: bytes, end: int, lines: int) -> _Stand | None:
+    return _Stand(page.place, lines, content[max(0, end - TAIL_BYTES) : end]) if end else None

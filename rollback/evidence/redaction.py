@@ -8,13 +8,24 @@ values stay equal in one capture and nothing else can be learned.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
+import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Buffer
 
 _DIGITS = 16
 _ANY = "*"
+_NESTED = (b"{", b"[")
+_BY_NUMBER = rb"\u"
+_PLAIN = re.compile(r"[A-Za-z0-9 _@.:$+-]+")
+"""Names that JSON writes without an escape, or with nothing but an escape by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +37,7 @@ class _Rule:
         if len(path) < len(self.names) or (self.anchored and len(path) != len(self.names)):
             return False
         ending = path[len(path) - len(self.names) :]
-        return all(
-            wanted in (_ANY, name) for wanted, name in zip(self.names, ending, strict=True)
-        )
+        return all(wanted in (_ANY, name) for wanted, name in zip(self.names, ending, strict=True))
 
 
 def _rule(written: str) -> _Rule:
@@ -40,20 +49,33 @@ def _rule(written: str) -> _Rule:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Field rules with a key of one capture."""
+    """Field rules with a key of one capture.
+
+    Names are looked for in the bytes first: a line that holds none that a rule ends with is left as
+    it came, and of the others only the values around such a name are opened. What is not redacted
+    stands as it came, but for spaces between the members of an object that was opened.
+    """
 
     rules: tuple[str, ...] = ()
     key: bytes = field(default=b"", repr=False)
-    _parsed: tuple[_Rule, ...] = field(init=False, repr=False)
+    _ending: dict[str, tuple[_Rule, ...]] = field(init=False, repr=False, compare=False)
+    _marks: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+    _parents: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Read the rules once; one without a name matches nothing and is left out."""
-        parsed = tuple(rule for rule in map(_rule, self.rules) if rule.names)
-        object.__setattr__(self, "_parsed", parsed)
+        parsed = [rule for rule in map(_rule, self.rules) if rule.names]
+        ending: dict[str, tuple[_Rule, ...]] = {}
+        for rule in parsed:
+            ending[rule.names[-1]] = (*ending.get(rule.names[-1], ()), rule)
+        object.__setattr__(self, "_ending", ending)
+        object.__setattr__(self, "_marks", _marks_of(rule.names for rule in parsed))
+        parents = (rule.names[-2:-1] for rule in ending.get(_ANY, ()))
+        object.__setattr__(self, "_parents", frozenset(name for one in parents for name in one))
 
     def lines(self, content: bytes) -> bytes:
         """Lines, each with its newline. See `line`."""
-        if not self._parsed:
+        if not self._ending or (not self._marked(content) and _all_json(content)):
             return content
         return b"\n".join([*map(self.line, content.split(b"\n")[:-1]), b""])
 
@@ -62,27 +84,109 @@ class Redaction:
 
         What is not JSON cannot be searched by name: with rules, only its digest is kept.
         """
-        if not self._parsed:
+        if not self._ending:
             return raw
         try:
-            return _written(self._clean(json.loads(raw), ()))
+            if self._marked(raw):
+                return self._opened(raw, ())
+            return raw if _all_json(raw) else _written(json.loads(raw))
         except (ValueError, RecursionError):
             return _written({"unreadable": True, "digest": self._digest(raw)})
 
-    def _clean(self, value: object, path: tuple[str, ...]) -> object:
-        if isinstance(value, dict):
-            return {name: self._field(child, (*path, name)) for name, child in value.items()}
-        if isinstance(value, list):
-            return [self._clean(child, path) for child in value]
-        return value
+    def _marked(self, raw: bytes) -> bool:
+        return any(mark in raw for mark in self._marks)
 
-    def _field(self, value: object, path: tuple[str, ...]) -> object:
-        if value is not None and any(rule.fits(path) for rule in self._parsed):
-            return f"[redacted {self._digest(_written(value))}]"
-        return self._clean(value, path)
+    def _opened(self, raw: bytes, path: tuple[str, ...]) -> bytes:
+        """A value that holds a mark. Of a name that stands twice, the last is kept."""
+        first = raw.lstrip()[:1]
+        if first == b"{":
+            every = _ANY in self._ending
+            made = [
+                b"%b:%b"
+                % (
+                    _name(name),
+                    self._field(child, name, (*path, name))
+                    if every or name in self._ending
+                    else self._within(bytes(child), (*path, name)),
+                )
+                for name, child in _members().decode(raw).items()
+            ]
+            return b"{%b}" % b",".join(made)
+        if first == b"[":
+            made = [self._within(bytes(child), path) for child in _elements().decode(raw)]
+            return b"[%b]" % b",".join(made)
+        return _written(json.loads(raw))
+
+    def _within(self, raw: bytes, path: tuple[str, ...]) -> bytes:
+        if raw[:1] not in _NESTED:
+            return raw
+        below = bool(path) and path[-1] in self._parents
+        return self._opened(raw, path) if below or self._marked(raw) else raw
+
+    def _field(self, child: Buffer, name: str, path: tuple[str, ...]) -> bytes:
+        raw = bytes(child)
+        rules = self._ending.get(name, ()) + self._ending.get(_ANY, ())
+        if not any(rule.fits(path) for rule in rules):
+            return self._within(raw, path)
+        if raw == b"null":
+            return raw
+        if raw[:1] != b'"' or b"\\" in raw:
+            raw = _written(json.loads(raw))  # equal values are equal however they were written
+        return b'"[redacted %b]"' % self._digest(raw).encode()
 
     def _digest(self, data: bytes) -> str:
-        return hmac.new(self.key, data, hashlib.sha256).hexdigest()[:_DIGITS]
+        return hmac.digest(self.key, data, "sha256").hex()[:_DIGITS]
+
+
+def _marks_of(rules: Iterable[tuple[str, ...]]) -> tuple[bytes, ...]:
+    """One of these is in the bytes of every value in which a rule may apply.
+
+    A name stands in JSON as it is, or with an escape in it, which plain names have by number only.
+    Of a rule that ends with any name, the name before counts; where that is any too, all fit.
+    """
+    found = {_BY_NUMBER}
+    for names in rules:
+        name = names[-2:][0] if names[-1] == _ANY else names[-1]
+        if name == _ANY or not _PLAIN.fullmatch(name):
+            return (b"",)
+        found.add(b'"%b"' % name.encode())
+    return tuple(sorted(found))
+
+
+def _all_json(lines: bytes) -> bool:
+    """Whether every line is one JSON value, told without making any."""
+    try:
+        lines.decode()
+        found = _value().decode_lines(lines)
+    except (ValueError, RecursionError):
+        return False
+    return len(found) == max(1, lines.count(b"\n"))
+
+
+@lru_cache(maxsize=1)
+def _value() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(msgspec.Raw)
+
+
+@lru_cache(maxsize=1)
+def _elements() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@lru_cache(maxsize=1)
+def _members() -> Any:
+    import msgspec
+
+    return msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> bytes:
+    return _written(name)
 
 
 def _written(value: object) -> bytes:

@@ -35,7 +35,7 @@ class SpoolingSink:
         self,
         store: ChunkStore | None,
         spool: ChunkStore | None,
-        redact: Callable[[bytes], bytes],
+        redact: Callable[[bytes | memoryview], bytes | memoryview],
         *,
         notes: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
@@ -77,9 +77,9 @@ class SpoolingSink:
     def redact(self, text: str) -> str:
         """The text without secret values."""
         data = text.encode("utf-8", "surrogatepass")
-        return self._redact(data).decode("utf-8", "surrogatepass")
+        return bytes(self._redact(data)).decode("utf-8", "surrogatepass")
 
-    def redact_bytes(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         """The bytes without secret values."""
         return self._redact(data)
 
@@ -100,7 +100,7 @@ def sink_of(
     *,
     objects: Callable[[], ObjectPort],
     prefix: str,
-    redact: Callable[[bytes], bytes],
+    redact: Callable[[bytes | memoryview], bytes | memoryview],
     say: Callable[[str], None] = lambda _: None,
 ) -> SpoolingSink:
     """The sink that a scope's permissions allow.

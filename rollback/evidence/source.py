@@ -28,11 +28,12 @@ class Gap:
 class Lines:
     """Several JSON values at once, as they came: one a line, each with its newline.
 
-    place: where reading gives this page again.
+    place: where reading gives this page again. items: how many they are; 0 where nobody counted.
     """
 
     content: bytes
     place: str = ""
+    items: int = 0
 
     @classmethod
     def of(cls, items: Iterable[bytes], place: str = "") -> Lines:

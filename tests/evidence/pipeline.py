@@ -52,7 +52,7 @@ class Kept:
     def redact(self, text: str) -> str:
         return text
 
-    def redact_bytes(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         return data
 
     def notes(self, name: str) -> Notes:

@@ -248,6 +248,18 @@ def test_an_item_too_large_is_told_and_stands_for_itself(monkeypatch: pytest.Mon
     assert window.completeness == "partial"
 
 
+def test_a_line_larger_than_any_chunk_of_many_is_a_chunk_of_its_own() -> None:
+    lines = [b'"a"', b'"' + b"x" * (9 * 2**20) + b'"', b'"b"', b'"' + b"y" * (5 * 2**20) + b'"']
+
+    def read(clients: Clients) -> Iterator[Read]:
+        yield from lines
+
+    sink = Kept()
+    with capturing(sink) as shared:
+        window = capture(Source("x", read, 60), "durable", shared)
+    assert (sink.lines(window), window.completeness) == (lines, "complete")
+
+
 def test_gaps_and_facts_are_told_once() -> None:
     def read(clients: Clients) -> Iterator[Read]:
         yield from (Gap("slot a"), b"1", Gap("slot a"), Gap("slot b"), Fact(name="units", value=3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -97,3 +98,88 @@ def test_no_field_of_that_name_keeps_its_value(value: Any) -> None:
     kept = fields_named(redacted(("a",), value), "a")
     assert all(one is None or str(one).startswith("[redacted ") for one in kept)
     assert redacted(("absent",), value) == value
+
+
+def plainly(value: Any, rules: tuple[str, ...], path: tuple[str, ...] = ()) -> Any:
+    """What rules take out, told the long way."""
+    if isinstance(value, list):
+        return [plainly(one, rules, path) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: "gone"
+        if child is not None and any(_fits(rule, (*path, name)) for rule in rules)
+        else plainly(child, rules, (*path, name))
+        for name, child in value.items()
+    }
+
+
+def _fits(rule: str, path: tuple[str, ...]) -> bool:
+    names = rule.removeprefix("$.").split(".")
+    if len(names) > len(path) or (rule.startswith("$.") and len(names) != len(path)):
+        return False
+    return all(one in ("*", name) for one, name in zip(names[::-1], path[::-1], strict=False))
+
+
+def _without_digests(value: Any) -> Any:
+    text = json.dumps(value)
+    return json.loads(re.sub(r"\[redacted [0-9a-f]{16}\]", "gone", text))
+
+
+NAMES = st.sampled_from(["a", "b", "c", "\u00e9", "a.b", 'q"', "s/", "\n"])
+RULE = st.lists(st.sampled_from(["a", "b", "*", "\u00e9", 'q"', "s/"]), min_size=1, max_size=3)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+        max_leaves=14,
+    ),
+    st.lists(st.tuples(st.booleans(), RULE), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_rules_say_the_same_however_they_are_looked_for(
+    value: Any, drawn: list[tuple[bool, list[str]]], ascii_only: bool
+) -> None:
+    rules = tuple(("$." if anchored else "") + ".".join(names) for anchored, names in drawn)
+    raw = json.dumps(value, ensure_ascii=ascii_only).encode()
+    content = raw + b"\n" + b'{"other":1}\n'
+    first, other, _ = Redaction(rules, b"key").lines(content).split(b"\n")
+    assert first == Redaction(rules, b"key").line(raw)
+    assert _without_digests(json.loads(first)) == plainly(value, rules)
+    assert _without_digests(json.loads(other)) == plainly({"other": 1}, rules)
+
+
+def test_what_no_rule_names_is_left_byte_for_byte() -> None:
+    raw = b'{"price": 1.50e3, "note":"\\t", "big":123456789012345678901234567890}'
+    assert Redaction(("email",), b"k").line(raw) == raw
+    opened = Redaction(("email",), b"k").line(raw[:-1] + b',"email":"a@example.net"}')
+    assert b"1.50e3" in opened
+    assert b"123456789012345678901234567890" in opened
+    assert b"example.net" not in opened
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"email":"a@example.net","email":null}',
+        b'{"user":{"email":"a@example.net"},"user":1}',
+        b'{"\\u0065mail":"a@example.net"}',
+        b'{"email":"a@example.net"',
+        b'{"email":"a@example.net","x":NaN}',
+        b'{"email":"a@example.net"} \xff',
+    ],
+)
+def test_no_way_of_writing_it_leads_past_a_rule(raw: bytes) -> None:
+    assert b"example.net" not in Redaction(("email",), b"k").line(raw)
+    assert b"example.net" not in Redaction(("email",), b"k").lines(raw + b"\n")
+
+
+def test_equal_values_are_equal_however_they_are_written() -> None:
+    kept = Redaction(("a",), b"k")
+    one, other = json.loads(kept.line(b'{"a":"\\u0041"}')), json.loads(kept.line(b'{"a":"A"}'))
+    assert one == other
+    assert json.loads(kept.line(b'{"a":{"x":1,"b":2}}')) == json.loads(
+        kept.line(b'{"a": {"b":2, "x":1}}')
+    )

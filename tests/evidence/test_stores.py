@@ -279,7 +279,7 @@ def test_a_bucket_that_fails_is_told(tmp_path: Path, *, transient: bool) -> None
 
 
 def sink(store: ChunkStore | None, spool: ChunkStore | None) -> SpoolingSink:
-    return SpoolingSink(store, spool, lambda data: data.replace(b"s3cret", b"[secret]"))
+    return SpoolingSink(store, spool, lambda data: bytes(data).replace(b"s3cret", b"[secret]"))
 
 
 def test_the_spool_stands_in_and_says_so(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ PAGE_ITEMS = 1000
 """Asked for first; then as many as `_size` says."""
 
 PAGE_ITEMS_MAX = 8000
-PAGE_BYTES = 2**20
+PAGE_BYTES = 5 * 2**18
 PAGE_SHARE = 4
 """A page may cost this part of what a second may."""
 
@@ -171,7 +171,7 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
                 part=asked.part,
                 page_items=size,
             ):
-                yield Lines(page.lines, page.place)
+                yield Lines(page.lines, page.place, page.count)
                 charge += page.charge_hundredths
                 place, failed = page.continuation, 0
                 if not place:
@@ -180,6 +180,7 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
                     yield Gap(why)
                     break
                 better = _size(page, units)
+                del page
                 resized = not size // 2 < better < size * 2
                 if resized:
                     size = better

@@ -36,8 +36,8 @@ class EvidenceSink(Protocol):
         """The text with every secret value given out so far blotted out, before it is named."""
         ...
 
-    def redact_bytes(self, data: bytes) -> bytes:
-        """The same for bytes."""
+    def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
+        """The same for bytes: what was given where nothing is blotted out, else a copy."""
         ...
 
     def notes(self, name: str) -> Notes:

@@ -71,6 +71,6 @@ class SecretSource(Protocol):
         """The text with every secret value, in raw, URL, JSON and base64 form, blotted out."""
         ...
 
-    def redact_bytes(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         """The same for bytes."""
         ...

@@ -35,7 +35,7 @@ class Secrets:
     def redact(self, text: str) -> str:
         return text
 
-    def redact_bytes(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         return data
 
 
