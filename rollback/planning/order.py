@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from rollback.model.environment import Environment
     from rollback.model.playbook import Playbook, Step
+
+
+CAPTURE_BEFORE: Final = "capture-before/"
+"""How the name of a capture starts that no playbook asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,12 @@ def order_steps(
     expansions: dict[str, tuple[str, ...]] = {}
     expanded: list[OrderedStep] = []
     for step in playbook.steps:
+        if step.name.startswith(CAPTURE_BEFORE):
+            raise InputError(
+                "input.step-name",
+                f"step {step.name} has a name that the planner gives to captures of its own",
+                hint=f"give it a name that does not start with {CAPTURE_BEFORE}",
+            )
         spec = _with_parameters(step, parameters)
         made = _expand(step, spec, supported, environment, backend_first=backend_first)
         expansions[step.name] = tuple(one.name for one in made)
@@ -179,7 +189,7 @@ def _with_captures(
             out.append(step)
             continue
         capture = OrderedStep(
-            name=f"capture-before/{step.name}",
+            name=f"{CAPTURE_BEFORE}{step.name}",
             spec=SnapshotAuditLogs(window="run", sources="volatile"),
             after=step.after,
             on_failure="stop",

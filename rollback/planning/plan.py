@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rollback.model.base import Fact, Facts
 from rollback.model.change import Finding, Update
@@ -25,6 +25,7 @@ from rollback.model.plan import (
 from rollback.planning.approvals import approvals_needed
 from rollback.planning.authority import from_observation
 from rollback.planning.canonical import digest
+from rollback.planning.lost_here import authority_lost_here, lost_finding
 from rollback.planning.order import OrderedStep, order_steps, read_parameters
 from rollback.planning.proof.prove import prove
 from rollback.planning.steps import StepPlanner
@@ -40,6 +41,14 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation
     from rollback.model.playbook import Playbook
     from rollback.model.ports import Catalogue
+
+
+OTHER_ORDER: Final = Finding(
+    weight="note",
+    code="order.compatibility",
+    text="the compatibility table forbids the trigger's order; surfaces are reverted the other "
+    "way round",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def make_plan(request: PlanRequest) -> Plan:
     """  # noqa: D205
     trigger = read_trigger(request.trigger)
     judgements = judgements_of(request.observations)
-    lost_here = _authority_lost_here(request.environment, judgements)
+    lost_here = authority_lost_here(judgements)
     first = trigger in BACKEND_FIRST or lost_here
     draft = _draft(request, backend_first=first)
     proof = prove(draft.steps, request.observations, request.environment, judgements)
@@ -109,19 +118,13 @@ def make_plan(request: PlanRequest) -> Plan:
             other.steps, request.observations, request.environment, judgements
         )
         if other_proof.holds:
-            note = Finding(
-                weight="note",
-                code="order.compatibility",
-                text="the compatibility table forbids the trigger's order; surfaces are reverted "
-                "the other way round",
-            )
             draft = _Draft(
-                other.steps, (*other.findings, note), other.exposures, other.summaries
+                other.steps, (*other.findings, OTHER_ORDER), other.exposures, other.summaries
             )
             proof = other_proof
     findings = list(draft.findings)
     if lost_here:
-        findings.insert(0, _lost_finding(judgements, request.environment))
+        findings.insert(0, lost_finding(judgements, request.environment))
     refused = any(step.refused for step in draft.steps) or not proof.holds
     duration = sum(step.duration_s_max for step in draft.steps)
     environment = request.environment
@@ -144,7 +147,7 @@ def make_plan(request: PlanRequest) -> Plan:
         expires=request.created + timedelta(seconds=environment.policy.plan_age_s_max),
         nonce=request.nonce,
         verdict="refused" if refused else "applicable",
-        not_rolled_back=_not_rolled_back(request.playbook, environment),
+        not_rolled_back=by_a_person(environment, _surfaces_of(request.playbook)),
         surfaces=draft.summaries,
         findings=tuple(findings),
         exposures=draft.exposures,
@@ -237,44 +240,21 @@ def judgements_of(
     return tuple(judgement for judgement in found if judgement is not None)
 
 
-def _authority_lost_here(
-    environment: Environment, judgements: tuple[AuthorityJudgement, ...]
-) -> bool:
-    """Production does not prove authority, but a slot does: revert that surface first."""
-    production = [
-        judgement for judgement in judgements if judgement.slot == "production"
-    ]
-    slots = [judgement for judgement in judgements if judgement.slot != "production"]
-    del environment
-    return any(one.verdict.value != "retained" for one in production) and any(
-        one.verdict.value == "retained" for one in slots
-    )
-
-
-def _lost_finding(
-    judgements: tuple[AuthorityJudgement, ...], environment: Environment
-) -> Finding:
-    production = next(one for one in judgements if one.slot == "production")
-    return Finding(
-        weight="unknown",
-        code="authority.before",
-        text=f"halt authority is {production.verdict.value} on what users are on now "
-        f"({'; '.join(production.reasons)}); the release on the slot proves it, so reverting is "
-        "the recovery: a named person must attest a halt outside the platform",
-        surface=environment.halt_authority.surface,
-    )
-
-
-def _not_rolled_back(
-    playbook: Playbook, environment: Environment
+def by_a_person(
+    environment: Environment, surfaces: frozenset[str]
 ) -> tuple[NotRolledBack, ...]:
-    named = {
-        name for step in playbook.steps for name in getattr(step.spec, "surfaces", ())
-    }
+    """Those of the surfaces that the product does not roll back, and what a person does instead."""
     return tuple(
         NotRolledBack(surface=name, human_step=surface.human_step)
         for name, surface in environment.surfaces
-        if surface.provider == "unsupported" and name in named
+        if surface.provider == "unsupported" and name in surfaces
+    )
+
+
+def _surfaces_of(playbook: Playbook) -> frozenset[str]:
+    """Every surface that a playbook names."""
+    return frozenset(
+        name for step in playbook.steps for name in getattr(step.spec, "surfaces", ())
     )
 
 

@@ -14,6 +14,7 @@ from rollback.running.mirror import OBJECT_BYTES_MAX
 if TYPE_CHECKING:
     from rollback.model.effect import Effect
     from rollback.model.environment import Environment
+    from rollback.model.plan import Plan
 
 BUNDLE = "upkeep#bundle"
 LEASE_CREATE = "upkeep#lease-create"
@@ -37,6 +38,13 @@ def upkeep_effects(environment: Environment, evidence_path: str) -> tuple[Effect
         says="seal the evidence bundle of the run",
     )
     return (bundle, *lease_effects(environment), *mirror_effects(environment))
+
+
+def evidence_path_of(plan: Plan) -> str:
+    """The folder of a plan's local evidence, as its own upkeep names it; empty where none does."""
+    return next(
+        (one.path for one in plan.upkeep if one.id == BUNDLE and isinstance(one, FileWrite)), ""
+    )
 
 
 def mirror_prefix(environment: Environment) -> str:

@@ -24,10 +24,12 @@ from rollback.guard.rules.perimeter import perimeter_of
 from rollback.loading.files import bytes_of
 from rollback.model.direction import Direction
 from rollback.model.scope import VerdictKind
-from rollback.planning.agreement import disagreement
+from rollback.planning.agreement import PlannedWith, disagreement
 from rollback.planning.canonical import canonical, digest, sha256_hex
 from rollback.planning.proof.prove import prove
 from rollback.wiring import named_files
+from rollback.wiring.setting import tool_version
+from rollback.wiring.upkeep import evidence_path_of, upkeep_effects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,11 +102,16 @@ def plan_problem(setting: Setting, document: PlanDocument) -> RollbackError | No
             "the environment file is not the one this plan was made with",
             hint="make the plan again",
         )
-    if field := disagreement(plan, environment):
+    path = evidence_path_of(plan)
+    made_with = PlannedWith(
+        environment, setting.catalogue, upkeep_effects(environment, path), path
+    )
+    if field := disagreement(plan, made_with):
         return Refused(
             "plan.not-as-planned",
-            f"what the plan says of its {field} does not follow from its steps and environment",
-            hint="make the plan again, and ask who edited this one",
+            f"what the plan says of its {field} does not follow from what was observed, its steps "
+            "and its environment",
+            hint=_who_made_it(plan),
             promise="fail-closed",
         )
     if prove(plan.steps, plan.observations, environment, plan.authority) != plan.proof:
@@ -115,6 +122,16 @@ def plan_problem(setting: Setting, document: PlanDocument) -> RollbackError | No
             promise="fail-closed",
         )
     return None
+
+
+def _who_made_it(plan: Plan) -> str:
+    here = tool_version()
+    if plan.tool_version != here:
+        return (
+            f"make the plan again with {here}, which is installed here: this one was made with "
+            f"{plan.tool_version}"
+        )
+    return "make the plan again, and ask who edited this one"
 
 
 def read_approvals(given: Sequence[str | Path | bytes]) -> tuple[list[bytes], InputError | None]:

@@ -285,6 +285,13 @@ def test_two_steps_that_come_to_share_a_name_are_a_defect() -> None:
 # --- captures ------------------------------------------------------------------------------------
 
 
+def test_a_step_may_not_pass_for_a_capture_of_the_planner() -> None:
+    steps = (Step(name="capture-before/revert", spec=SnapshotAuditLogs()),)
+    with pytest.raises(InputError) as caught:
+        order_steps(playbook(*steps), environment(), (), backend_first=False)
+    assert caught.value.code == "input.step-name"
+
+
 def test_a_step_that_endangers_evidence_gets_a_capture_of_its_own() -> None:
     made = ordered(
         step("halt", HaltRollout(surfaces=("web",))),

@@ -217,6 +217,63 @@ def test_a_plan_that_asks_for_less_than_the_environment_moves_nobody(
         assert signed.writes() == before
 
 
+FOR_PEOPLE = ("spec", "on_failure", "after")
+"""What a step is told to do, and when, is for those who sign and for the proof; all else of it
+follows from that."""
+
+
+def edited_before_anybody_signed(document: PlanDocument) -> Iterator[tuple[Path_, bytes]]:
+    """Every place of what a plan says of the world and of itself, changed, and entries taken out."""
+    tree = json.loads(document.canonical)
+    for at, data in tampered(document):
+        derived = at[0] in ("findings", "exposures", "surfaces", "upkeep", "steps")
+        if derived and not (at[0] == "steps" and len(at) > 2 and at[2] in FOR_PEOPLE):
+            yield at, data
+    for name in ("findings", "exposures", "surfaces", "upkeep"):
+        for index in range(len(tree[name])):
+            left = [each for place, each in enumerate(tree[name]) if place != index]
+            yield (name, index), canonical({**tree, name: left})
+    for index, step in enumerate(tree["steps"]):
+        at = ("steps", index, "expects")
+        # A step that only looks finds what it was to find missing, and fails.
+        if any(change["kind"] == "update" for change in step["changes"]):
+            yield at, canonical(changed(tree, at, []))
+
+
+def test_a_plan_edited_before_people_signed_it_moves_nobody(signed: Signed) -> None:
+    """The page that they read did not say what the planner found: a line was taken out or put in."""
+    operator, before, runs = signed.operator(), signed.writes(), signed.runs()
+    accepted, tried = set(), 0
+    for at, data in edited_before_anybody_signed(signed.document):
+        try:
+            document = PlanDocument.read(data)
+        except RollbackError:
+            continue  # no such plan can be had at all
+        if document.digest == signed.document.digest:
+            continue
+        tried += 1
+        anew = [
+            approve(
+                document.digest,
+                signed.stage.environment.environment,
+                key=key,
+                now=SystemClock().now(),
+                lasts_s=3000,
+                nonce=f"{tried:031x}{index}",
+            ).to_bytes()
+            for index, (_, key) in enumerate(signed.stage.keys)
+        ]
+        try:
+            operator.apply(document, approvals=anew, only_safe=True)
+        except RollbackError:
+            continue
+        accepted.add(at)
+    assert accepted == set()
+    assert tried > 100
+    assert signed.writes() == before
+    assert signed.runs() == runs
+
+
 def test_the_plan_as_it_was_signed_is_applied(signed: Signed) -> None:
     """Last: all the refusals above were for the change alone."""
     result = signed.operator().apply(signed.document, approvals=signed.approvals, only_safe=True)
