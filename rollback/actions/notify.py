@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients, StepContext
 
 POST = "post"
+BEFORE = "it was posted before, and is not posted again"
+"""What `look` says of a message that already stood in its channel."""
 _SECONDS_MAX = 30
 
 
@@ -96,7 +98,7 @@ class Notify:
         """Told when the channel said so, or when it stands there; else nobody can know."""
         told = {fact.name: fact.value for fact in performed}
         if told.get("before") is True:
-            return Look(Outcome.APPLIED, "it was posted before, and is not posted again")
+            return Look(Outcome.APPLIED, BEFORE)
         if "status" in told:
             return Look(Outcome.APPLIED, f"the channel took it ({told['status']})")
         channel = _channel(step)

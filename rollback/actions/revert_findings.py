@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rollback.actions.seen import PRODUCTION, orders_text, texts
 from rollback.actions.trading_loops import loops_finding
 from rollback.model.change import Change, Finding, Update
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from rollback.actions.revert_ways import Target
@@ -76,7 +77,8 @@ def shown(target: Target, changes: list[Change], loops: Loops | None) -> list[Fi
         if operation := str(target.fact(slot, "operation") or ""):
             text = (
                 f"operation {operation} is in progress on {slot}; the run waits for it, at most "
-                f"{target.step.environment.policy.busy_s_max} s, and then hands over to a person"
+                f"{spoken(target.step.environment.policy.busy_s_max)}, and then hands over to a "
+                "person"
             )
             found.append(_finding("note", "provider.busy", text, target.name))
     if updates and target.surface.carries_authority:
@@ -121,7 +123,7 @@ def _trading(target: Target, loops: Loops | None, updates: list[Update]) -> list
     count = target.world.get("control/orders", "count")
     ids = texts(target.world.get("control/orders", "ids"))
     said = orders_text(count, ids)
-    found = [_finding("note", "orders.open", f"open orders now: {said}", target.name)]
+    found = [_finding("note", "orders.open", f"open orders: {said}", target.name)]
     if loops is not None:
         swaps = any(one.id == "swap" for one in updates)
         found.append(loops_finding(target, loops, swaps=swaps))

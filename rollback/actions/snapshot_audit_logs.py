@@ -33,6 +33,7 @@ from rollback.evidence.windows import recorded
 from rollback.model.base import facts
 from rollback.model.change import Finding, RefusedChange, Update
 from rollback.model.direction import Direction
+from rollback.model.durations import spoken
 from rollback.model.observation import Observation
 from rollback.model.ports import ActionPlan, Look, Performed, Verification
 from rollback.model.record import Outcome
@@ -191,7 +192,7 @@ def _seconds_max(step: StepContext) -> int:
 def _summary(step: StepContext) -> str:
     spec = _spec(step)
     kind = {"all": "volatile and durable", "volatile": "volatile", "durable": "durable"}
-    since = "of this run" if spec.window == RUN else f"of the last {spec.window} s"
+    since = f"of the last {spoken(spec.window)}" if isinstance(spec.window, int) else "of this run"
     before = f" before {step.name.removeprefix(BEFORE)}" if step.name.startswith(BEFORE) else ""
     return f"capture {kind[spec.sources]} evidence{before}, {since}"
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollback.model.base import rfc3339
+from rollback.model.durations import spoken
 
 WARM_UP = "could not be started"
 """How the service says that a warm-up failed, in the connector's sentence."""
@@ -79,7 +80,8 @@ def judge_swap(
         return SwapJudgement(applied=False, reason=reading.message)
     done, since = quiet(now, quiet_since, quiet_s)
     if done:  # rule 4
-        nothing = f"nothing moved for {quiet_s} s: no operation, same swap timestamp, same builds"
+        for_s = spoken(quiet_s)
+        nothing = f"nothing moved for {for_s}: no operation, same swap timestamp, same builds"
         reason = f"{nothing} ({reading.message})" if reading.message else nothing
         return SwapJudgement(applied=False, reason=reason, quiet_since=since)
     return SwapJudgement(None, "nothing moved so far", since)

@@ -79,9 +79,9 @@ def loops_finding(target: Target, loops: Loops, *, swaps: bool) -> Finding:
             target,
             "weak",
             "trading.sticky-until-swap",
-            f"one trading loop at a time, because {loops.why}; that holds until the swap gives the "
-            "slot production's sticky settings to warm up with: only a leader lease, or halted "
-            "trading, covers the time from there until users are moved",
+            f"two trading loops may run at once for the length of the swap: {loops.why}, but the "
+            "swap gives the slot production's sticky settings to warm up with; only a leader "
+            "lease, or halted trading, prevents it",
         )
     if loops.prevented:
         text = f"one trading loop at a time, because {loops.why}"

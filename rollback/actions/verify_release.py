@@ -14,6 +14,7 @@ from rollback.actions.outside_checks import backend_checks, release_check, web_c
 from rollback.actions.sign_in_checks import SignedIn, sign_in_checks
 from rollback.actions.surfaces import PRODUCTION, observe_surface
 from rollback.model.change import Finding, NoOp
+from rollback.model.durations import spoken
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
 from rollback.model.steps import VerifyRelease as VerifyReleaseSpec
@@ -50,7 +51,7 @@ class VerifyRelease:
             NoOp(
                 id=f"verify-{name}",
                 resource=f"{name}/slot/{PRODUCTION}",
-                reason=f"verified from outside after the change and again after {bake} s",
+                reason=f"verified from outside after the change and again after {spoken(bake)}",
             )
             for name in _surfaces(step)
         )
@@ -83,7 +84,7 @@ class VerifyRelease:
         bake = _bake_s(step)
         if bake and Verification(checks).holds:
             clients.pause(bake)
-            checks = (*checks, *_round(step, planned, clients, f" after {bake} s"))
+            checks = (*checks, *_round(step, planned, clients, f" after {spoken(bake)}"))
         on_hold, notes = held_check(step.environment, _surfaces(step), clients)
         return Verification((*checks, *on_hold), notes)
 

@@ -27,6 +27,7 @@ from rollback.approval.sshsig import (
 from rollback.approval.statement import NAMESPACE, Statement, read_statement
 from rollback.errors import ApprovalMissing, InputError
 from rollback.model.base import rfc3339
+from rollback.model.durations import spoken
 
 FILES_MAX = 100
 
@@ -193,10 +194,11 @@ def _in_time(statement: Statement, now: datetime, outlast_s: int, lasts_s_max: i
     if now > statement.expires:
         raise _no("expired", f"it expired at {rfc3339(statement.expires)}")
     if statement.expires < now + timedelta(seconds=outlast_s):
-        raise _no("too-short", f"it expires within the {outlast_s} s that the plan may take")
+        raise _no("too-short", f"it expires within the {spoken(outlast_s)} that the plan may take")
     lasts = statement.expires - statement.not_before
     if lasts_s_max is not None and lasts > timedelta(seconds=lasts_s_max):
-        raise _no("too-long", f"it claims to be valid longer than the {lasts_s_max} s allowed")
+        most = spoken(lasts_s_max)
+        raise _no("too-long", f"it claims to be valid longer than the {most} allowed")
 
 
 def _no(code: str, reason: str) -> ApprovalMissing:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollback.cli import output
-from rollback.errors import InputError
+from rollback.cli import faces, output
+from rollback.errors import InputError, Refused
 from rollback.model.base import seconds
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from rollback.wiring import PlanDocument
@@ -71,7 +72,8 @@ def approve(  # noqa: PLR0913 - options of a command line
 ) -> int:
     """Show PLAN's first screen, then sign its digest with your key.
 
-    The signature covers the digest, the environment, your decision and how long it holds.
+    The signature covers the digest, the environment, your decision and how long it holds. A
+    refused plan cannot be approved (exit 3); only a reject is signed.
     """
     from rollback.approval.sign import approve as sign
     from rollback.wiring import PlanDocument
@@ -79,6 +81,13 @@ def approve(  # noqa: PLR0913 - options of a command line
     document = PlanDocument.load(plan)
     lasts_s = _duration(lasts, document.plan.duration_s_max)
     _show(document)
+    if document.plan.verdict == "refused" and not reject:
+        raise Refused(
+            "approve.refused",
+            "the plan is refused, so there is nothing to approve; nothing was signed",
+            hint="what is still possible in it waits for nobody: `rollback apply PLAN --only-safe`",
+        )
+    faces.warn_of_age(document)
     _confirm(document.plan.environment, yes_environment, reject=reject)
     nonce = secrets.token_hex(16)
     file = sign(
@@ -100,7 +109,7 @@ def approve(  # noqa: PLR0913 - options of a command line
         output.result_json({"file": str(path), "plan": document.digest, "decision": word})
     else:
         output.result(str(path))
-    output.talk(f"signed: {word} of plan {document.digest}, for {lasts_s} s")
+    output.talk(f"signed: {word} of plan {document.digest}, for {spoken(lasts_s)}")
     return 0
 
 
@@ -115,7 +124,7 @@ def _duration(given: str | None, plan_s: int) -> int:
     if read <= plan_s:
         raise InputError(
             "usage.lasts",
-            f"--lasts {given} is shorter than the plan may take ({plan_s} s)",
+            f"--lasts {given} is shorter than the plan may take ({spoken(plan_s)})",
             hint=f"give at least {plan_s + _MARGIN_S}s: an approval outlasts the plan",
         )
     return read

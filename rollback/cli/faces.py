@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rollback.cli import output
@@ -10,6 +11,18 @@ from rollback.cli import output
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
     from rollback.wiring import PlanDocument
+
+
+def warn_of_age(document: PlanDocument) -> None:
+    """Say on standard error that a plan is too old to be started, where it is."""
+    from rollback.rendering.words import moment
+
+    if datetime.now(UTC) >= document.plan.expires:
+        expired = moment(document.plan.expires)
+        output.talk(
+            f"STOP this plan expired at {expired}: nothing of it that moves away from safety can "
+            "be started any more; plan again"
+        )
 
 
 def show_plan(document: PlanDocument, face: Format, max_chars: int | None) -> None:

@@ -12,6 +12,7 @@ from rollback.cli.endings import print_ending
 from rollback.cli.hold import environment_of
 from rollback.cli.progress import progress
 from rollback.errors import ExitStatus
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from rollback.wiring.lease_release import LeaseShown
@@ -102,5 +103,5 @@ def _line(one: LeaseShown) -> str:
         return f"{'free':10} {one.surface} (fence {one.fence})"
     if one.standing == "unreadable":
         return f"{'unread':10} {one.surface}: what is written there cannot be read"
-    said = f"{one.surface} held by {one.holder}, at {one.doing!r}, {one.age_s} s ago"
+    said = f"{one.surface} held by {one.holder}, at {one.doing!r}, {spoken(one.age_s)} ago"
     return f"{one.standing:10} {said} (fence {one.fence})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollback.cli import environments, options, output
+from rollback.cli import environments, options, output, posts
 from rollback.cli.faces import show_plan
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ Examples:
   rollback plan full-rollback --environment production.yaml --incident INC-4711 --out plan.json
   rollback plan backend-only --environment production.yaml --set to=2026.11.20-3 --out plan.json
   rollback plan full-rollback --environment production.yaml --format markdown > ticket.md
+  rollback plan full-rollback --environment production.yaml --out plan.json --post desk
 \b
 Exit 0 for a plan, with or without changes; 3 for a refused one, which is shown all the same with
 why, the next possible move, and what --only-safe could still apply; 7 when halt authority is why.
+A post that fails is said and changes no exit status; `rollback show PLAN --post` tries again.
 """
 )
 @click.argument("playbook")
@@ -44,6 +46,7 @@ why, the next possible move, and what --only-safe could still apply; 7 when halt
 @click.option(
     "--trigger", metavar="NAME", help="What made it necessary; it decides the order of reverts."
 )
+@posts.to_channels
 @click.option("--out", metavar="FILE", help="Keep the plan here, to be approved and applied.")
 @click.option(
     "--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True
@@ -61,6 +64,7 @@ def plan(  # noqa: PLR0913 - options of a command line
     parameters: tuple[str, ...],
     incident: str | None,
     trigger: str | None,
+    channels: tuple[str, ...],
     out: str | None,
     face: Format,
     as_json: bool,
@@ -78,7 +82,8 @@ def plan(  # noqa: PLR0913 - options of a command line
     values = options.pairs(parameters, "--set", "NAME=VALUE")
     read = load_playbook(find(playbook))
     where = environments.load(environment)
-    document = environments.operator(where, state).plan(
+    operator = environments.operator(where, state)
+    document = operator.plan(
         read, incident=incident, trigger=trigger, parameters=values
     )
     environments.remember(document.plan, environment, options.state_root(state))
@@ -89,4 +94,5 @@ def plan(  # noqa: PLR0913 - options of a command line
         output.talk(f"plan {document.digest} is in {out}")
     elif face != "json" and not as_json:
         output.talk("hint: the plan was not kept; give --out FILE to have it approved and applied")
+    posts.post(operator, document, channels)
     return int(document.exit_status)

@@ -1,13 +1,14 @@
-"""``rollback show``: a plan again."""
+"""``rollback show``: a plan again, here or in a channel."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rollback.cli import options
-from rollback.cli.faces import show_plan
+from rollback.cli import environments, options, posts
+from rollback.cli.faces import show_plan, warn_of_age
 
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
@@ -19,6 +20,11 @@ Examples:
   rollback show plan.json
   rollback show plan.json --format html > plan.html
   rollback show plan.json --format markdown --max-chars 30000
+  rollback show plan.json --post desk
+\b
+A plan is posted to a channel once: where the service can be searched (issues of GitHub and
+Jira) it is looked for first, elsewhere this machine remembers. Exit 0 where it stands in every
+channel named, 6 where it may not, 3 when the plan file was edited.
 """
 )
 @click.argument("plan", metavar="PLAN")
@@ -29,10 +35,30 @@ Examples:
 @click.option(
     "--max-chars", type=click.IntRange(min=1), help="Cut to this many characters (Markdown: 65536)."
 )
-def show(plan: str, face: Format, as_json: bool, max_chars: int | None) -> int:  # noqa: FBT001
-    """Show PLAN, a file that `rollback plan --out` wrote. Exit 3 when it was edited since."""
+@posts.to_channels
+@options.environment_file
+@click.pass_obj
+def show(
+    state: str | None,
+    *,
+    plan: str,
+    face: Format,
+    as_json: bool,
+    max_chars: int | None,
+    channels: tuple[str, ...],
+    environment: str | None,
+) -> int:
+    """Show PLAN, a file that `rollback plan --out` wrote, and post it where asked.
+
+    Exit 3 when it was edited since.
+    """
     from rollback.wiring import PlanDocument
 
     document = PlanDocument.load(plan)
     show_plan(document, "json" if as_json else face, max_chars)
-    return 0
+    warn_of_age(document)
+    if not channels:
+        return 0
+    root = options.state_root(state)
+    where = environments.load(environments.find(document.plan, environment, root, Path(plan)))
+    return posts.post(environments.operator(where, state), document, channels)

@@ -72,9 +72,10 @@ def _read(run: RunDirectory) -> dict[str, Any]:
     except JournalBroken as error:
         return {"run": run.run, "problem": error.reason, "said": f"journal: {error.reason}"}
     doubt = f"; in doubt: {', '.join(known.in_doubt)}" if known.in_doubt else ""
+    glass = f"break-glass: {known.break_glass}: " if known.break_glass else ""
     return {
         **asdict(known),
-        "said": f"{known.playbook} in {known.environment}: {ending(known.exit)}{doubt}",
+        "said": f"{glass}{known.playbook} in {known.environment}: {ending(known.exit)}{doubt}",
     }
 
 

@@ -21,6 +21,7 @@ from rollback.evidence.notes import Place
 from rollback.evidence.redaction import one_line
 from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource
 from rollback.model.base import Fact
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -179,7 +180,7 @@ class PartReading:
             why = "stopped: another part of it failed"
             raise _Over(why)
         if self._shared.clients.now() >= self._deadline:
-            why = f"stopped after {self._source.seconds_max} s"
+            why = f"stopped after {spoken(self._source.seconds_max)}"
             raise _Over(why)
 
     def _again(self, content: bytes) -> int:

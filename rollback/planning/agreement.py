@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rollback.planning.again import plan_again, unwatched
 from rollback.planning.approvals import approvals_needed
 from rollback.planning.lost_here import authority_lost_here, lost_finding
+from rollback.planning.not_moved import not_moved
 from rollback.planning.plan import (
     OTHER_ORDER,
     by_a_person,
@@ -102,6 +103,8 @@ def _of_the_steps(
         findings.append(OTHER_ORDER)
     if authority_lost_here(authority):
         findings.insert(0, lost_finding(authority, made_with.environment))
+    by_hand = frozenset(one.surface for one in plan.not_rolled_back)
+    findings += not_moved(made_with.environment, plan.steps, plan.observations, by_hand)
     follows = {
         "surfaces": again.summaries,
         "findings": tuple(findings),

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _BY_KIND = {Kind.PRODUCTION: 2, Kind.STAGING: 1, Kind.REHEARSAL: 1}
 
-ONE_MORE = frozenset({"release.schema-undeclared", "authority.weak"})
+ONE_MORE = {
+    "authority.weak": "the proof of halt authority is weak",
+    "release.schema-undeclared": "the release does not declare which control schema it reads",
+}
 """Findings that ask for one more approver; the number rises by one however many there are."""
 
 
@@ -35,19 +38,21 @@ def approvals_needed(
     count = _BY_KIND[environment.kind] if configured is None else configured
     if environment.kind is Kind.PRODUCTION:
         count = max(count, _BY_KIND[Kind.PRODUCTION])
-    reasons = [
-        f"users are moved in {environment.environment} ({environment.kind.value})"
-    ]
-    raised = sorted({finding.code for finding in findings} & ONE_MORE)
+    moves = any(
+        isinstance(change, Update) and change.moves_users
+        for step in steps
+        for change in step.changes
+    )
+    what = "users are moved" if moves else "something moves away from safety"
+    reasons = [f"{what} in {environment.environment} ({environment.kind.value})"]
+    raised = sorted({finding.code for finding in findings} & ONE_MORE.keys())
     if raised:
         count += 1
-        reasons.append(f"one more because of {', '.join(raised)}")
+        reasons.append(f"one more, because {' and '.join(ONE_MORE[code] for code in raised)}")
     lost = any(
         one.slot == "production" and one.verdict is not Verdict.RETAINED
         for one in judgements
     )
-    if lost:
-        reasons.append("a named person must attest a halt outside the platform")
     words = {
         change.word
         for step in steps

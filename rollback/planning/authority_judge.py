@@ -31,6 +31,7 @@ from rollback.model.authority import (
     Verdict,
     WeakProof,
 )
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -229,7 +230,7 @@ def _lacks(probes: list[AuthorityProbe], halt: HaltAuthority, now: datetime) -> 
         (not probe.instance_matches, "another instance answered"),
         (
             not _fresh(probe.at, halt, now),
-            f"the answer is older than {halt.age_s_max} s",
+            f"the answer is older than {spoken(halt.age_s_max)}",
         ),
         (bool(undeclared), f"says nothing of scope {', '.join(undeclared)}"),
         (not probe.store_reachable, "its control store is not reachable"),

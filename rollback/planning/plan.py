@@ -26,6 +26,7 @@ from rollback.planning.approvals import approvals_needed
 from rollback.planning.authority import from_observation
 from rollback.planning.canonical import digest
 from rollback.planning.lost_here import authority_lost_here, lost_finding
+from rollback.planning.not_moved import not_moved
 from rollback.planning.order import OrderedStep, order_steps, read_parameters
 from rollback.planning.proof.prove import prove
 from rollback.planning.steps import StepPlanner
@@ -128,6 +129,9 @@ def make_plan(request: PlanRequest) -> Plan:
     refused = any(step.refused for step in draft.steps) or not proof.holds
     duration = sum(step.duration_s_max for step in draft.steps)
     environment = request.environment
+    by_hand = by_a_person(environment, _surfaces_of(request.playbook))
+    said = frozenset(one.surface for one in by_hand)
+    findings += not_moved(environment, draft.steps, request.observations, said)
     return Plan(
         tool_version=request.tool_version,
         environment=environment.environment,
@@ -147,7 +151,7 @@ def make_plan(request: PlanRequest) -> Plan:
         expires=request.created + timedelta(seconds=environment.policy.plan_age_s_max),
         nonce=request.nonce,
         verdict="refused" if refused else "applicable",
-        not_rolled_back=by_a_person(environment, _surfaces_of(request.playbook)),
+        not_rolled_back=by_hand,
         surfaces=draft.summaries,
         findings=tuple(findings),
         exposures=draft.exposures,

@@ -14,7 +14,7 @@ from rollback.model.effect import (
 )
 from rollback.rendering.escape import BODY_CHARS_MAX
 from rollback.rendering.view import Cut, Line, Span, Style, Weight, line, prose
-from rollback.rendering.words import counted
+from rollback.rendering.words import counted, sized
 
 if TYPE_CHECKING:
     from rollback.model.effect import Effect
@@ -25,10 +25,10 @@ def effect_lines(effect: Effect) -> list[Line]:
     times = "once" if effect.times_max == 1 else f"at most {effect.times_max:,} times"
     if isinstance(effect, FileWrite):
         head = line(
-            "files under {}, {}, at most {} bytes",
+            "{} under {}, at most {}",
+            prose(_files(effect.times_max)),
             effect.path,
-            prose(times),
-            prose(f"{effect.bytes_max:,}"),
+            prose(sized(effect.bytes_max) + (" in all" if effect.times_max > 1 else "")),
             label="write",
             depth=1,
             cut=Cut.WRITES,
@@ -57,6 +57,10 @@ def effect_lines(effect: Effect) -> list[Line]:
     return [head, *_body(effect.body), _undo(effect)]
 
 
+def _files(times_max: int) -> str:
+    return "one file" if times_max == 1 else f"at most {times_max:,} files"
+
+
 def _body(body: NoBody | ExactBody | SelfAddressedBody | BoundedBody) -> list[Line]:
     match body:
         case NoBody():
@@ -71,9 +75,9 @@ def _body(body: NoBody | ExactBody | SelfAddressedBody | BoundedBody) -> list[Li
                 lines.append(line("sha256 {}", body.sha256, label="body", depth=2, cut=Cut.BODIES))
             return lines
         case SelfAddressedBody():
-            text = f"named by its own digest, at most {body.bytes_max:,} bytes"
+            text = f"named by its own digest, at most {sized(body.bytes_max)}"
         case BoundedBody():
-            text = f"at most {body.bytes_max:,} bytes"
+            text = f"at most {sized(body.bytes_max)}"
         case _:
             assert_never(body)
     return [line("{}", prose(text), label="body", depth=2, cut=Cut.BODIES)]

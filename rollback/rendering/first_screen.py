@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from rollback.model.change import TRADING_HALTED, Update
 from rollback.model.direction import Direction
+from rollback.model.durations import spoken
 from rollback.model.effect import FileWrite, HttpWrite
 from rollback.rendering.predicates import predicate_words, proved
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
 from rollback.rendering.view import Line, Section, Weight, command, line, prose, strong
 from rollback.rendering.where import where
-from rollback.rendering.words import counted, moment, spoken
+from rollback.rendering.words import counted, moment
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
@@ -89,7 +90,8 @@ def _verdict(plan: Plan) -> list[Line]:
     if not plan.proof.holds:
         lines.append(
             line(
-                "the proof found a state that breaks {}; the trace stands under Proof",
+                "the proof found a state in which this does not hold: {}; the trace stands under "
+                "Proof in full",
                 prose(predicate_words(plan.proof.broken) or "(not named)"),
                 label="why",
                 weight=Weight.FORBIDDEN,
@@ -135,16 +137,16 @@ def _changes(plan: Plan) -> list[Line]:
     effects = [effect for _, change in updates for effect in change.effects]
     requests = sum(isinstance(effect, HttpWrite) for effect in effects)
     folders = len({effect.path for effect in effects if isinstance(effect, FileWrite)})
-    files = f", and evidence files in {counted(folders, 'folder')}" if folders else ""
     moving = sum(1 for _, change in updates if change.moves_users)
-    lines.append(
-        line(
-            f"{counted(requests, 'permitted request')} to other systems{files}; "
-            f"{counted(moving, 'change moves', 'changes move')} users; "
-            f"at most {spoken(plan.duration_s_max)}",
-            label=size,
-        )
+    parts = (
+        f"{counted(requests, 'permitted request')} to other systems"
+        if requests
+        else "nothing is sent to other systems",
+        f"files of this machine in {counted(folders, 'folder')}" if folders else "",
+        f"{counted(moving, 'change moves', 'changes move')} users" if moving else "nobody is moved",
+        f"at most {spoken(plan.duration_s_max)}",
     )
+    lines.append(line("; ".join(part for part in parts if part), label=size))
     return lines
 
 
@@ -162,17 +164,19 @@ def _not_rolled_back(plan: Plan) -> list[Line]:
 
 def _approval(plan: Plan, digest: str, given: tuple[str, ...]) -> list[Line]:
     needed = plan.approvals
-    people = (
-        line("none for moves toward safety; nothing here moves away from it", label="needed")
-        if needed.count == 0
-        else line(
+    if plan.verdict == "refused":
+        said = "none: a refused plan is not signed; what is still possible waits for nobody"
+    elif needed.count == 0:
+        said = "none: nothing here moves away from safety"
+    else:
+        said = (
             f"{counted(needed.count, 'person', 'people')} must sign before the first move away "
-            "from safety; moves toward safety wait for nobody",
-            label="needed",
+            "from safety; moves toward safety wait for nobody"
         )
-    )
-    lines = [people]
-    lines += [line("{}", prose(reason), label="because") for reason in needed.reasons]
+    signed = needed.count > 0 and plan.verdict != "refused"
+    lines = [line(said, label="needed")]
+    if signed:
+        lines += [line("{}", prose(reason), label="because") for reason in needed.reasons]
     if needed.attestation:
         lines.append(
             line(
@@ -191,7 +195,11 @@ def _approval(plan: Plan, digest: str, given: tuple[str, ...]) -> list[Line]:
                 weight=Weight.UNKNOWN,
             )
         )
-    lines += [line("{}", who, label="given") for who in given] or [line("none yet", label="given")]
+    lines += [line("{}", who, label="given") for who in given]
+    if signed:
+        if not given:
+            lines.append(line("none yet", label="given"))
+        lines.append(line("{}", command("rollback approve PLAN --key KEY"), label="sign by"))
     life = max(0, int((plan.expires - plan.created).total_seconds()))
     lines += [
         line("{}, {} after planning", moment(plan.expires), prose(spoken(life)), label="expires"),

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, assert_never
 
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
+from rollback.model.durations import spoken
 from rollback.rendering.effects import effect_lines
 from rollback.rendering.failure import if_it_fails
 from rollback.rendering.first_screen import first_screen
 from rollback.rendering.overview import READS, overview
-from rollback.rendering.risks import authority_before
+from rollback.rendering.risks import TRADING_NOW, authority_before
 from rollback.rendering.view import (
     Cut,
     Line,
@@ -24,7 +25,7 @@ from rollback.rendering.view import (
     prose,
     spans,
 )
-from rollback.rendering.words import changed, counted, moment, shown, spoken
+from rollback.rendering.words import changed, counted, moment, shown
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
@@ -175,24 +176,12 @@ def _update(change: Update) -> list[Line]:
                 cut=Cut.DETAILS,
             )
         )
-    lines.append(
-        line(
-            "{}",
-            prose(_settling(change)),
-            label="settles",
-            depth=1,
-            cut=Cut.DETAILS,
-        )
-    )
+    if change.settle_s_max:
+        looked = f"looked for up to {spoken(change.settle_s_max)}, every {spoken(change.poll_s)}"
+        lines.append(line(looked, label="settles", depth=1, cut=Cut.DETAILS))
     if change.volatile:
         lines.append(line("{}", change.volatile, label="captured first", depth=1, cut=Cut.DETAILS))
     return lines
-
-
-def _settling(change: Update) -> str:
-    if not change.settle_s_max:
-        return "at once"
-    return f"looked for up to {spoken(change.settle_s_max)}, every {spoken(change.poll_s)}"
 
 
 def _upkeep(plan: Plan) -> list[Line]:
@@ -214,7 +203,8 @@ def _trouble(plan: Plan) -> list[Line]:
             command("rollback status RUN"),
         ),
         line(
-            "{} continues an interrupted run; nothing is sent twice", command("rollback resume RUN")
+            "{} continues an interrupted run; nothing that took effect is sent again",
+            command("rollback resume RUN"),
         ),
         line(
             "{} makes a plan that takes back what a run changed",
@@ -233,7 +223,7 @@ def _trouble(plan: Plan) -> list[Line]:
 def _notes(plan: Plan) -> list[Line]:
     lines = []
     for finding in plan.findings:
-        if finding.weight == "note":
+        if finding.weight == "note" and finding.code not in TRADING_NOW:
             about = " ".join(part for part in (finding.step, finding.surface) if part)
             lines.append(
                 line(
@@ -310,6 +300,4 @@ def _identity(plan: Plan, digest: str) -> list[Line]:
             plan.tool_version,
             label="document",
         ),
-        line("{}", command("rollback approve PLAN --key KEY"), label="approve"),
-        line("{}", command("rollback apply PLAN --approval FILE"), label="apply"),
     ]

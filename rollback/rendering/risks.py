@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.model.authority import Strength, Verdict
+from rollback.model.durations import spoken
 from rollback.rendering.view import Line, Weight, line, prose, strong
-from rollback.rendering.words import counted, spoken
+from rollback.rendering.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rollback.model.authority import AuthorityJudgement
     from rollback.model.plan import Exposure, Plan
+
+
+TRADING_NOW = frozenset({"control.halted", "orders.open"})
+"""Notes that stand with the halt authority, on the first screen."""
 
 
 def irreversible(plan: Plan) -> list[Line]:
@@ -129,7 +134,10 @@ def authority(plan: Plan) -> list[Line]:
                 weight=weight,
             )
         )
-        lines += [line("{}", prose(reason), depth=1, weight=weight) for reason in judged.reasons]
+        if weight is not Weight.GOOD:  # retained, and the line above says by how many
+            lines += [
+                line("{}", prose(reason), depth=1, weight=weight) for reason in judged.reasons
+            ]
         if judged.control_schema is not None:
             live, lowest, highest = judged.control_schema
             lines.append(
@@ -143,10 +151,27 @@ def authority(plan: Plan) -> list[Line]:
                 )
             )
     if plan.authority:
-        return lines
+        return [*lines, *trading_now(plan)]
     if any(change.moves_users for _, change in plan.updates):
         return [line("not read: nothing here proves it", weight=Weight.UNKNOWN)]
     return [line("not read: this plan moves no users")]
+
+
+def trading_now(plan: Plan) -> list[Line]:
+    """Whether trading is halted, by whom, and which orders are open: as seen when planned."""
+    halted = next(
+        (
+            fact.value
+            for seen in plan.observations
+            if seen.resource == "control/trading" and not seen.gaps
+            for fact in seen.context
+            if fact.name == "halted"
+        ),
+        None,
+    )
+    said = [finding.text for finding in plan.findings if finding.code in TRADING_NOW]
+    lines = [line("not halted", label="trading now")] if halted == () else []
+    return lines + [line("{}", prose(text), label="trading now") for text in said]
 
 
 def authority_before(plan: Plan) -> tuple[str, tuple[Line, ...]] | None:

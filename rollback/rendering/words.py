@@ -11,25 +11,20 @@ if TYPE_CHECKING:
 
     from rollback.model.base import Facts, Value
 
-_MINUTE_S = 60
-_HOUR_S = 3_600
-_DAY_S = 86_400
 _LIST_MAX = 40
-
-
-def spoken(seconds: int) -> str:
-    """A duration: ``45 s``, ``15 min``, ``1 h 30 min``, ``2 d``. Never rounded."""
-    parts = []
-    for size, unit in ((_DAY_S, "d"), (_HOUR_S, "h"), (_MINUTE_S, "min"), (1, "s")):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts) or "0 s"
 
 
 def moment(at: datetime) -> str:
     """A moment in UTC, milliseconds left out where they are zero."""
     return rfc3339(at).replace(".000Z", "Z")
+
+
+def sized(count: int) -> str:
+    """Bytes: ``4 KiB``, ``1 GiB``; ``5,000 bytes`` where they are no whole number of a unit."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size and count % size == 0:
+            return f"{count // size:,} {unit}"
+    return counted(count, "byte")
 
 
 def counted(count: int, one: str, many: str = "") -> str:

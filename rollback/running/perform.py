@@ -18,6 +18,7 @@ from rollback.errors import (
 from rollback.model.base import Fact, Facts, facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.durations import spoken
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.before_send import as_predicted, needs_no_send
@@ -162,7 +163,8 @@ class Performer(Hands):
     def _look(self, planned: Planned, performed: Facts, problem: str) -> None:
         """Look until it is told, bounded by the change's own limit. Never resends."""
         step, change = planned.step, planned.change
-        if change.effects and all(self.ledger.attempts(one.id) == 0 for one in change.effects):
+        sent = any(self.ledger.attempts(one.id) for one in change.effects)
+        if change.effects and not sent and not performed:  # facts say: it stood there already
             why = problem or "nothing left the process"
             self.outcome(planned, Look(Outcome.NOT_APPLIED, why))
             return
@@ -172,7 +174,7 @@ class Performer(Hands):
             if look.outcome is not None:
                 break
             if self.clock.monotonic() >= deadline:
-                reason = f"not settled within {change.settle_s_max} s: {look.reason}"
+                reason = f"not settled within {spoken(change.settle_s_max)}: {look.reason}"
                 look = Look(Outcome.UNKNOWN, reason)
                 break
             self.progress("looked", step.name, look.reason)

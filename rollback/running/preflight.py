@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus
 from rollback.model.authority import Verdict
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -200,6 +201,7 @@ def _authority(
 def _slow(slot: str, age_s_max: int) -> Blocked:
     return Blocked(
         "authority.too-slow",
-        f"asking {slot} for halt authority takes longer than the {age_s_max} s a proof may be old",
+        f"asking {slot} for halt authority takes longer than the {spoken(age_s_max)} that a proof "
+        "may be old",
         ExitStatus.AUTHORITY,
     )

@@ -14,6 +14,7 @@ from rollback.guard.rules.perimeter import store_place
 from rollback.model.base import facts
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
+from rollback.model.durations import spoken
 from rollback.model.effect import BoundedBody, HttpWrite, Purpose
 from rollback.model.environment import BlobStore, FolderLease, S3Store
 from rollback.model.observation import Observation
@@ -120,7 +121,7 @@ def _move(standing: Standing, holder: str, left_s: int) -> str:
         )
     return (
         f"wait: it is in the middle of its moves. If it died, its lease can be taken in about "
-        f"{max(0, left_s)} s. Halts need no lease: `rollback apply --only-safe`"
+        f"{spoken(max(0, left_s))}. Halts need no lease: `rollback apply --only-safe`"
     )
 
 

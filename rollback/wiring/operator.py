@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
     from rollback.running.hands import People
     from rollback.wiring.lease_release import LeaseShown
+    from rollback.wiring.posting import Posted
     from rollback.wiring.process_watch import ProcessWatch
     from rollback.wiring.run_result import RunResult, RunStatus
 
@@ -246,6 +247,12 @@ class Operator:
         from rollback.wiring.one_step import lease_release_playbook
 
         return self.plan(lease_release_playbook(self.environment, surface), incident=incident)
+
+    def post(self, plan: PlanDocument, channel: str) -> Posted:
+        """Post a plan to a channel of the environment, once. See `rollback.wiring.posting`."""
+        from rollback.wiring.posting import post_plan
+
+        return post_plan(self.setting, plan, channel)
 
     def _reading(self, step: str, read: Callable[[Clients], T]) -> T:
         opener = planning_opener(self.setting)

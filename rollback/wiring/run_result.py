@@ -32,7 +32,10 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run as its journal tells it. exit None: not closed (running, or interrupted)."""
+    """One run as its journal tells it. exit None: not closed (running, or interrupted).
+
+    break_glass: the reason given for going without approval; empty where none was.
+    """
 
     run: str
     environment: str
@@ -42,6 +45,7 @@ class RunStatus:
     steps: tuple[tuple[str, str, str], ...]
     in_doubt: tuple[str, ...]
     records: int
+    break_glass: str = ""
 
 
 def read_status(run: RunDirectory) -> RunStatus:
@@ -49,12 +53,13 @@ def read_status(run: RunDirectory) -> RunStatus:
     check = check_file(run.journal_path)
     steps: dict[str, tuple[str, str, str]] = {}
     sent: dict[str, bool] = {}
-    opened = environment = playbook = ""
+    opened = environment = playbook = glass = ""
     exit_: int | None = None
     for record in check.records:
         if record.kind is RecordKind.OPENED:
             opened = record.at.isoformat()
             environment, playbook = record.text("environment"), record.text("playbook")
+            glass = record.text("break_glass") or glass
             exit_ = None
         elif record.kind is RecordKind.STEP:
             name = record.text("step")
@@ -76,4 +81,5 @@ def read_status(run: RunDirectory) -> RunStatus:
         tuple(steps.values()),
         doubts,
         len(check.records),
+        glass,
     )

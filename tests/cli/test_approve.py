@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.builders import digest_of, make_plan
+from rollback.planning.canonical import canonical
+from tests.builders import SAMPLES, digest_of, make_plan
 from tests.cli.conftest import Rollback
 
 
@@ -80,6 +82,33 @@ def test_a_reject_is_a_signature_and_needs_no_name(
     ran = rollback("approve", plan_file, "--key", key, "--reject", "--json")
     assert ran.status == 0
     assert statement(Path(json.loads(ran.out)["file"]))["decision"] == "reject"
+
+
+def test_a_refused_plan_cannot_be_approved_only_rejected(
+    rollback: Rollback, key: Path, tmp_path: Path
+) -> None:
+    refused = tmp_path / "refused.json"
+    refused.write_bytes(canonical(SAMPLES["refused"]()))
+    ran = rollback("approve", refused, "--key", key, "--yes-environment", "production")
+    assert ran.status == 3
+    assert "approve.refused" in ran.err
+    assert "apply PLAN --only-safe" in ran.err
+    assert not list(tmp_path.glob("*.approval-*"))
+    assert rollback("approve", refused, "--key", key, "--reject").status == 0
+
+
+@pytest.mark.parametrize("verb", ["approve", "show"])
+def test_who_reads_an_expired_plan_is_told(
+    rollback: Rollback, key: Path, tmp_path: Path, verb: str
+) -> None:
+    args = ("--key", key, "--yes-environment", "production") if verb == "approve" else ()
+    now = datetime.now(UTC)
+    for name, hours, told in (("old", -1, True), ("young", 1, False)):
+        path = tmp_path / f"{name}.json"
+        path.write_bytes(canonical(make_plan(expires=now + timedelta(hours=hours))))
+        ran = rollback(verb, path, *args)
+        assert ran.status == 0, ran.err
+        assert ("this plan expired at" in ran.err) is told
 
 
 def test_an_approval_outlasts_the_plan(rollback: Rollback, plan_file: Path, key: Path) -> None:

@@ -67,6 +67,25 @@ def test_one_run_is_reported(rollback: Rollback, kept: RunDirectory, tmp_path: P
     )
 
 
+def test_a_run_without_approval_says_so_wherever_it_is_listed(
+    rollback: Rollback, tmp_path: Path
+) -> None:
+    directory = StateDirectory(tmp_path).new_run(SystemClock(), SystemRandomness())
+    directory.keep_plan(canonical(make_plan()))
+    journal = directory.create_journal(SystemClock())
+    said = {"environment": "production", "playbook": "full-rollback", "mode": "full", "by": "ana"}
+    for glass in ("INC-4711: nobody can sign", ""):  # resumed, with approvals by then
+        body = facts(**said, break_glass=glass)
+        journal.append("run", RecordKind.OPENED, body, durable=True)
+    journal.close()
+    listed = rollback("--state", tmp_path, "status").out
+    assert f"{directory.run}  break-glass: INC-4711: nobody can sign: full-rollback" in listed
+    (read,) = json.loads(rollback("--state", tmp_path, "status", "--json").out)
+    assert read["break_glass"] == "INC-4711: nobody can sign"
+    report = rollback("--state", tmp_path, "status", "latest").out
+    assert "INC-4711: nobody can sign" in report.splitlines()[0]
+
+
 def test_an_edited_journal_is_told_and_does_not_hide_the_others(
     rollback: Rollback, kept: RunDirectory, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.files import PIECE_BYTES
 from rollback.evidence.sources.lines import line
 from rollback.model.base import Fact
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
                 process.stdout.close()
         yield Fact(name="exit_status", value=status)
         if status != 0:
-            ended = f"ended after {seconds_max} s" if status < 0 else f"exit status {status}"
+            ended = f"ended after {spoken(seconds_max)}" if status < 0 else f"exit status {status}"
             yield Gap(f"{named.argv[0]}: {ended}")
 
     return Source(f"commands/{named.name}", read, seconds_max)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from rollback.errors import LeaseHeld, ProductDefect
 from rollback.model.base import Frozen, Instant
+from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,15 +81,15 @@ def file_name(scope: str) -> str:
 def held_by(document: LeaseDocument, now: datetime, *, lost: bool = False) -> LeaseHeld:
     """The refusal a person reads: holder, its step, its age, the next safe move."""
     age = document.age_s(now)
-    who = f"{document.holder}, which is at {document.doing!r} and said so {age} s ago"
+    who = f"{document.holder}, which is at {document.doing!r} and said so {spoken(age)} ago"
     if lost:
         code, reason = "lease.lost", f"the lease on {document.scope} was taken by {who}"
         hint = "stop: look at what the other run does; halts still go out with `--only-safe`"
     else:
         code, reason = "lease.held", f"{document.scope} is held by {who}"
         hint = (
-            f"let it finish; if it died, its lease can be taken {document.ttl_s} s after it last "
-            "said so: try again then; halts need no lease: `rollback apply --only-safe`"
+            f"let it finish; if it died, its lease can be taken {spoken(document.ttl_s)} after it "
+            "last said so: try again then; halts need no lease: `rollback apply --only-safe`"
         )
     return LeaseHeld(code, reason, hint=hint, promise="same-plan-twice-is-once")
 
