@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from click.shell_completion import CompletionItem
+
     from rollback.running.store import RunDirectory, StateDirectory
     from rollback.wiring import PlanDocument
 
@@ -40,6 +42,19 @@ attestations = click.option(
 non_interactive = click.option(
     "--non-interactive", is_flag=True, help="Ask nobody, even at a terminal."
 )
+
+
+def playbooks_like(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """For a shell that completes: shipped playbooks by name, or files."""
+    del ctx, parameter
+    from click.shell_completion import CompletionItem
+
+    from playbooks import NAMES
+
+    shipped = [CompletionItem(name) for name in NAMES if name.startswith(incomplete)]
+    return shipped or [CompletionItem(incomplete, type="file")]
 
 
 def pairs(given: Iterable[str], option: str, form: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ why, the next possible move, and what --only-safe could still apply; 7 when halt
 A post that fails is said and changes no exit status; `rollback show PLAN --post` tries again.
 """
 )
-@click.argument("playbook")
+@click.argument("playbook", shell_complete=options.playbooks_like)
 @click.option(
     "--environment",
     metavar="ENV",

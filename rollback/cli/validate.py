@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from rollback.errors import Complaint, ExitStatus, InputError, RollbackError
+from rollback.cli import options
+from rollback.errors import ExitStatus, InputError
+from rollback.rendering.findings import Checked
 
 if TYPE_CHECKING:
     from rollback.loading.environment import Environment
+
+FORMATS = ("text", "json", "sarif", "junit")
 
 
 @click.command(
@@ -19,12 +22,30 @@ Examples:
   rollback validate full-rollback
   rollback validate my-playbook.yaml --environment production.yaml
   rollback validate playbooks/*.yaml --json
+  rollback validate playbooks/*.yaml --format sarif > rollback.sarif
+  rollback validate --environment production.yaml
 """
 )
-@click.argument("playbooks", metavar="PLAYBOOK...", nargs=-1, required=True)
+@click.argument(
+    "playbooks", metavar="[PLAYBOOK]...", nargs=-1, shell_complete=options.playbooks_like
+)
 @click.option("--environment", metavar="ENV", help="An environment file to check them against.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool) -> int:  # noqa: FBT001
+@click.option(
+    "--format",
+    "face",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="sarif: for code scanning; junit: for CI servers.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def validate(
+    *,
+    playbooks: tuple[str, ...],
+    environment: str | None,
+    face: Literal["text", "json", "sarif", "junit"],
+    as_json: bool,
+) -> int:
     """Check playbooks, shipped by name or your own files, and an environment with them.
 
     Of an environment, the files it names (signers, certificates) are read too.
@@ -32,46 +53,57 @@ def validate(playbooks: tuple[str, ...], environment: str | None, as_json: bool)
     Every complaint is told at once, with file, line, what is wrong and what was expected. Nothing
     is contacted, and no secret is needed. Exit 0 when all is well, 2 when not.
     """
-    problems: list[InputError] = []
-    lines: list[str] = []
+    if not playbooks and environment is None:
+        raise InputError(
+            "usage.nothing",
+            "there is nothing to check",
+            hint="name a playbook, an environment with --environment, or both",
+        )
+    checked: list[Checked] = []
     where = None
     if environment is not None:
-        from rollback.loading.environment import load_environment
+        where, one = _environment(environment)
+        checked.append(one)
+    checked += [_playbook(name, where, environment) for name in playbooks]
+    _show(checked, "json" if as_json else face)
+    well = all(one.problem is None for one in checked)
+    return int(ExitStatus.DONE if well else ExitStatus.USAGE)
 
-        try:
-            where = load_environment(environment)
-            _files(where)
-            lines.append(f"{environment}: environment {where.environment} is well formed")
-        except InputError as error:
-            problems.append(error)
-    for name in playbooks:
-        try:
-            from playbooks import find
-            from rollback.loading.playbook import load_playbook
 
-            read = load_playbook(find(name))
-            if where is not None:
-                from rollback.loading.together import check_together
+def _environment(file: str) -> tuple[Environment | None, Checked]:
+    from rollback.loading.environment import load_environment
 
-                if complaints := check_together(read, where):
-                    raise InputError(  # noqa: TRY301 - told with the others
-                        "input.together",
-                        f"{name} does not fit {environment}",
-                        hint="correct the lines named, or name another environment",
-                        complaints=complaints,
-                    )
-            lines.append(
-                f"{name}: playbook {read.playbook} is well formed, {len(read.steps)} steps"
+    where = None
+    try:
+        where = load_environment(file)
+        _files(where)
+    except InputError as error:
+        return where, Checked(file, problem=error)
+    return where, Checked(file, f"{file}: environment {where.environment} is well formed")
+
+
+def _playbook(name: str, where: Environment | None, environment: str | None) -> Checked:
+    from playbooks import find
+    from rollback.loading.playbook import load_playbook
+
+    try:
+        read = load_playbook(find(name))
+    except InputError as error:
+        return Checked(name, problem=error)
+    if where is not None:
+        from rollback.loading.together import check_together
+
+        if complaints := check_together(read, where):
+            problem = InputError(
+                "input.together",
+                f"{name} does not fit {environment}",
+                hint="correct the lines named, or name another environment",
+                complaints=complaints,
             )
-        except InputError as error:
-            problems.append(error)
-    if as_json:
-        click.echo(json.dumps({"valid": not problems, "complaints": _plain(problems)}, indent=2))
-    else:
-        for text in lines:
-            _echo(text)
-        _tell(problems)
-    return int(ExitStatus.USAGE if problems else ExitStatus.DONE)
+            return Checked(name, problem=problem)
+    return Checked(
+        name, f"{name}: playbook {read.playbook} is well formed, {len(read.steps)} steps"
+    )
 
 
 def _files(environment: Environment) -> None:
@@ -87,38 +119,26 @@ def _files(environment: Environment) -> None:
         )
 
 
-def _tell(problems: list[InputError]) -> None:
-    if problems:
+def _show(checked: list[Checked], face: Literal["text", "json", "sarif", "junit"]) -> None:
+    if face == "text":
         from rollback.cli.main import complain
+        from rollback.rendering.escape import visible
 
-        for problem in problems:
-            complain(problem)
+        for one in checked:
+            if one.said:
+                click.echo(visible(one.said))
+        for one in checked:
+            if one.problem is not None:
+                complain(one.problem)
+        return
+    from rollback.rendering import findings
 
+    if face == "junit":
+        click.echo(findings.junit(checked), nl=False)
+        return
+    import json
 
-def _echo(text: str) -> None:
-    from rollback.rendering.escape import visible
+    from rollback.wiring.setting import tool_version
 
-    click.echo(visible(text))
-
-
-def _plain(problems: list[InputError]) -> list[dict[str, object]]:
-    return [
-        {
-            "code": problem.code,
-            "reason": problem.reason,
-            "hint": problem.hint,
-            "file": each.file if each else None,
-            "line": each.line if each else None,
-            "column": each.column if each else None,
-            "path": each.path if each else None,
-            "problem": each.problem if each else problem.reason,
-            "expected": each.expected if each else None,
-        }
-        for problem in problems
-        for each in _complaints(problem)
-    ]
-
-
-def _complaints(problem: RollbackError) -> tuple[Complaint | None, ...]:
-    complaints = problem.complaints if isinstance(problem, InputError) else ()
-    return complaints or (None,)
+    made = findings.plain(checked) if face == "json" else findings.sarif(checked, tool_version())
+    click.echo(json.dumps(made, indent=2, ensure_ascii=True))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rollback.model.plan import Plan
     from rollback.model.ports import Clients, Look, Performed, StepContext
     from rollback.running.store import RunDirectory
-    from rollback.wiring.operator import Setting
+    from rollback.wiring.setting import Setting
 
 FOLDER = "posts"
 STEP = "post"
@@ -181,7 +181,7 @@ def _one_step(setting: Setting, plan: Plan, channel: Channel) -> PlanDocument:
         summary=f"Post a plan of {plan.playbook} to {channel.name}, and change nothing.",
         steps=(Step(name=STEP, spec=NotifySpec(channel=channel.name, about="plan")),),
     )
-    from rollback.wiring.operator import tool_version
+    from rollback.wiring.setting import tool_version
 
     return PlanDocument.of(
         make_plan(

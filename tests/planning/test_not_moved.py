@@ -54,7 +54,7 @@ def refused(surface: str) -> PlannedStep:
 @pytest.mark.parametrize(
     ("steps", "by_hand", "said"),
     [
-        ((step("halt_rollout"),), (), "users of backend (b2), web and mobile stay on the release they are on: this plan moves nobody"),
+        ((step("halt_rollout"),), (), "users of backend (b2) and web stay on the release they are on: this plan moves nobody"),
         ((step("snapshot_audit_logs"),), ("mobile",), "users of backend (b2) and web stay on the release they are on: this plan moves nobody"),
         ((revert("backend"),), ("mobile",), "users of web stay on the release they are on: this plan does not move them"),
         ((revert("web"), refused("backend")), ("mobile",), "users of backend (b2) stay on the release they are on: this plan does not move them"),
