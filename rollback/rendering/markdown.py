@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rollback.rendering.escape import (
@@ -16,6 +17,9 @@ from rollback.rendering.view import TAGS, Line, Section, Span, Style, Table, Vie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_MARKER = re.compile(r"(?:[-+]|\d+[.)])(?= |$)")
+"""What begins a list where a line begins with it."""
 
 
 def markdown(view: View) -> str:
@@ -50,14 +54,17 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _line(item: Line) -> str:
-    lead = "  " * item.depth + "- "
+    lead = bare = "  " * item.depth + "- "
     if item.number is not None:
         lead += f"{item.number}: "
     if item.weight in TAGS:
         lead += f"**{TAGS[item.weight]}** "
     if item.label:
         lead += f"{item.label}: "
-    return lead + _flat(item.spans)
+    said = _flat(item.spans)
+    if lead == bare and (marker := _MARKER.match(said)):
+        said = markdown_code(marker[0]) + said[marker.end() :]
+    return lead + said
 
 
 def _table(table: Table) -> Iterator[str]:
