@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from azure.mgmt.web import WebSiteManagementClient
 
     from rollback.model.base import Facts
-    from rollback.model.ports import Clock, Grant, RefusalLatch
+    from rollback.model.ports import Clock, Grant, Principal, RefusalLatch
 
 T = TypeVar("T")
 
@@ -99,6 +99,14 @@ class ResourceManager:
         path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
         items = self._pages(f"reading permissions over {scope.rpartition('/')[2]}", path)
         return views.grants(items)
+
+    def principal(self) -> Principal:
+        """Who our token says we are. One that says nothing readable gives an empty principal."""
+        doing = "asking for a token"
+        token = self._read(
+            doing, lambda: self._credential.get_token(f"https://{self._host}/.default").token
+        )
+        return views.principal(token)
 
     def resource(self, path: str, api_version: str) -> Facts:
         """Any resource as flat facts."""

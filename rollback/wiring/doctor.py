@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rollback.actions.held_seen import look_for_held
 from rollback.actions.revert_findings import STRICT_STATUSES
 from rollback.actions.surfaces import reference
 from rollback.approval.sign import SKEW_S
@@ -50,6 +51,7 @@ def examine(setting: Setting, opener: Opener, clients: Clients) -> tuple[Check, 
         ("Cosmos answers", lambda: [_cosmos(clients)]),
         ("evidence store", lambda: [_evidence(setting, clients)]),
         ("lease", lambda: [_lease(setting, clients)]),
+        ("releases on hold", lambda: [_holds(setting, clients)]),
         ("journal mirror", lambda: [_mirror(setting, clients)]),
         ("halt authority is proved", lambda: [_authority(setting, clients)]),
     )
@@ -221,6 +223,26 @@ def _mirror(setting: Setting, clients: Clients) -> Check:
         why = _writable(Path(folder))
         return Check(name, not why, why or folder)
     return Check(name, holds=True, seen=f"beside the evidence; {_shared(setting, clients)}")
+
+
+def _holds(setting: Setting, clients: Clients) -> Check:
+    name = "releases on hold"
+    environment = setting.environment
+    if environment.evidence.store is None:
+        seen = (
+            "there is no evidence store to keep a hold in: only the environment file can name one"
+        )
+        return Check(name, holds=False, seen=seen, weight="weak")
+    found = look_for_held(environment, environment.surface_names, clients)
+    if found.alarms:
+        seen = f"on hold, and seen again: {'; '.join(map(str, found.alarms))}"
+    elif found.gaps:
+        seen = f"not looked at: {'; '.join(found.gaps)}"
+    else:
+        held = ", ".join(f"{build} of {surface}" for surface, build in found.held)
+        seen = f"{held}: seen nowhere but parked" if held else "none"
+        return Check(name, holds=True, seen=seen, weight="weak")
+    return Check(name, holds=False, seen=seen, weight="weak")
 
 
 def _authority(setting: Setting, clients: Clients) -> Check:

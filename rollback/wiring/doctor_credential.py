@@ -6,11 +6,11 @@ answer is of one moment, and of what Resource Manager tells: an account key says
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rollback.model.ports import Check
+from rollback.wiring.doctor_data_plane import COSMOS_API, data_plane, matches, weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,65 +26,74 @@ WRITES: Final = (
     f"{_DB}/listKeys/action",
     f"{_DB}/regenerateKey/action",
     f"{_DB}/failoverPriorityChange/action",
+    f"{_DB}/offlineRegion/action",
+    f"{_DB}/onlineRegion/action",
     f"{_DB}/sqlDatabases/write",
     f"{_DB}/sqlDatabases/delete",
     f"{_DB}/sqlDatabases/throughputSettings/write",
     f"{_DB}/sqlDatabases/containers/write",
     f"{_DB}/sqlDatabases/containers/delete",
+    f"{_DB}/sqlDatabases/containers/throughputSettings/write",
     f"{_DB}/sqlDatabases/containers/storedProcedures/write",
+    f"{_DB}/sqlDatabases/containers/triggers/write",
+    f"{_DB}/sqlDatabases/containers/userDefinedFunctions/write",
     f"{_DB}/sqlRoleAssignments/write",
     f"{_DB}/sqlRoleDefinitions/write",
 )
-"""Operations that rewrite the account, or hand out what can (keys, roles). Others of the provider
-are found where a role names them without a wildcard."""
-SELF_GRANT: Final = "Microsoft.Authorization/roleAssignments/write"
-"""Who may assign roles may give itself any of the above."""
-_ITEMS: Final = f"{_DB}/sqlDatabases/containers"
-_DATA_WRITES: Final = (
-    f"{_ITEMS}/items/create",
-    f"{_ITEMS}/items/upsert",
-    f"{_ITEMS}/items/replace",
-    f"{_ITEMS}/items/delete",
-    f"{_ITEMS}/executeStoredProcedure",
-    f"{_ITEMS}/manageConflicts",
+"""Operations that rewrite the account, or hand out what can (keys, roles). Others are found where a
+role's own pattern reaches below an account and does not only read."""
+SELF_GRANT: Final = (
+    "Microsoft.Authorization/roleAssignments/write",
+    "Microsoft.Authorization/roleDefinitions/write",
 )
-_API: Final = "2024-11-15"
-_READER: Final = "00000000-0000-0000-0000-000000000001"
+"""Who may assign roles, or change what a role permits, may give itself any of the above."""
+_HARMLESS: Final = frozenset({
+    f"{_DB}/readonlyKeys/action".lower(),
+    f"{_DB}/sqlDatabases/containers/retrieveContinuousBackupInformation/action".lower(),
+})  # fmt: skip
+"""Actions that are no writes, and hand out no power to write. The first is of the built-in account
+reader role."""
+_VERBS: Final = ("write", "delete", "action")
 
 
 def credential_checks(environment: Environment, clients: Clients) -> Iterable[Check]:
     """Three answers about the Cosmos account. Raises ConnectorError where one cannot be had."""
     account = _account_path(environment)
     yield _identity(environment, clients, account)
-    yield _metadata(environment, clients.arm().resource(account, _API))
-    yield _data_plane(environment, clients, account)
+    facts = clients.arm().resource(account, COSMOS_API)
+    yield _metadata(environment, facts)
+    yield data_plane(environment, clients, account, takes_keys=not _no_keys(facts))
 
 
 def able(grants: Iterable[Grant]) -> tuple[str, ...]:
     """Which writes under Microsoft.DocumentDB these roles permit, one by one or by a wildcard."""
     found: list[str] = []
     for grant in grants:
-        named = [
+        found += [one for one in (*WRITES, *SELF_GRANT) if _permits(grant, one)]
+        found += [
             one
-            for one in grant.actions
-            if "*" not in one
-            and one.lower().startswith("microsoft.documentdb/")
-            and not one.lower().endswith("/read")
+            for pattern in grant.actions
+            for one in _below_an_account(pattern)
+            if one.lower() not in _HARMLESS and not matches(grant.not_actions, one)
         ]
-        found += [one for one in (*WRITES, SELF_GRANT, *named) if _permits(grant, one)]
     return tuple(dict.fromkeys(found))
 
 
+def _below_an_account(pattern: str) -> Iterable[str]:
+    """What a role's own pattern permits below an account, verb by verb, other than to read.
+
+    A `*` that is left stands for itself: an exclusion that matches it matches all it stands for.
+    """
+    lower = pattern.lower()
+    if not lower.startswith(f"{_DB}/".lower()):
+        return ()
+    if lower.endswith(tuple(f"/{verb}" for verb in _VERBS)):
+        return (pattern,)
+    return tuple(f"{pattern}/{verb}" for verb in _VERBS) if lower.endswith("*") else ()
+
+
 def _permits(grant: Grant, action: str) -> bool:
-    return _any(grant.actions, action) and not _any(grant.not_actions, action)
-
-
-def _any(patterns: Iterable[str], action: str) -> bool:
-    """Azure's patterns: ``*`` is any text, slashes included; case does not count."""
-    return any(
-        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), action, re.IGNORECASE)
-        for pattern in patterns
-    )
+    return matches(grant.actions, action) and not matches(grant.not_actions, action)
 
 
 def _account_path(environment: Environment) -> str:
@@ -92,10 +101,6 @@ def _account_path(environment: Environment) -> str:
     named = cosmos.account or (urlsplit(cosmos.endpoint).hostname or "").partition(".")[0]
     group = cosmos.resource_group or azure.resource_group
     return f"/subscriptions/{azure.subscription}/resourceGroups/{group}/providers/{_DB}/{named}"
-
-
-def _weight(environment: Environment) -> str:
-    return "must" if environment.kind.value == "production" else "weak"
 
 
 def _identity(environment: Environment, clients: Clients, account: str) -> Check:
@@ -106,13 +111,12 @@ def _identity(environment: Environment, clients: Clients, account: str) -> Check
         else "no role of it reaches a write of the account"
     )
     name = "identity cannot write under Microsoft.DocumentDB"
-    return Check(name, not may, seen, weight=_weight(environment))
+    return Check(name, not may, seen, weight=weight(environment))
 
 
 def _metadata(environment: Environment, account: Facts) -> Check:
-    said = {fact.name.lower(): fact.value for fact in account}
-    disabled = said.get("properties.disablekeybasedmetadatawriteaccess") is True
-    no_keys = said.get("properties.disablelocalauth") is True
+    disabled = _says(account, "properties.disableKeyBasedMetadataWriteAccess")
+    no_keys = _no_keys(account)
     if no_keys:
         seen = "the account takes no keys at all (disableLocalAuth)"
     elif disabled:
@@ -120,63 +124,12 @@ def _metadata(environment: Environment, account: Facts) -> Check:
     else:
         seen = "every read-write key can; set disableKeyBasedMetadataWriteAccess on the account"
     name = "key-based metadata writes are disabled"
-    return Check(name, disabled or no_keys, seen, weight=_weight(environment))
+    return Check(name, disabled or no_keys, seen, weight=weight(environment))
 
 
-def _data_plane(environment: Environment, clients: Clients, account: str) -> Check:
-    name = "the Cosmos credential can only read"
-    if not environment.cosmos.entra:
-        seen = (
-            "an account key: no read tells a read-only key from a read-write one, which can "
-            "rewrite every document; use a read-only key, or better entra: true with the built-in "
-            "data reader role"
-        )
-        return Check(name, holds=False, seen=seen, weight="weak")
-    writers = _writing_roles(clients.arm().resource(f"{account}/sqlRoleDefinitions", _API))
-    found = _assigned(clients.arm().resource(f"{account}/sqlRoleAssignments", _API))
-    may_write = sorted(who for who, role in found if role in writers)
-    others = [who for who, role in found if role not in writers]
-    if may_write:
-        seen = (
-            f"principals that may write documents: {', '.join(may_write)}; make sure that this "
-            f"product's is none of them, and has the data reader role ({_READER})"
-        )
-        return Check(name, holds=False, seen=seen, weight="weak")
-    seen = f"no principal has a role that writes; {len(others)} may read"
-    return Check(name, holds=bool(others), seen=seen, weight="weak")
+def _no_keys(account: Facts) -> bool:
+    return _says(account, "properties.disableLocalAuth")
 
 
-def _rows(facts: Facts) -> dict[str, dict[str, object]]:
-    rows: dict[str, dict[str, object]] = {}
-    for fact in facts:
-        head, _, rest = fact.name.partition(".")
-        number, _, name = rest.partition(".")
-        if head == "value" and number.isdigit():
-            rows.setdefault(number, {})[name] = fact.value
-    return rows
-
-
-def _assigned(facts: Facts) -> list[tuple[str, str]]:
-    return [
-        (
-            str(row.get("properties.principalId", "?")),
-            str(row.get("properties.roleDefinitionId", "?")).rpartition("/")[2],
-        )
-        for row in _rows(facts).values()
-    ]
-
-
-def _writing_roles(facts: Facts) -> set[str]:
-    """The roles, by their last path segment, that permit a write of data."""
-    found = set()
-    for row in _rows(facts).values():
-        granted = tuple(
-            str(one)
-            for name, value in row.items()
-            if re.fullmatch(r"properties\.permissions\.\d+\.dataActions", name)
-            and isinstance(value, tuple)
-            for one in value
-        )
-        if any(_any(granted, action) for action in _DATA_WRITES):
-            found.add(str(row.get("name") or str(row.get("id", "")).rpartition("/")[2]))
-    return found
+def _says(account: Facts, name: str) -> bool:
+    return any(fact.name.lower() == name.lower() and fact.value is True for fact in account)

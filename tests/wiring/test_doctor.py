@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from rollback.connectors.app_service_views import principal
 from rollback.connectors.secrets import VariableSecrets
 from rollback.loading.environment import Environment
-from rollback.model.ports import Check, Grant
+from rollback.model.ports import Check, Grant, Principal
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.stories import default_world
@@ -21,6 +22,7 @@ from rollback.wiring.doctor_credential import able
 from tests.cli.conftest import rollback  # noqa: F401 - a fixture
 
 READS = "Microsoft.DocumentDB/databaseAccounts/read"
+OURS = names.OBJECT_ID
 WRITE = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/write"
 
 
@@ -96,9 +98,10 @@ def test_what_could_write_the_account(staged: Callable[..., Stage]) -> None:
     assert {found[IDENTITY].weight, found[METADATA].weight} == {"weak"}
 
 
-def _entra(**roles: int) -> Callable[[World], None]:
+def _entra(roles: dict[str, int], **claims: Any) -> Callable[[World], None]:
     def change(world: World) -> None:
         world.cosmos_roles = {name: str(number) for name, number in roles.items()}
+        world.claims = claims
 
     return change
 
@@ -106,20 +109,118 @@ def _entra(**roles: int) -> Callable[[World], None]:
 @pytest.mark.parametrize(
     ("roles", "holds", "words"),
     [
-        ({"ours": 1}, True, "no principal has a role that writes; 1 may read"),
-        ({"ours": 1, "backend": 2}, False, "principals that may write documents: backend"),
-        ({}, False, "0 may read"),
+        ({OURS: 1}, True, "no role of it writes documents; nobody else may either"),
+        ({OURS: 1, "backend": 2}, True, "no role of it writes documents; others that may: backend"),
+        ({OURS: 2, "backend": 1}, False, f"we are {OURS}, and may write documents: {OURS} has "),
+        ({"A-GROUP": 2, OURS: 1}, False, "may write documents: A-GROUP has "),
+        ({"another": 1}, False, "which has no data-plane role by its own name"),
+        ({}, False, "which has no data-plane role by its own name"),
     ],
 )
 def test_data_plane_roles(
     staged: Callable[..., Stage], roles: dict[str, int], holds: bool, words: str
 ) -> None:
-    stage = staged(_entra(**roles))
-    cosmos = stage.environment.cosmos.model_copy(update={"key": None, "entra": True})
-    found = checked(stage, stage.environment.model_copy(update={"cosmos": cosmos}))
+    """Which rows are ours is read from our own token: roles of others say nothing of us."""
+    stage = staged(_entra(roles, groups=["a-group"]))
+    found = checked(stage, _with_entra(stage))
     assert found[CREDENTIAL].holds is holds
     assert words in found[CREDENTIAL].seen
+    assert found[CREDENTIAL].weight == "weak"
     assert found["Cosmos answers"].holds
+
+
+def _with_entra(stage: Stage, **over: Any) -> Environment:
+    cosmos = stage.environment.cosmos.model_copy(update={"key": None, "entra": True})
+    return stage.environment.model_copy(update={"cosmos": cosmos, **over})
+
+
+def test_a_role_of_ours_that_writes_must_go_in_production(staged: Callable[..., Stage]) -> None:
+    stage = staged(_entra({OURS: 2}))
+    kind = type(stage.environment.kind)("production")
+    found = checked(stage, _with_entra(stage, kind=kind))
+    assert (found[CREDENTIAL].holds, found[CREDENTIAL].weight) == (False, "must")
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"oid": ""}, "our token does not say who we are. Principals that may write documents: other"),
+        ({"hasgroups": True}, "in more groups than our token names; make sure that none is among"),
+    ],
+)
+def test_a_token_that_does_not_say_enough(
+    staged: Callable[..., Stage], claims: dict[str, Any], words: str
+) -> None:
+    stage = staged(_entra({OURS: 1, "other": 2}, **claims))
+    found = checked(stage, _with_entra(stage))
+    assert not found[CREDENTIAL].holds
+    assert words in found[CREDENTIAL].seen
+
+
+@pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "e30.W10.AAAA", "e30.e30.AAAA"])
+def test_a_token_that_is_none(token: str) -> None:
+    """Nothing is known then; nothing is raised."""
+    assert principal(token) == Principal()
+
+
+def test_a_key_that_the_account_does_not_take(staged: Callable[..., Stage]) -> None:
+    def change(world: World) -> None:
+        world.account_takes_keys = False
+
+    found = checked(staged(change))
+    assert found[METADATA].holds
+    assert "the account takes no keys at all" in found[METADATA].seen
+    assert "the account takes none (disableLocalAuth)" in found[CREDENTIAL].seen
+    assert not found[CREDENTIAL].holds
+
+
+def test_a_list_of_roles_with_a_second_page_is_not_taken_for_the_whole(
+    staged: Callable[..., Stage],
+) -> None:
+    def change(world: World) -> None:
+        _entra({OURS: 1, "other": 2})(world)
+        world.cosmos_roles_page = 1
+
+    stage = staged(change)
+    found = checked(stage, _with_entra(stage))
+    assert not found["what the credentials could do"].holds
+    assert "more than one page" in found["what the credentials could do"].seen
+
+
+HOLDS = "releases on hold"
+
+
+def test_releases_on_hold_are_said(staged: Callable[..., Stage]) -> None:
+    """None; one that is seen nowhere; one that production serves again."""
+    stage = staged()
+    found = checked(stage)
+    assert found[HOLDS] == Check(HOLDS, True, "none", "weak")
+    again = f"on hold, and seen again: {names.BAD_BUILD} of backend on production"
+    for build, holds, words in (
+        ("2026.10.9", True, "2026.10.9 of backend: seen nowhere but parked"),
+        (names.BAD_BUILD, False, again),
+    ):
+        held = stage.directory / "evidence-store/holds/backend" / build / "held" / "0001.json"
+        held.parent.mkdir(parents=True)
+        held.write_text("{}")
+        found = checked(stage)
+        assert found[HOLDS].holds is holds
+        assert words in found[HOLDS].seen
+        assert found[HOLDS].weight == "weak"
+
+
+def test_holds_that_cannot_be_kept_or_read(staged: Callable[..., Stage]) -> None:
+    stage = staged()
+    evidence = stage.environment.evidence.model_copy(update={"store": None})
+    found = checked(stage, stage.environment.model_copy(update={"evidence": evidence}))
+    assert not found[HOLDS].holds
+    assert "no evidence store to keep a hold in" in found[HOLDS].seen
+    store = stage.directory / "evidence-store"
+    store.mkdir(exist_ok=True)
+    (store / "holds").symlink_to("holds")
+    found = checked(stage)
+    assert not found[HOLDS].holds
+    assert "not looked at: holds cannot be read" in found[HOLDS].seen
 
 
 def test_the_account_is_found_by_its_endpoint(staged: Callable[..., Stage]) -> None:
@@ -192,7 +293,15 @@ def test_a_platform_that_is_down(staged: Callable[..., Stage], tmp_path: Path) -
         ([Grant(("Microsoft.DocumentDB/databaseAccounts/mongodbDatabases/write",))], True),
         ([Grant(("Microsoft.DocumentDB/databaseAccounts/listKeys/action",))], True),
         ([Grant(("Microsoft.DocumentDB/*",), ("Microsoft.DocumentDB/databaseAccounts/*",))], False),
-        ([Grant(("Microsoft.DocumentDB/databaseAccounts/[a-z]*/write",))], False),
+        ([Grant(("Microsoft.DocumentDB/[a-z]*/write",))], False),
+        ([Grant(("Microsoft.DocumentDB/databaseAccounts/gremlinDatabases/*",))], True),
+        ([Grant(("Microsoft.DocumentDB/databaseAccounts/*/action",))], True),
+        ([Grant(("Microsoft.DocumentDB/databaseAccounts/*/read",))], False),
+        ([Grant(("Microsoft.DocumentDB/databaseAccounts/*",), ("*/write", "*/delete", "*/action"))], False),
+        ([Grant(("Microsoft.DocumentDB/databaseAccounts/*",), ("*/write", "*/delete"))], True),
+        ([Grant(("Microsoft.Authorization/roleDefinitions/*",))], True),
+        # The built-in account reader role.
+        ([Grant(("Microsoft.DocumentDB/*/read", "Microsoft.DocumentDB/databaseAccounts/readonlykeys/action"))], False),
         ([], False),
     ],
 )  # fmt: skip

@@ -104,6 +104,20 @@ class Grant:
     not_actions: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a token says we are. Nothing is decided by it: it only tells which rows are ours.
+
+    object_id: empty where the token does not say. groups: object ids of the groups it is in;
+    more_groups: it is in more than the token names.
+    """
+
+    object_id: str = ""
+    application: str = ""
+    groups: tuple[str, ...] = ()
+    more_groups: bool = False
+
+
 class ArmPort(Protocol):
     """App Service through Resource Manager. Mutations are sent with retries off."""
 
@@ -125,6 +139,10 @@ class ArmPort(Protocol):
     def operation(self, location: str) -> OperationView: ...
     def permissions(self, scope: str) -> tuple[Grant, ...]:
         """Effective permissions of our identity over a scope, role by role."""
+        ...
+
+    def principal(self) -> Principal:
+        """Who our own token says we are; its signature is for the service to check."""
         ...
 
     def resource(self, path: str, api_version: str) -> Facts:
@@ -263,7 +281,6 @@ class Clients(Protocol):
     def keep(self, effect: FileWrite, name: str, data: bytes) -> None:
         """Create one file that the plan permits. Raises ConnectorError, 412 where it exists."""
         ...
-
 
     def secret(self, secret: Secret) -> str:
         """A credential for a header. Never put it into a value that is kept."""

@@ -50,7 +50,7 @@ def account(simulation: Simulation, call: Call, account: str) -> Reply:
                 "enableAutomaticFailover": True,
                 "enableMultipleWriteLocations": False,
                 "disableKeyBasedMetadataWriteAccess": not simulation.world.keys_may_change_metadata,
-                "disableLocalAuth": False,
+                "disableLocalAuth": not simulation.world.account_takes_keys,
                 "databaseAccountOfferType": "Standard",
                 "consistencyPolicy": {"defaultConsistencyLevel": "Session"},
                 "writeLocations": [place],
@@ -154,23 +154,26 @@ _ROLE = "00000000-0000-0000-0000-00000000000"
 def cosmos_role_assignments(simulation: Simulation, call: Call, account: str) -> Reply:
     """Answer who has which data-plane role of the account."""
     base = call.path.rpartition("/")[0]
-    return json_reply(
-        {
-            "value": [
-                {
-                    "id": f"{call.path}/{number}",
-                    "name": str(number),
-                    "type": "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments",
-                    "properties": {
-                        "principalId": principal,
-                        "roleDefinitionId": f"{base}/sqlRoleDefinitions/{_ROLE}{role}",
-                        "scope": base.removesuffix(f"/{account}") + f"/{account}",
-                    },
-                }
-                for number, (principal, role) in enumerate(simulation.world.cosmos_roles.items())
-            ]
-        }
-    )
+    roles = list(simulation.world.cosmos_roles.items())
+    size = simulation.world.cosmos_roles_page
+    answer: dict[str, Any] = {
+        "value": [
+            {
+                "id": f"{call.path}/{number}",
+                "name": str(number),
+                "type": "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments",
+                "properties": {
+                    "principalId": principal,
+                    "roleDefinitionId": f"{base}/sqlRoleDefinitions/{_ROLE}{role}",
+                    "scope": base.removesuffix(f"/{account}") + f"/{account}",
+                },
+            }
+            for number, (principal, role) in enumerate(roles[:size])
+        ]
+    }
+    if len(roles) > size:
+        answer["nextLink"] = f"https://{names.ARM_HOST}{call.path}?$skipToken={size}"
+    return json_reply(answer)
 
 
 def cosmos_role_definitions(simulation: Simulation, call: Call, account: str) -> Reply:

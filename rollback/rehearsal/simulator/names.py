@@ -29,6 +29,8 @@ PRODUCTION: Final = "production"
 STAGING: Final = "staging"
 
 CLIENT_ID: Final = "00000000-0000-4000-8000-0000000000c1"
+OBJECT_ID: Final = "00000000-0000-4000-8000-0000000000d1"
+"""Of the service principal of CLIENT_ID: what role assignments name."""
 CLIENT_SECRET: Final = "rehearsal-client-secret"  # noqa: S105 - a throwaway of the simulation
 OPERATOR_TOKEN: Final = "rehearsal-operator-token"  # noqa: S105 - a throwaway of the simulation
 VIEWER_TOKEN: Final = "rehearsal-viewer-token"  # noqa: S105 - a throwaway of the simulation

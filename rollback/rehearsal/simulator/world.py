@@ -257,6 +257,11 @@ class World(_Part):
     keys_may_change_metadata: bool = False
     cosmos_roles: dict[str, str] = Field(default_factory=dict)
     """Principal -> number of the built-in Cosmos role it has: 1 reads, 2 writes."""
+    cosmos_roles_page: int = 100
+    """How many of them are listed on the one page that is answered."""
+    account_takes_keys: bool = True
+    claims: dict[str, Any] = Field(default_factory=dict)
+    """What tokens say of the product's principal beside the usual claims, or instead of them."""
     pipelines: dict[str, str] = Field(default_factory=dict)
     """Pipeline file -> ``active`` or ``disabled_manually``."""
     runs: list[PipelineRun] = Field(default_factory=list)

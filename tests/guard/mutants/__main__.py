@@ -1,0 +1,211 @@
+"""Mutants of the guard: ``python -m tests.guard.mutants rules|wire TOOL SESSION``.
+
+Makes every mutant (cosmic-ray's operators by the Python TOOL, and what leaves something out), tries
+each, and holds those that live against the reasons in docs/explanation/guard-mutants.md. Exits 1 where
+one lives without a reason there, or where a reason is given for one that does not live any more.
+
+SESSION: a file of what was found so far; a run that was cut off goes on, and what lived is tried again.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.guard.mutants import left_out, trial
+
+ROOT: Final = Path(__file__).parents[3]
+REASONS: Final = ROOT / "docs" / "explanation" / "guard-mutants.md"
+_PAIR: Final = re.compile(r"^- (.+)\n\+ (.+)$", re.MULTILINE)
+Pair = tuple[str, str]
+
+CASES: Final = 2_000
+RULES: Final = (
+    *(
+        f"tests/guard/rules/test_{name}.py"
+        for name in ("edges", "shapes", "effects", "directions", "judge", "perimeter", "shape_of")
+    ),
+    "tests/guard/test_fences.py",
+    "tests/guard/rules/test_normal.py",
+    "tests/guard/rules/test_agreement.py",
+)
+"""Quick ones first."""
+WIRE: Final = {
+    "gate": ("gate", "scopes"),
+    "trap": ("gate", "scopes"),
+    "canaries": ("gate", "scopes"),
+    "httpx_wire": ("httpx", "platform"),
+    "azure_wire": ("platform", "scopes"),
+    "requests_adapter": ("platform", "scopes"),
+    "aiohttp_transport": ("platform", "every_rule"),
+    "botocore_wire": ("botocore", "scopes"),
+    "net": ("net",),
+    "network": ("platform", "httpx"),
+    "socket_wire": ("httpx", "gate"),
+}
+"""Where a mutant of the wire is most likely found; then the other tests of the wire."""
+COMMON: Final = (
+    "hypothesis", "_hypothesis_pytestplugin", "xdist", "sybil", "rollback.errors", "rollback.model.environment",
+    "rollback.model.plan", "rollback.model.ports", "rollback.model.record", "httpx", "rfc8785",
+)  # fmt: skip
+VENDORS: Final = (
+    "aiohttp", "azure.core.pipeline.transport", "azure.cosmos", "azure.cosmos.aio", "azure.identity",
+    "azure.mgmt.cosmosdb", "azure.mgmt.web", "boto3", "botocore.httpsession", "requests",
+    "websockets.sync.client",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of one file."""
+
+    path: str
+    operator: str
+    source: str
+    old: str
+    new: str
+
+    @property
+    def id(self) -> str:
+        """The same for the same change of the same file."""
+        return hashlib.sha256(f"{self.path}\0{self.source}".encode()).hexdigest()
+
+
+def made(folder: str, tool: str) -> Iterator[Mutant]:
+    """Every mutant of a folder's files."""
+    paths = [str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).glob("*.py"))]
+    listed = subprocess.run(
+        [tool, str(Path(__file__).with_name("cosmic.py")), *paths],
+        check=True, capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    sources = {path: (ROOT / path).read_text(encoding="utf-8") for path in paths}
+    seen = set()
+    for line in listed.stdout.splitlines():
+        entry = json.loads(line)
+        one = _mutant(entry["path"], sources[entry["path"]], entry["operator"], entry["source"])
+        if one.id not in seen:
+            seen.add(one.id)
+            yield one
+    for path, source in sources.items():
+        for operator, mutated in left_out.mutants(source):
+            yield _mutant(path, source, operator, mutated)
+
+
+def _mutant(path: str, source: str, operator: str, mutated: str) -> Mutant:
+    lines = [
+        line
+        for line in difflib.unified_diff(
+            source.splitlines(), mutated.splitlines(), n=0, lineterm=""
+        )
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    old = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
+    new = " ".join(line[1:].strip() for line in lines if line.startswith("+"))
+    return Mutant(path, operator, mutated, old, new or "(nothing)")
+
+
+def oracle_agrees() -> bool:
+    """False where guard and oracle differ on one of some seeded requests."""
+    from tests.guard.rules.agreement import disagreements
+
+    return not disagreements(CASES, 7)[0]
+
+
+def tests_of(path: str) -> tuple[str, ...]:
+    """The tests a mutant of that file is held against."""
+    if "/wire/" not in path:
+        return RULES
+    quick = tuple(f"tests/guard/wire/test_{name}.py" for name in WIRE.get(Path(path).stem, ()))
+    rest = sorted(
+        str(one.relative_to(ROOT)) for one in (ROOT / "tests/guard/wire").glob("test_*.py")
+    )
+    return (*quick, *(one for one in rest if one not in quick))
+
+
+def reasons(folder: str) -> set[Pair]:
+    """(line as it is, line as the mutant has it) of every reason in that folder's half of the page."""
+    halves = re.split(r"^# ", REASONS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    half = next(half for half in halves if half.splitlines()[:1] == [f"`{folder}`"])
+    return {(_plain(old), _plain(new)) for old, new in _PAIR.findall(half)}
+
+
+def _plain(text: str) -> str:
+    """Without the spaces and comments that a mutation may move."""
+    return re.sub(r"\s+", "", re.sub(r"  #.*", "", text))
+
+
+def decided(session: Path) -> dict[str, str]:
+    """What was found so far: a mutant's id, and what found it."""
+    if not session.exists():
+        return {}
+    found = {}
+    for line in session.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        found[entry["id"]] = entry["found"]
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Try what is left, and say what lives."""
+    which, tool, session = arguments[0], arguments[1], Path(arguments[2])
+    folder = f"rollback/guard/{which}"
+    everything = list(made(folder, tool))
+    trial.prepare(COMMON if which == "rules" else (*COMMON, *VENDORS))
+    first = oracle_agrees if which == "rules" else bool_true
+    known = decided(session)
+    started = time.monotonic()
+    with session.open("a", encoding="utf-8") as kept:
+        whole = next(one for one in everything if one.path.endswith(".py"))
+        unchanged = (ROOT / whole.path).read_text(encoding="utf-8")
+        broken = trial.tried(whole.path, unchanged, first, tests_of(whole.path))
+        if broken:
+            sys.stdout.write(f"the tests fail without any mutant: {broken}\n")
+            return 1
+        for number, one in enumerate(everything, 1):
+            if known.get(one.id):
+                continue
+            found = trial.tried(one.path, one.source, first, tests_of(one.path))
+            known[one.id] = found
+            entry = {"id": one.id, "path": one.path, "operator": one.operator, "old": one.old,
+                     "new": one.new, "found": found}  # fmt: skip
+            kept.write(json.dumps(entry) + "\n")
+            kept.flush()
+            if not found:
+                sys.stdout.write(f"lives: {one.path} ({one.operator})\n- {one.old}\n+ {one.new}\n")
+            if number % 50 == 0:
+                sys.stdout.write(
+                    f"{number} of {len(everything)}, {time.monotonic() - started:.0f} s\n"
+                )
+            sys.stdout.flush()
+    return _said(folder, everything, known)
+
+
+def _said(folder: str, everything: Sequence[Mutant], known: dict[str, str]) -> int:
+    lived = {(_plain(one.old), _plain(one.new)): one for one in everything if not known[one.id]}
+    given = reasons(folder)
+    for pair, one in sorted(lived.items()):
+        if pair not in given:
+            sys.stdout.write(f"lives without a reason: {one.path}\n- {one.old}\n+ {one.new}\n")
+    for old, new in sorted(given - set(lived)):
+        sys.stdout.write(f"a reason for what does not live:\n- {old}\n+ {new}\n")
+    alive = sum(not known[one.id] for one in everything)
+    sys.stdout.write(f"{folder}: {len(everything)} mutants tried, {alive} lived\n")
+    return 1 if set(lived) - given or given - set(lived) else 0
+
+
+def bool_true() -> bool:
+    """Nothing comes before the tests of the wire."""
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
