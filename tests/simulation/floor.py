@@ -244,7 +244,7 @@ def _httpx_leaf(ground: Ground) -> Callable[..., Any]:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw
         }
-        call = call_of(request.method, str(request.url), headers, request.content)
+        call = call_of(request.method, str(request.url), headers, request.read())
         try:
             reply = ground.exchange(call, writes=classify(call) == "write")
         except NoAnswerError as error:

@@ -4,14 +4,16 @@ The rules, each cited by its number where it is kept:
 
 N1  a body is there in whole, or the request is refused; so are chunked and trailer framings
     and a change of protocol
-N2  the address is plain ASCII without spaces, backslashes, fragment or user
+N2  the address is plain ASCII without spaces, backslashes, fragment or user. Method, address and
+    headers are text itself, never something that only answers like text
 N3  the scheme is https (or wss); http only on this machine and to the local metadata address
 N4  the host is a name or an IPv4 address in normal form; a trailing dot, an IPv6 form, a non-ASCII
     name or a port out of range is refused; a Host header says the same host
 N5  the path is decoded once, strictly as UTF-8 (overlong forms fail); afterwards it holds no
     percent sign (double encoding), no encoded slash, no dot or empty segment, no path parameter
-N6  each query name stands once and is plain
-N7  each header stands once, is named by letters, digits and dashes, and has a printable value
+N6  each query name stands once, in whatever case, and is plain; no other separator than ``&``
+N7  each header stands once, is named by letters, digits and dashes, and has a value of printable
+    ASCII (beyond it, clients differ in the bytes they send)
 N8  no header or query name overrides the method
 N9  one content type, with no parameter but charset=utf-8; no content coding; the length agrees
 N10 GET and HEAD have no body; the method is one of the seven known, in capitals
@@ -47,7 +49,7 @@ _AMBIGUOUS_SEGMENT: Final = re.compile(r"//|(?:^|/)\.{1,2}(?:/|$)|[. ](?:/|$)|/ 
 _ENCODED_SLASH: Final = re.compile(r"%(?:2[fF]|5[cC])")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUERY_NAME: Final = re.compile(r"[A-Za-z0-9$._~\[\]-]+")
-_UNPRINTABLE: Final = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_UNPRINTABLE: Final = re.compile(r"[^\t\x20-\x7e]")
 _HEADER_NAMES: Final = re.compile(r"[a-z0-9\n-]*")
 _MEDIA_TYPE: Final = re.compile(
     r"([a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)(?:; ?charset=\"?utf-8\"?)?"
@@ -94,12 +96,12 @@ def _normalise(request: Request) -> Normal | Denial:  # noqa: C901, PLR0911 (a w
         body = b""
     elif type(body) is not bytes:  # N1
         return Denial("normal.body", "the body is not bytes")
-    if method not in _METHODS:  # N10
+    if type(method) is not str or method not in _METHODS:  # N2, N10
         return Denial("normal.method", "a method that is not known, or not in capitals")
     if body and method in {"GET", "HEAD"}:  # N10
         return Denial("normal.body", f"{method} with a body")
     address = _ADDRESS.fullmatch(request.url)  # N2
-    if address is None:
+    if address is None or type(request.url) is not str:
         return Denial("normal.address", "the address is not in a form that has one reading")
     headers = _headers(request.headers)
     if isinstance(headers, Denial):
@@ -129,7 +131,7 @@ def _host(scheme: str, name: str, port: str | None, header: str | None) -> str |
         return Denial("normal.host", "not a host name in normal form")
     if host[0].isdigit() and _NUMBER_HOST.fullmatch(host) and not _IPV4.fullmatch(host):  # N4
         return Denial("normal.host", "a number that is not an IPv4 address in normal form")
-    local = host == "localhost" or host.startswith("127.")
+    local = host == "localhost" or (host.startswith("127.") and _IPV4.fullmatch(host) is not None)
     if port is not None:
         if port[0] == "0" or int(port) > 65535:  # N4  # noqa: PLR2004 (ports end there)
             return Denial("normal.port", "not a port in normal form")
@@ -163,7 +165,10 @@ def _path(raw: str) -> str | Denial:
 
 
 def _query(raw: str) -> Pairs | Denial:
+    if ";" in raw:  # N6
+        return Denial("normal.query", "a semicolon in the query, which some take for a separator")
     pairs: dict[str, str] = {}
+    names: set[str] = set()
     for part in raw.split("&"):
         name, _, value = part.partition("=")
         if "%" in part:
@@ -178,10 +183,12 @@ def _query(raw: str) -> Pairs | Denial:
                 return Denial("normal.query", "a control character in the query")
         if not _QUERY_NAME.fullmatch(name):  # N6
             return Denial("normal.query", "a query name that is not plain")
-        if name in pairs:  # N6
+        lower = name.lower()
+        if lower in names:  # N6
             return Denial("normal.query", "a query name stands twice")
-        if name.lower() in _OVERRIDING_NAMES:  # N8
+        if lower in _OVERRIDING_NAMES:  # N8
             return Denial("normal.override", "the query overrides the method")
+        names.add(lower)
         pairs[name] = value
     return tuple(sorted(pairs.items()))
 
@@ -189,7 +196,11 @@ def _query(raw: str) -> Pairs | Denial:
 def _headers(given: Pairs) -> Mapping[str, str] | Denial:
     if not given:
         return _EMPTY
-    headers = {name.lower(): value for name, value in given}
+    headers = {}
+    for name, value in given:
+        if type(name) is not str or type(value) is not str:  # N2
+            return Denial("normal.headers", "a header that is not text")
+        headers[name.lower()] = value
     if len(headers) != len(given):  # N7
         return Denial("normal.headers", "a header stands twice")
     names = "\n".join(headers)
@@ -198,7 +209,7 @@ def _headers(given: Pairs) -> Mapping[str, str] | Denial:
             "normal.headers", "a header name that is not letters, digits and dashes"
         )  # N7
     if _UNPRINTABLE.search("".join(headers.values())):  # N7
-        return Denial("normal.headers", "a control character in a header")
+        return Denial("normal.headers", "a header value that is not printable ASCII")
     if not _FORBIDDEN_HEADERS.isdisjoint(headers):  # N8
         return Denial("normal.override", "a header overrides the method, the target or the host")
     if not _FRAMING_HEADERS.isdisjoint(headers):  # N1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from rollback.guard.wire.gate import Wire
     from rollback.model.environment import Network
 
-_NOT_FOR_CALLERS = ("connection_verify", "connection_cert", "proxies", "proxy", "ssl")
+_FOR_CALLERS: Final = frozenset({"stream", "connection_timeout", "read_timeout"})
+_NOT_FOR_CALLERS: Final = frozenset(
+    {"connection_verify", "connection_cert", "proxies", "proxy", "ssl"}
+)
+"""Left out without a word, as under requests: settled by the environment file."""
+
+
+_RESENDS: Final = "_retry_connection"
 
 
 class MappedResolver(AbstractResolver):
@@ -73,12 +80,19 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
                     use_dns_cache=False,
                 ),
             )
+            await _send_once(self.session)
         await super().open()
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
-        """Send one attempt. Raises GuardRefusal, and azure-core's own errors."""
-        for name in _NOT_FOR_CALLERS:
-            kwargs.pop(name, None)
+        """Send one attempt. Raises GuardRefusal, azure-core's own errors, and TypeError.
+
+        azure-core hands words that it does not know down to aiohttp, which changes the request by
+        them (``params``, ``json``, ``cookies``): after the verdict. None is taken.
+        """
+        kwargs = {name: value for name, value in kwargs.items() if name not in _NOT_FOR_CALLERS}
+        if unknown := kwargs.keys() - _FOR_CALLERS:
+            msg = f"the guard would not see what is made of: {', '.join(sorted(unknown))}"
+            raise TypeError(msg)
         headers = request.headers
         if REQUEST_ID not in headers:
             headers[REQUEST_ID] = self._wire.next_id()
@@ -87,7 +101,7 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
             Request(
                 method=request.method,
                 url=str(URL(request.url)),
-                headers=tuple((str(name), str(value)) for name, value in headers.items()),
+                headers=tuple(headers.items()),
                 body=body if isinstance(body, bytes) else None,
                 streamed=bool(request.files) or not isinstance(body, bytes | None),
             )
@@ -114,6 +128,18 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
             return
         finally:
             step.close()
+
+
+async def _send_once(session: Any) -> None:
+    """Switch off that aiohttp itself sends GET, PUT and DELETE again where no answer came.
+
+    Raises RuntimeError where it has no such switch: each sending is to be judged.
+    """
+    if not hasattr(session, _RESENDS):
+        await session.close()
+        msg = "this aiohttp may send a request twice, and nothing here can tell it not to"
+        raise RuntimeError(msg)
+    setattr(session, _RESENDS, False)
 
 
 def _whole_body(request: Any) -> Any:

@@ -21,9 +21,19 @@ def transport(wire: Wire) -> RequestsTransport:
         """Sends through a guarded session; callers cannot turn verification off or name a proxy."""
 
         name = "azure-core"
+        session: Any
 
         def __init__(self) -> None:
-            super().__init__(session=guarded_session(wire), use_env_settings=False)
+            # Not the owner: where the session is gone, azure-core would make one without a guard.
+            super().__init__(
+                session=guarded_session(wire), session_owner=False, use_env_settings=False
+            )
+
+        def close(self) -> None:
+            """Close the session for good."""
+            if self.session is not None:
+                self.session.close()
+                self.session = None
 
         def send(self, request: Any, *, proxies: Any = None, **kwargs: Any) -> Any:
             del proxies

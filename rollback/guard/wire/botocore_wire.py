@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from rollback.guard.rules.request import Request
-from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 
 if TYPE_CHECKING:
@@ -36,19 +36,19 @@ class GuardedClient:
             body = request.body = bytes(body)
         elif type(body) is BytesIO:  # botocore wraps whole bodies in one; it is all there
             body = request.body = body.getvalue()
-        admitted = self._wire.admit(
-            Request(
-                method=request.method,
-                url=request.url,
-                headers=tuple((_text(k), _text(v)) for k, v in request.headers.items()),
-                body=body if isinstance(body, bytes) else None,
-                streamed=not isinstance(body, bytes | None),
-            )
+        judged = Request(
+            method=request.method,
+            url=request.url,
+            headers=tuple((_text(k), _text(v)) for k, v in request.headers.items()),
+            body=body if isinstance(body, bytes) else None,
+            streamed=not isinstance(body, bytes | None),
         )
+        admitted = self._wire.admit(judged)
         self._wire.trap.swallow(admitted.request_id)
+        sent = _prepared(judged, stream_output=request.stream_output)  # nobody else holds it
         try:
             with guarded():
-                response = self._send(request)
+                response = self._send(sent)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
@@ -58,24 +58,23 @@ class GuardedClient:
 
     def carry(self, request: Request) -> None:
         """Put a canary through."""
-        from botocore.awsrequest import (  # type: ignore[import-untyped, unused-ignore]
-            AWSPreparedRequest,
-            HeadersDict,
-        )
-
-        self.before_send(
-            AWSPreparedRequest(
-                request.method,
-                request.url,
-                HeadersDict(request.headers),
-                request.body,
-                stream_output=False,
-            )
-        )
+        self.before_send(_prepared(request, stream_output=False))
 
 
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _prepared(request: Request, *, stream_output: bool) -> Any:
+    from botocore.awsrequest import (  # type: ignore[import-untyped, unused-ignore]
+        AWSPreparedRequest,
+        HeadersDict,
+    )
+
+    return AWSPreparedRequest(
+        request.method, request.url, HeadersDict(request.headers), request.body, stream_output
+    )
+
+
+def _text(value: Any) -> Any:
+    """As it is written into a header; what is neither text nor a number is refused as it is."""
+    return str(value) if type(value) is int else latin(value)
 
 
 def guard(wire: Wire, client: Any) -> GuardedClient:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rollback.errors import GuardRefusal
 from rollback.guard.rules.judge import decide
@@ -131,7 +131,9 @@ class Wire:
             if not canary:
                 self.latch.refuse(verdict, shape)  # G2
             raise refusal(verdict)
-        if verdict.effect is not None and not canary:
+        if canary:
+            self.trap.keep(request_id)
+        elif verdict.effect is not None:
             self._spend(verdict.effect, shape_of(request, normal, verdict, self.perimeter))
         return Admitted(
             verdict=verdict,
@@ -206,5 +208,17 @@ def refusal(verdict: GuardVerdict) -> GuardRefusal:
     )
 
 
+def latin(value: Any) -> Any:
+    """The text of bytes, by their content. Anything else as it is: what is no text is refused."""
+    return bytes.decode(value, "latin-1") if isinstance(value, bytes) else value
+
+
 def _said_id(request: Request) -> str:
-    return next((value for name, value in request.headers if name.lower() == REQUEST_ID), "")
+    return next(
+        (
+            value
+            for name, value in request.headers
+            if type(name) is str and type(value) is str and name.lower() == REQUEST_ID
+        ),
+        "",
+    )

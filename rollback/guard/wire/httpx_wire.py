@@ -11,7 +11,7 @@ import httpcore
 import httpx
 
 from rollback.guard.rules.request import Request
-from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
 
@@ -132,25 +132,32 @@ class _AsyncLeaf(httpx.AsyncHTTPTransport):
 
 
 def _judged(wire: Wire, request: httpx.Request) -> Request:
-    """What is judged, with everything taken off the request that could make it another.
-
-    Of the extensions only the time limits stay; others could name another target or TLS name.
-    """
-    headers = request.headers
-    if REQUEST_ID not in headers:
-        headers[REQUEST_ID] = wire.next_id()
-    timeout = request.extensions.get("timeout")
-    request.extensions = {} if timeout is None else {"timeout": timeout}
+    """What is judged, and then sent: see `_sent`."""
+    if REQUEST_ID not in request.headers:
+        request.headers[REQUEST_ID] = wire.next_id()
     stream: Any = request.stream
     whole = type(stream) is httpx.ByteStream
     return Request(
         method=request.method,
-        url=str(request.url),
-        headers=tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw
-        ),
+        url=str(httpx.URL(request.url)),
+        headers=tuple((latin(name), latin(value)) for name, value in request.headers.raw),
         body=b"".join(stream) if whole else None,
         streamed=not whole,
+    )
+
+
+def _sent(request: httpx.Request, judged: Request) -> httpx.Request:
+    """A request that holds what was judged and nothing else, and that nobody else holds.
+
+    Of the extensions only the time limits stay; others could name another target or TLS name.
+    """
+    timeout = request.extensions.get("timeout")
+    return httpx.Request(
+        judged.method,
+        judged.url,
+        headers=judged.headers,
+        stream=httpx.ByteStream(judged.body or b""),
+        extensions={} if timeout is None else {"timeout": timeout},
     )
 
 
@@ -170,9 +177,10 @@ class GuardedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one attempt. Raises GuardRefusal, and httpx's own errors."""
-        admitted = self._wire.admit(_judged(self._wire, request))
+        judged = _judged(self._wire, request)
+        admitted = self._wire.admit(judged)
         try:
-            response = self._leaf.handle_request(request)
+            response = self._leaf.handle_request(_sent(request, judged))
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
@@ -200,9 +208,10 @@ class AsyncGuardedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one attempt. Raises GuardRefusal, and httpx's own errors."""
-        admitted = self._wire.admit(_judged(self._wire, request))
+        judged = _judged(self._wire, request)
+        admitted = self._wire.admit(judged)
         try:
-            response = await self._leaf.handle_async_request(request)
+            response = await self._leaf.handle_async_request(_sent(request, judged))
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise

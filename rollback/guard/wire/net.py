@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from rollback.model.scope import GuardedHost, Perimeter
 
 _NEVER_REFUSED: Final = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
-_EVENTS: Final = frozenset({"socket.getaddrinfo", "socket.connect", "http.client.connect"})
+_EVENTS: Final = frozenset({
+    "socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "http.client.connect",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +134,30 @@ class Net:
             )
 
     def _guarded_host(self, event: str, args: tuple[Any, ...]) -> GuardedHost | None:
-        place = args[1] if event == "socket.connect" else None
-        if place is not None:
-            name, port = (place[0], place[1]) if isinstance(place, tuple) else (None, None)
-        elif event == "http.client.connect":
-            name, port = args[1], args[2]
-        else:
-            name, port = args[0], args[1]
-        if isinstance(name, bytes):
-            name = name.decode("ascii", "replace")
-        if not isinstance(name, str):
-            return None
-        host = name.lower().rstrip(".")
-        return locate(host, self._perimeter) or locate(f"{host}:{port}", self._perimeter)
+        # Addresses of other families have other forms: one that is not understood is let be (N1).
+        with suppress(Exception):
+            name, port = _named(event, args)
+            if isinstance(name, bytes):
+                name = name.decode("ascii", "replace")
+            if isinstance(name, str):
+                host = name.lower().rstrip(".")
+                found = locate(host, self._perimeter)
+                return found or locate(f"{host}:{port}", self._perimeter)
+        return None
 
     def _tell(self, sighting: Sighting) -> None:
         with _within(_REPORTING), suppress(Exception):  # N1: a report never stops anything
             self._report(sighting)
+
+
+def _named(event: str, args: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The name and port that an event is about. Raises LookupError, TypeError."""
+    match event:
+        case "socket.connect":
+            return args[1][0], args[1][1]
+        case "http.client.connect":
+            return args[1], args[2]
+        case "socket.gethostbyname":
+            return args[0], None
+        case _:
+            return args[0], args[1]

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from rollback.guard.rules.request import Request
-from rollback.guard.wire.gate import REQUEST_ID
+from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
 
@@ -35,10 +35,6 @@ def guarded_session(wire: Wire) -> requests.Session:
     return session
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
-
-
 class GuardedAdapter(HTTPAdapter):
     """Judges the prepared request, then connects where the resolve map says."""
 
@@ -58,15 +54,18 @@ class GuardedAdapter(HTTPAdapter):
     ) -> Response:
         """Send one attempt. Raises GuardRefusal, and requests' own errors."""
         del verify, cert, proxies
+        request = request.copy()  # nobody else holds what was judged
         if REQUEST_ID not in request.headers:
             request.headers[REQUEST_ID] = self._wire.next_id()
         body: Any = request.body
         if isinstance(body, str):
             body = request.body = body.encode()
+        if isinstance(body, bytes):  # without it, the body would be sent in chunks
+            request.headers.setdefault("Content-Length", str(len(body)))
         seen = Request(
-            method=str(request.method),
-            url=str(request.url),
-            headers=tuple((_text(name), _text(value)) for name, value in request.headers.items()),
+            method=request.method or "",
+            url=request.url or "",
+            headers=tuple((latin(name), latin(value)) for name, value in request.headers.items()),
             body=body if isinstance(body, bytes) else None,
             streamed=not isinstance(body, bytes | None),
         )

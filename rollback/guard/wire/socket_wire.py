@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rollback.guard.rules.request import Request
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
     from rollback.guard.wire.gate import Wire
+
+
+_ADDED: Final = tuple((name, "-") for name in ("Connection", "Sec-WebSocket-Key"))
 
 
 class SocketReader:
@@ -55,9 +58,11 @@ def connect(
 
     said = dict(headers)
     said.setdefault(REQUEST_ID, wire.next_id())
-    admitted = wire.admit(Request(method="GET", url=url, headers=tuple(said.items())))
-    wire.trap.swallow(admitted.request_id)
     parts = urlsplit(url)
+    # What websockets adds is judged with the rest, so that a second one of each is refused.
+    added = (("Host", parts.netloc), *_ADDED, ("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+    admitted = wire.admit(Request(method="GET", url=url, headers=(*said.items(), *added)))
+    wire.trap.swallow(admitted.request_id)
     host, secure = parts.hostname or "", parts.scheme == "wss"
     port = parts.port or (443 if secure else 80)
     try:

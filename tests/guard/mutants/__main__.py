@@ -1,4 +1,4 @@
-"""Mutants of the guard: ``python -m tests.guard.mutants rules|wire TOOL SESSION``.
+"""Mutants of the guard: ``python -m tests.guard.mutants rules|wire TOOL SESSION [JOBS]``.
 
 Makes every mutant (cosmic-ray's operators by the Python TOOL, and what leaves something out), tries
 each, and holds those that live against the reasons in docs/explanation/guard-mutants.md. Exits 1 where
@@ -73,6 +73,11 @@ class Mutant:
     source: str
     old: str
     new: str
+
+    def line(self, found: str) -> str:
+        """What is kept of its trial."""
+        kept = {"id": self.id, "path": self.path, "operator": self.operator}
+        return json.dumps({**kept, "old": self.old, "new": self.new, "found": found}) + "\n"
 
     @property
     def id(self) -> str:
@@ -157,36 +162,37 @@ def decided(session: Path) -> dict[str, str]:
 def main(arguments: Sequence[str]) -> int:
     """Try what is left, and say what lives."""
     which, tool, session = arguments[0], arguments[1], Path(arguments[2])
+    jobs = int(arguments[3]) if len(arguments) > 3 else 1
     folder = f"rollback/guard/{which}"
     everything = list(made(folder, tool))
     trial.prepare(COMMON if which == "rules" else (*COMMON, *VENDORS))
-    first = oracle_agrees if which == "rules" else bool_true
     known = decided(session)
-    started = time.monotonic()
+    unchanged = everything[0].path
+    broken = _trial(unchanged, (ROOT / unchanged).read_text(encoding="utf-8")).found()
+    if broken:
+        sys.stdout.write(f"the tests fail without any mutant: {broken}\n")
+        return 1
+    left = [one for one in everything if not known.get(one.id)]
+    started, running = time.monotonic(), dict[trial.Trial, Mutant]()
     with session.open("a", encoding="utf-8") as kept:
-        whole = next(one for one in everything if one.path.endswith(".py"))
-        unchanged = (ROOT / whole.path).read_text(encoding="utf-8")
-        broken = trial.tried(whole.path, unchanged, first, tests_of(whole.path))
-        if broken:
-            sys.stdout.write(f"the tests fail without any mutant: {broken}\n")
-            return 1
-        for number, one in enumerate(everything, 1):
-            if known.get(one.id):
-                continue
-            found = trial.tried(one.path, one.source, first, tests_of(one.path))
-            known[one.id] = found
-            entry = {"id": one.id, "path": one.path, "operator": one.operator, "old": one.old,
-                     "new": one.new, "found": found}  # fmt: skip
-            kept.write(json.dumps(entry) + "\n")
-            kept.flush()
-            if not found:
-                sys.stdout.write(f"lives: {one.path} ({one.operator})\n- {one.old}\n+ {one.new}\n")
+        for number, one in enumerate([*left, *[None] * jobs], 1):
+            if len(running) == jobs or (one is None and running):
+                over = trial.wait(list(running))
+                tried = running.pop(over)
+                known[tried.id] = over.found()
+                kept.write(tried.line(known[tried.id]))
+                kept.flush()
+            if one is not None:
+                running[_trial(one.path, one.source)] = one
             if number % 50 == 0:
-                sys.stdout.write(
-                    f"{number} of {len(everything)}, {time.monotonic() - started:.0f} s\n"
-                )
-            sys.stdout.flush()
+                took = time.monotonic() - started
+                sys.stdout.write(f"{number} of {len(left)} left, {took:.0f} s\n")
+                sys.stdout.flush()
     return _said(folder, everything, known)
+
+
+def _trial(path: str, source: str) -> trial.Trial:
+    return trial.Trial(path, source, nothing if "/wire/" in path else oracle_agrees, tests_of(path))
 
 
 def _said(folder: str, everything: Sequence[Mutant], known: dict[str, str]) -> int:
@@ -202,7 +208,7 @@ def _said(folder: str, everything: Sequence[Mutant], known: dict[str, str]) -> i
     return 1 if set(lived) - given or given - set(lived) else 0
 
 
-def bool_true() -> bool:
+def nothing() -> bool:
     """Nothing comes before the tests of the wire."""
     return True
 

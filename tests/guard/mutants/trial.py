@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,39 +79,53 @@ def prepare(modules: Sequence[str]) -> None:
     gc.freeze()
 
 
-def tried(path: str, source: str, first: Callable[[], bool], tests: Sequence[str]) -> str:
-    """Which test finds the mutant; empty where it lives.
+class Trial:
+    """One mutant, in a process of its own."""
 
-    first: run before the tests, False where it finds something.
-    """
-    with tempfile.TemporaryFile() as out:
-        child = os.fork()
-        if child == 0:
-            _run(path, source, first, tests, out.fileno())
-        code = _wait(child)
-        out.seek(0)
-        said = out.read().decode("utf-8", "replace")
-    if code == 0:
-        return ""
-    if code < 0:
-        return f"never ends (signal {-code})"
-    found = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR ", "first:"))]
-    return (
-        found[0].split(" - ")[0][:200]
-        if found
-        else f"it does not load (status {code}): {said[-300:]}"
-    )
+    def __init__(
+        self, path: str, source: str, first: Callable[[], bool], tests: Sequence[str]
+    ) -> None:
+        """Start. first: run before the tests, False where it finds something."""
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the trial is)
+        self._child = os.fork()
+        if self._child == 0:
+            _run(path, source, first, tests, self._out.fileno())
+        self._until = time.monotonic() + WAIT_S_MAX
+        self._handle = os.pidfd_open(self._child)
+
+    def fileno(self) -> int:
+        """To be waited for: readable when the trial is over."""
+        return self._handle
+
+    def overdue(self) -> None:
+        """End it where it waits for ever."""
+        if time.monotonic() > self._until:
+            os.killpg(self._child, signal.SIGKILL)
+
+    def found(self) -> str:
+        """Which test found the mutant; empty where it lives. Waits for the end."""
+        _, status = os.waitpid(self._child, 0)
+        os.close(self._handle)
+        code = os.waitstatus_to_exitcode(status)
+        with self._out as out:
+            out.seek(0)
+            said = out.read().decode("utf-8", "replace").splitlines()
+        if code == 0:
+            return ""
+        if code < 0:
+            return f"it never ends (signal {-code})"
+        told = [line for line in said if line.startswith(("FAILED ", "ERROR ", "first:"))]
+        return (told or [f"it does not load: {said[-1] if said else code}"])[0].split(" - ")[0][:200]
 
 
-def _wait(child: int) -> int:
-    handle = os.pidfd_open(child)
-    try:
-        if not select.select([handle], [], [], WAIT_S_MAX)[0]:
-            os.killpg(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-    finally:
-        os.close(handle)
-    return os.waitstatus_to_exitcode(status)
+def wait(running: Sequence[Trial]) -> Trial:
+    """The first trial that is over."""
+    while True:
+        over, _, _ = select.select(running, [], [], 5)
+        if over:
+            return over[0]
+        for one in running:
+            one.overdue()
 
 
 def _run(

@@ -109,6 +109,7 @@ class Seen:
 
     def pairs(self, raw: str) -> list[tuple[str, str]]:
         found: dict[str, str] = {}
+        need(";" not in raw)
         for part in raw.split("&") if raw else []:
             name, _, value = part.partition("=")
             for piece in part.split("%")[1:]:
@@ -119,7 +120,7 @@ class Seen:
                 raise No from None
             need(name and set(name) <= LETTERS_AND_DIGITS | set("$._~[]-"))
             need(value.isprintable())
-            need(name not in found)
+            need(name.lower() not in {known.lower() for known in found})
             need(name.lower() not in {"_method", "x-http-method-override", "$method"})
             found[name] = value
         return sorted(found.items())
@@ -130,7 +131,7 @@ class Seen:
             lower = name.lower()
             need(lower and set(lower) <= set(string.ascii_lowercase + string.digits + "-"))
             need(lower not in found)
-            need(all(c == "\t" or " " <= c <= "~" or "\x80" <= c <= "\xff" for c in value))
+            need(all(c == "\t" or " " <= c <= "~" for c in value))
             need(lower not in {"x-http-method", "x-http-method-override", "x-method-override"})
             need(lower not in {"transfer-encoding", "trailer", "x-amz-trailer", "upgrade"})
             found[lower] = value

@@ -92,7 +92,11 @@ def test_one_level_of_encoding_is_the_same_request(
         f"https://{HOST}/dbs#x",
         f"https://{HOST}/" + quote("\uff44bs"),
         f"https://{HOST}/dbs?a=1&a=2",
+        f"https://{HOST}/dbs?a=1&A=2",
+        f"https://{HOST}/dbs?a=1;b=2",
         f"https://{HOST}/dbs?_method=PUT",
+        "http://127.trading.example/dbs",
+        "http://127.0.0.1.trading.example/dbs",
         f"https://{HOST}/dbs?a%00=1",
         f"https://{HOST}/dbs?a=%0d%0aX:1",
         f"https://{HOST}./dbs",
@@ -161,6 +165,8 @@ def test_what_has_two_readings_is_refused(url: str) -> None:
         (("", "a"),),
         (("a b", "c"),),
         (("Accept", "\u0100"),),
+        (("Accept", "\xe9"),),
+        (("Accept", "\x7f"),),
     ],
 )
 def test_headers_that_change_the_meaning_are_refused(headers: tuple[tuple[str, str], ...]) -> None:
@@ -246,3 +252,26 @@ def test_hosts_and_paths_in_normal_form(url: str, host: str | None, path: str | 
 def test_the_host_header_agrees(url: str, said: str, agrees: bool) -> None:
     outcome = normalise(Request("GET", url, (("Host", said),)))
     assert isinstance(outcome, Normal) is agrees
+
+
+class Text(str):
+    """Is text, and may be more."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(Text("GET"), f"https://{HOST}/"),
+        Request("GET", Text(f"https://{HOST}/")),
+        Request("GET", f"https://{HOST}/", ((Text("accept"), "a"),)),
+        Request("GET", f"https://{HOST}/", (("accept", Text("a")),)),
+        Request("GET", f"https://{HOST}/", (("accept", b"a"),)),  # type: ignore[arg-type]
+        Request("GET", f"https://{HOST}/", ((b"accept", "a"),)),  # type: ignore[arg-type]
+        Request("GET", f"https://{HOST}/", (("accept", 1),)),  # type: ignore[arg-type]
+    ],
+)
+def test_only_text_itself_is_judged(request_: Request) -> None:
+    """A subclass may compare as one thing and be written as another."""
+    assert isinstance(normalise(request_), Denial)

@@ -13,6 +13,7 @@ from rollback.guard.rules.request import Request
 from rollback.guard.rules.verdicts import READS
 from rollback.guard.wire import Wire, azure_wire, canaries, httpx_wire
 from rollback.guard.wire.gate import Admitted
+from rollback.guard.wire.trap import CanaryEscaped
 from rollback.model.scope import HostKind, Perimeter, Phase, Shape, VerdictKind
 from rollback.rehearsal.simulator import names
 from tests.guard.support import API, SWAP_PATH, Bench, bench, environment, exact, swap
@@ -242,6 +243,22 @@ def test_a_canary_that_a_permission_covers_escapes_and_spends_nothing() -> None:
         told.wire.check(UPSERT)
     with pytest.raises(GuardRefusal, match="off-plan-swap in httpx"):
         canaries.plant(told.wire, environment(), _carriers(told)[:1])
+
+
+def test_a_write_under_a_canarys_name_never_leaves() -> None:
+    """Nothing was spent for it, so that the trap keeps it, even when the canary is back meanwhile."""
+    told = bench([swap()])
+    told.wire.trap.arm("r-1.revert.1.1.canary")
+    request = Request(
+        "POST", f"https://{names.ARM_HOST}{SWAP_PATH}?api-version=2025-05-01",
+        (("content-type", "application/json"), ("x-request-id", "r-1.revert.1.1.canary")),
+        b'{"preserveVnet":true,"targetSlot":"staging"}',
+    )  # fmt: skip
+    admitted = told.wire.admit(request)
+    told.wire.trap.disarm("r-1.revert.1.1.canary")
+    assert told.ledger.spent == []
+    with pytest.raises(CanaryEscaped):
+        told.wire.trap.swallow(admitted.request_id)
 
 
 def test_an_echo_is_expected_of_our_own_services_only() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -155,3 +157,44 @@ def test_a_failing_report_stops_nothing(server: Counting) -> None:
         assert _plainly(server) == 200
     finally:
         net.draw_in()
+
+
+def test_an_address_of_another_family_is_let_be(server: Counting) -> None:
+    """Their addresses have other forms. One that is not understood never breaks the application."""
+    net = Net(
+        _perimeter(server, HostKind.COSMOS), lambda _: None, refuse=frozenset({HostKind.COSMOS})
+    )
+    net.cast()
+    try:
+        for address in (("can0",), (), "/run/some.socket", b"/run/some.socket", (1, 2), None, ("", None)):
+            sys.audit("socket.connect", None, address)
+        sys.audit("socket.getaddrinfo", None, 80)
+        sys.audit("socket.gethostbyname", bytearray(b"x"))
+    finally:
+        net.draw_in()
+
+
+@pytest.mark.parametrize(
+    ("event", "args"),
+    [
+        ("socket.connect", (None, ("cosmos.example", 443))),
+        ("socket.connect", (None, ("cosmos.example", 443, 0, 0))),
+        ("socket.getaddrinfo", ("Cosmos.Example.", 443, 0, 0, 0)),
+        ("socket.getaddrinfo", (b"cosmos.example", "https", 0, 0, 0)),
+        ("socket.gethostbyname", ("cosmos.example",)),
+        ("http.client.connect", (None, "cosmos.example", 443)),
+    ],
+)
+def test_each_way_to_reach_for_a_name_is_seen(event: str, args: tuple[object, ...]) -> None:
+    seen: list[Sighting] = []
+    perimeter = Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),))
+    net = Net(perimeter, seen.append)
+    net.cast()
+    try:
+        sys.audit(event, *args)
+    finally:
+        net.draw_in()
+    (sighting,) = seen
+    assert (sighting.event, sighting.host, sighting.kind) == (event, "cosmos.example", HostKind.COSMOS)
+    assert sighting.refused is False
+    assert sighting.thread == threading.current_thread().name
