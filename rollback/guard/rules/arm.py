@@ -15,9 +15,7 @@ from typing import Final
 
 from rollback.guard.rules.request import NO_REWRITE, NO_SECRET, PLAN_IS_PERMISSION, Denial, Normal
 
-_PROVIDERS: Final = frozenset(
-    {"microsoft.web", "microsoft.insights", "microsoft.authorization", "microsoft.documentdb"}
-)
+_PROVIDERS: Final = frozenset({"microsoft.web", "microsoft.insights", "microsoft.authorization"})
 _ACCOUNT: Final = re.compile(
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.documentdb"
     r"/databaseaccounts/[^/]+"

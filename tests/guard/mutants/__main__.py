@@ -29,16 +29,9 @@ _PAIR: Final = re.compile(r"^- (.+)\n\+ (.+)$", re.MULTILINE)
 Pair = tuple[str, str]
 
 CASES: Final = 2_000
-RULES: Final = (
-    *(
-        f"tests/guard/rules/test_{name}.py"
-        for name in ("edges", "shapes", "effects", "directions", "judge", "perimeter", "shape_of")
-    ),
-    "tests/guard/test_fences.py",
-    "tests/guard/rules/test_normal.py",
-    "tests/guard/rules/test_agreement.py",
-)
-"""Quick ones first."""
+RULES: Final = ("edges", "shapes", "effects", "directions", "judge", "perimeter", "shape_of", "tables")
+SLOW: Final = ("normal", "agreement")
+"""Tests of the rules: quick ones first, then the others, then those that generate."""
 WIRE: Final = {
     "gate": ("gate", "scopes"),
     "trap": ("gate", "scopes"),
@@ -126,14 +119,17 @@ def oracle_agrees() -> bool:
 
 
 def tests_of(path: str) -> tuple[str, ...]:
-    """The tests a mutant of that file is held against."""
-    if "/wire/" not in path:
-        return RULES
-    quick = tuple(f"tests/guard/wire/test_{name}.py" for name in WIRE.get(Path(path).stem, ()))
-    rest = sorted(
-        str(one.relative_to(ROOT)) for one in (ROOT / "tests/guard/wire").glob("test_*.py")
-    )
-    return (*quick, *(one for one in rest if one not in quick))
+    """The tests a mutant of that file is held against: all of its layer, likely finders first."""
+    layer = "wire" if "/wire/" in path else "rules"
+    last = () if layer == "wire" else SLOW
+    first = WIRE.get(Path(path).stem, ()) if layer == "wire" else RULES
+    folder = ROOT / "tests/guard" / layer
+    there = sorted(one.stem.removeprefix("test_") for one in folder.glob("test_*.py"))
+    rest = [one for one in there if one not in {*first, *last}]
+    named = (*(one for one in first if one in there), *rest, *last)
+    files = [f"tests/guard/{layer}/test_{one}.py" for one in named]
+    fences = [] if layer == "wire" else ["tests/guard/test_fences.py"]
+    return (*files[:-len(last)], *fences, *files[-len(last):]) if last else tuple(files)
 
 
 def reasons(folder: str) -> set[Pair]:

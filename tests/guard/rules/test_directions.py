@@ -74,6 +74,7 @@ def problem(effect: Effect, direction: Direction, **over: Any) -> str:
         (configuration('{"properties":{"autoSwapSlotName":"","linuxFxVersion":"x"}}'), {AWAY}),
         (configuration('{"properties":{"experiments":{"rampUpRules":[]},"autoSwapSlotName":""}}'), {AWAY}),
         (configuration('{"properties":[]}'), {AWAY}),
+        (configuration('{"properties":{}}'), {AWAY}),
         (swap(path=CONFIG, body=exact(RULES)), {AWAY}),
         (pipeline(), {TOWARD, AWAY}),
         (stored(Purpose.EVIDENCE, "create-only"), {NEITHER}),

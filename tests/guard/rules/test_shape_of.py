@@ -52,6 +52,7 @@ def test_paths_that_may_be_secret_are_cut() -> None:
         kept = shape(Request("POST", f"https://{host}/services/T0/hunter2", (JSON,), b"{}"))
         assert kept.path == "/services/..."
         assert len(shape(Request("POST", f"https://{host}/{'x' * 99}")).path) == 32
+        assert shape(Request("PUT", f"https://{host}/", (), b"x")).path == "/"
     known = shape(Request("PUT", f"https://{names.BACKEND}.azurewebsites.net/a/b"))
     assert known.path == "/a/b"
 

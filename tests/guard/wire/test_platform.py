@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.core.pipeline.transport import HttpRequest
 from azure.cosmos import CosmosClient
 from azure.identity import ClientSecretCredential
 from azure.mgmt.web import WebSiteManagementClient
@@ -111,6 +112,14 @@ def test_the_certificate_is_checked_against_the_real_name(simulator: Simulator) 
             connection_verify=False,
             retry_total=0,
         )
+    request = HttpRequest("GET", f"https://{WEB}/release.json")
+
+    async def by_aio() -> None:
+        async with azure_wire.aio_transport(told.wire) as aio:
+            await aio.send(request, connection_verify=False)
+
+    with pytest.raises(ServiceRequestError):
+        asyncio.run(by_aio())
     with (
         pytest.raises(OSError, match="certificate"),
         socket_wire.connect(told.wire, f"wss://{BACKEND}/ws", OPERATOR),

@@ -108,7 +108,10 @@ def test_a_lost_answer_is_not_asked_for_again(name: str, raw: Raw) -> None:
             send(method, raw.url + path, said, body)
         assert not isinstance(lost.value, GuardRefusal | AssertionError)
         assert len(raw.taken) == before + 1, method
+        assert not isinstance(lost.value, NameError)
     assert len(told.ledger.spent) == 1
+    assert [(seen.method, seen.status) for seen in told.exchanges.seen_all] == [("PUT", None), ("GET", None)]
+    assert all(seen.problem for seen in told.exchanges.seen_all)
 
 
 @pytest.mark.parametrize("name", ["azure-core", "azure-core-aio"])
