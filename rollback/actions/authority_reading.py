@@ -7,6 +7,7 @@ refused. Who failed to answer is looked up again in the list: an instance that l
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.surfaces import host_of, reference
@@ -44,7 +45,7 @@ def read_authority(environment: Environment, slot: str, clients: Clients) -> Aut
     probes: list[AuthorityProbe] = []
     if halt.path is not None:
         for _ in range(halt.probes_lost):
-            probes += [reader.ask(halt.path, instance) for instance in instances]
+            probes += reader.ask_all(halt.path, instances)
             if any(probe.status is not None for probe in probes):
                 break
         if any(not probe.answered for probe in probes):
@@ -52,15 +53,12 @@ def read_authority(environment: Environment, slot: str, clients: Clients) -> Aut
             instances = instances if problem else tuple(one for one in instances if one in left)
     missing = all(probe.status == MISSING_STATUS for probe in probes)
     answering = {probe.instance for probe in probes if probe.answered}
-    controls = tuple(
-        reader.ask(halt.path, instance, control=True)
-        for instance in instances
-        if halt.path is not None and instance in answering
-    )
+    asked = tuple(one for one in instances if one in answering)
+    controls = () if halt.path is None else reader.ask_all(halt.path, asked, control=True)
     return AuthorityReading(
         slot=slot,
         instances=instances,
-        probes=tuple(reader.with_build(probe) for probe in probes) if missing else tuple(probes),
+        probes=reader.with_builds(probes) if missing else tuple(probes),
         controls=controls,
         weak=reader.weak(instances) if missing else (),
         at=started,
@@ -87,7 +85,15 @@ class _Reader:
         self._clients = clients
         self._http = http
 
-    def ask(self, path: str, instance: str, *, control: bool = False) -> AuthorityProbe:
+    def ask_all(
+        self, path: str, instances: tuple[str, ...], *, control: bool = False
+    ) -> tuple[AuthorityProbe, ...]:
+        """One probe of every instance, side by side."""
+        return self._clients.together(
+            [partial(self._ask, path, instance, control=control) for instance in instances]
+        )
+
+    def _ask(self, path: str, instance: str, *, control: bool) -> AuthorityProbe:
         """One probe of one instance, with a fresh nonce."""
         token = self._halt.refused_token if control else self._halt.token
         return trading_backend.authority(
@@ -113,8 +119,11 @@ class _Reader:
             at=self._clients.now(),
         )
 
-    def with_build(self, probe: AuthorityProbe) -> AuthorityProbe:
-        """A probe of a backend without the endpoint, with the build its instance serves."""
+    def with_builds(self, probes: list[AuthorityProbe]) -> tuple[AuthorityProbe, ...]:
+        """Probes of a backend without the endpoint, with the build that each instance serves."""
+        return self._clients.together([partial(self._with_build, probe) for probe in probes])
+
+    def _with_build(self, probe: AuthorityProbe) -> AuthorityProbe:
         seen = trading_backend.release(self._http, self._release_path, instance=probe.instance)
         return probe.model_copy(update={"build": seen.build if seen.answered else ""})
 
@@ -131,21 +140,30 @@ class _Reader:
         )
 
     def _state_read(self, instances: tuple[str, ...]) -> WeakProof:
-        problems = []
-        for instance in instances:
-            status, etag = self._control(instance, self._clients.secret(self._halt.token))
-            if status != _OK or not etag:
-                problems.append(f"{instance[:8]} answered {status}")
+        token = self._clients.secret(self._halt.token)
+        read = self._clients.together([partial(self._control, one, token) for one in instances])
+        problems = [
+            f"{instance[:8]} answered {status}"
+            for instance, (status, etag) in zip(instances, read, strict=True)
+            if status != _OK or not etag
+        ]
         detail = "; ".join(problems) or f"{len(instances)} instances read the control state"
         return self._proof("state-read", detail, holds=not problems)
 
     def _permission_check(self, instances: tuple[str, ...]) -> WeakProof:
-        problems = []
-        for instance in instances:
-            given, _ = self._control(instance, self._clients.secret(self._halt.token))
+        token = self._clients.secret(self._halt.token)
+
+        def told(instance: str) -> tuple[int | None, int | None]:
+            given, _ = self._control(instance, token)
             refused, _ = self._control(instance, f"nobody-{self._clients.nonce()}")
-            if given != _OK or refused not in REFUSED_STATUSES:
-                problems.append(f"{instance[:8]} answered {given}, and {refused} to a false token")
+            return given, refused
+
+        read = self._clients.together([partial(told, instance) for instance in instances])
+        problems = [
+            f"{instance[:8]} answered {given}, and {refused} to a false token"
+            for instance, (given, refused) in zip(instances, read, strict=True)
+            if given != _OK or refused not in REFUSED_STATUSES
+        ]
         detail = "; ".join(problems) or "the operator's token is told from a false one"
         return self._proof("permission-check", detail, holds=not problems)
 

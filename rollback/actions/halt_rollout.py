@@ -10,12 +10,13 @@ flag: that would rewrite the control plane.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import halt_slots
 from rollback.actions.halt_pipelines import halt_pipeline
 from rollback.actions.seen import fact, rules_as_texts, rules_of
-from rollback.actions.surfaces import observe_surface, reference
+from rollback.actions.surfaces import observe_surfaces, reference
 from rollback.connectors import pipelines
 from rollback.errors import ConnectorError
 from rollback.model.base import facts, rfc3339
@@ -44,11 +45,7 @@ class HaltRolloutAction:
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Slots, rules, history and pipeline of every surface of the step."""
-        return tuple(
-            seen
-            for name in getattr(step.spec, "surfaces", ())
-            for seen in observe_surface(step, name, clients, AROUND)
-        )
+        return observe_surfaces(step, getattr(step.spec, "surfaces", ()), clients, AROUND)
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
         """Writes that only ever narrow who reaches the bad release, absolute ones first."""
@@ -119,23 +116,25 @@ class HaltRolloutAction:
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Every value is as the plan says."""
-        checks = []
-        for change in planned.changes:
-            if isinstance(change, Update):
-                try:
-                    look = self.look(step, change, clients, ())
-                except ConnectorError as error:
-                    checks.append(Check(change.id, holds=False, seen=error.reason))
-                    continue
-                checks.append(Check(change.id, look.outcome is Outcome.APPLIED, look.reason))
-        return Verification(tuple(checks))
+
+        def looked(change: Update) -> Check:
+            try:
+                look = self.look(step, change, clients, ())
+            except ConnectorError as error:
+                return Check(change.id, holds=False, seen=error.reason)
+            return Check(change.id, look.outcome is Outcome.APPLIED, look.reason)
+
+        updates = [change for change in planned.changes if isinstance(change, Update)]
+        return Verification(clients.together([partial(looked, change) for change in updates]))
 
 
 def _pipeline_look(
     step: StepContext, change: Update, clients: Clients, performed: Facts, pipeline: Pipeline
 ) -> Look:
     token = clients.secret(pipeline.token)
-    view = pipelines.pipeline(clients.http(pipeline.api_host), pipeline, token)
+    view = pipelines.pipeline(
+        clients.http(pipeline.api_host), pipeline, token, clients.together
+    )
     run = fact(change.before, "run")
     if run is None:
         if view.state == "active":

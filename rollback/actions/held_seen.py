@@ -7,6 +7,7 @@ swap that could bring users there. That is said, and is no alarm; anything else 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.seen import PRODUCTION, rules_of, texts
@@ -69,11 +70,15 @@ def look_for_held(
     }
     sightings: list[Sighting] = []
     gaps: list[str] = []
-    for name in surfaces:
+    names = [
+        name
+        for name in surfaces
+        if name in {surface for surface, _ in held}
+        and environment.surface(name).provider == "app-service"
+    ]
+    reads = [partial(observe_everywhere, environment, name, clients) for name in names]
+    for name, (slots, traffic) in zip(names, clients.together(reads), strict=True):
         wanted = {build for surface, build in held if surface == name}
-        if not wanted or environment.surface(name).provider != "app-service":
-            continue
-        slots, traffic = observe_everywhere(environment, name, clients)
         led_to = _led_to(environment, name, traffic)
         gaps += [f"{traffic.resource}: {gap}" for gap in traffic.gaps]
         for seen in slots:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.actions.seen import PRODUCTION, fact, one_build
-from rollback.actions.surfaces import observe_surface
+from rollback.actions.surfaces import observe_surface, observe_surfaces
 from rollback.errors import ConnectorError
 from rollback.evidence.holds import (
     NUMBER_MAX,
@@ -47,8 +47,7 @@ class HoldReleaseAction:
         """What production serves, which release was last stable, and what is on hold already."""
         return tuple(
             seen
-            for name in _surfaces(step)
-            for around in observe_surface(step, name, clients, AROUND)
+            for around in observe_surfaces(step, _surfaces(step), clients, AROUND)
             for seen in (around, *_each_hold(around))
         )
 

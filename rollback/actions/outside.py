@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.connectors import trading_backend, web_hosts
@@ -9,6 +10,8 @@ from rollback.errors import ConnectorError
 from rollback.model.ports import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.model.environment import Environment
     from rollback.model.ports import Clients
 
@@ -18,14 +21,15 @@ def look_from_outside(
 ) -> list[Check]:
     """Checks that every sample of every production host is of `build`. Raises no ConnectorError."""
     surface = environment.surface(name)
-    checks: list[Check] = []
+    reads: list[Callable[[], list[Check]]] = []
     for host in surface.hosts:
-        checks += _releases(environment, name, host, build, samples, clients)
+        reads.append(partial(_releases, environment, name, host, build, samples, clients))
         if surface.page_path is not None:
-            checks.append(_pages(host, surface.page_path, build, samples, clients))
+            reads.append(partial(_pages, host, surface.page_path, build, samples, clients))
         if surface.socket_path is not None:
-            checks.append(_socket(environment, host, surface.socket_path, build, clients))
-    return checks
+            path = surface.socket_path
+            reads.append(partial(_socket, environment, host, path, build, clients))
+    return [check for made in clients.together(reads) for check in made]
 
 
 def counted(seen: list[str]) -> str:
@@ -38,7 +42,7 @@ def _releases(
 ) -> list[Check]:
     path = environment.surface(name).release_path
     http = clients.http(host)
-    probes = [trading_backend.release(http, path, fresh=True) for _ in range(samples)]
+    probes = clients.together([partial(trading_backend.release, http, path, fresh=True)] * samples)
     seen = [one.build if one.answered else f"no answer ({one.problem})" for one in probes]
     instances = {one.instance for one in probes if one.answered}
     said = f"{samples} samples on {len(instances)} instances: {counted(seen)}"
@@ -54,14 +58,14 @@ def _releases(
     ]
 
 
-def _pages(host: str, path: str, build: str, samples: int, clients: Clients) -> Check:
+def _pages(host: str, path: str, build: str, samples: int, clients: Clients) -> list[Check]:
     """Every page names the build, and every chunk it names is there and of that build."""
     http = clients.http(host)
     seen: list[str] = []
     chunks: set[str] = set()
     foreign: set[str] = set()
-    for _ in range(samples):
-        page = web_hosts.page(http, host, path)
+    read = partial(web_hosts.page, http, host, path, together=clients.together)
+    for page in clients.together([read] * samples):
         chunks |= {one.path for one in page.chunks}
         foreign |= set(page.foreign)
         broken = [f"{one.path} {one.problem}" for one in page.chunks if one.problem]
@@ -74,18 +78,20 @@ def _pages(host: str, path: str, build: str, samples: int, clients: Clients) -> 
     said = f"{samples} pages, {len(chunks)} chunks: {counted(seen)}; expected {build}"
     if foreign:
         said += f"; not checked: code from {', '.join(sorted(foreign))}"
-    return Check(f"page of {host} and its chunks", bool(build) and set(seen) == {build}, said)
+    return [Check(f"page of {host} and its chunks", bool(build) and set(seen) == {build}, said)]
 
 
-def _socket(environment: Environment, host: str, path: str, build: str, clients: Clients) -> Check:
+def _socket(
+    environment: Environment, host: str, path: str, build: str, clients: Clients
+) -> list[Check]:
     """A new web socket is answered by the build. Old ones were dropped, or are exposure."""
     title = f"new web socket of {host}"
     try:
         token = clients.secret(environment.halt_authority.token)
         hello = trading_backend.socket_hello(clients.http(host), path, token)
     except ConnectorError as error:
-        return Check(title, holds=False, seen=error.reason)
+        return [Check(title, holds=False, seen=error.reason)]
     said = f"opened, build {hello.build or 'not named'}"
     if not hello.opened or hello.problem:
         said = f"did not say what it is: {hello.problem or hello.status}"
-    return Check(title, hello.opened and bool(build) and hello.build == build, said)
+    return [Check(title, hello.opened and bool(build) and hello.build == build, said)]

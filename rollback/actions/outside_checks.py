@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.surfaces import PRODUCTION, host_of, probes
@@ -48,8 +49,12 @@ def release_check(environment: Environment, name: str, build: str, clients: Clie
 def web_checks(name: str, surface: Surface, build: str, clients: Clients) -> list[Check]:
     """The page of every host and all chunks it names are there, and of the build."""
     made = []
-    for host in surface.hosts:
-        page = web_hosts.page(clients.http(host), host, surface.page_path or "/")
+    path, together = surface.page_path or "/", clients.together
+    reads = [
+        partial(web_hosts.page, clients.http(host), host, path, together=together)
+        for host in surface.hosts
+    ]
+    for host, page in zip(surface.hosts, together(reads), strict=True):
         problems = [page.problem]
         problems += [f"{one.path}: {one.problem}" for one in page.chunks if one.problem]
         if page.builds != (build,):
@@ -70,23 +75,27 @@ def backend_checks(
     surface = environment.surface(name)
     http = clients.http(host_of(surface, PRODUCTION))
     operator = clients.secret(halt.token)
-    made = [
-        _reads(
+    reads: list[Callable[[], Check]] = [
+        partial(
+            _reads,
             f"{name}: control state is read",
             lambda: _control(http, halt.control_path, operator),
         ),
-        _reads(
+        partial(
+            _reads,
             f"{name}: feature flags are read",
             lambda: f"{len(trading_backend.feature_flags(http, halt.flags_path, operator))} flags",
         ),
     ]
     user = environment.platform.synthetic_user
     if session.token and user is not None:
-        made.append(_own_profile(http, name, session))
-        made.append(_other_tenant(http, name, session, user.other_tenant))
+        reads.append(partial(_own_profile, http, name, session))
+        reads.append(partial(_other_tenant, http, name, session, user.other_tenant))
     if surface.socket_path is not None:
-        made += _socket(http, name, surface.socket_path, build, session.token or operator)
-    return made
+        path, token = surface.socket_path, session.token or operator
+        reads.append(partial(_socket, http, name, path, build, token))
+        reads.append(partial(_socket_without_a_token, http, name, path))
+    return list(clients.together(reads))
 
 
 def _reads(what: str, read: Callable[[], str]) -> Check:
@@ -120,21 +129,24 @@ def _other_tenant(http: HttpPort, name: str, session: SignedIn, tenant: str) -> 
     return Check(what, answer.status in REFUSED, f"answered {answer.status}")
 
 
-def _socket(http: HttpPort, name: str, path: str, build: str, token: str) -> list[Check]:
+def _socket(http: HttpPort, name: str, path: str, build: str, token: str) -> Check:
     what = f"{name}: a new web socket is of the release"
-    closed = f"{name}: a web socket without a token is refused"
     try:
         hello = trading_backend.socket_hello(http, path, token)
         good = hello.opened and hello.build == build and not hello.problem
         seen = f"opened by {hello.build}" if hello.opened and hello.build else hello.problem
-        made = [Check(what, good, seen or f"answered {hello.status}")]
+        return Check(what, good, seen or f"answered {hello.status}")
     except ConnectorError as error:
-        made = [Check(what, holds=False, seen=error.reason)]
+        return Check(what, holds=False, seen=error.reason)
+
+
+def _socket_without_a_token(http: HttpPort, name: str, path: str) -> Check:
+    closed = f"{name}: a web socket without a token is refused"
     try:
         hello = trading_backend.socket_hello(http, path, "")
     except ConnectorError as error:
-        return [*made, Check(closed, holds=False, seen=f"it could not be tried: {error.reason}")]
+        return Check(closed, holds=False, seen=f"it could not be tried: {error.reason}")
     # A server may also accept the handshake and close at once; one that stays open did not refuse.
     refused = hello.status in REFUSED or (hello.opened and _CLOSED in hello.problem)
     said = f"it opened, by {hello.build}" if hello.build else hello.problem
-    return [*made, Check(closed, refused, f"{said} ({hello.status})")]
+    return Check(closed, refused, f"{said} ({hello.status})")

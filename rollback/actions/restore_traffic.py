@@ -7,6 +7,7 @@ pinned by cookie are counted as exposure.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import pinned
@@ -19,7 +20,7 @@ from rollback.actions.seen import (
     texts,
 )
 from rollback.actions.slot_outcome import told
-from rollback.actions.surfaces import observe_surface, reference
+from rollback.actions.surfaces import observe_surfaces, reference
 from rollback.connectors.app_service_effects import ramp_rules_effect
 from rollback.model.base import facts
 from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
@@ -53,11 +54,7 @@ class RestoreTrafficAction:
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Production, its rules and the slots they lead to, of every surface of the step."""
-        return tuple(
-            seen
-            for name in getattr(step.spec, "surfaces", ())
-            for seen in observe_surface(step, name, clients, AROUND)
-        )
+        return observe_surfaces(step, getattr(step.spec, "surfaces", ()), clients, AROUND)
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
         """No ramp-up rule is left: production, which holds the release, takes everybody."""
@@ -104,12 +101,19 @@ class RestoreTrafficAction:
         stretch = int(clients.nonce()[:4], 16) % (JITTER_HUNDREDTHS + 1)
         clients.pause(settle + settle * stretch / 100)
         samples = int(getattr(step.spec, "samples", 20))
-        checks: list[Check] = []
-        for name in getattr(step.spec, "surfaces", ()):
-            if step.environment.surface(name).provider == "app-service":
-                build = _expected(planned, name)
-                checks += look_from_outside(step.environment, name, build, samples, clients)
-        return Verification(tuple(checks))
+        environment = step.environment
+
+        def looked(name: str) -> list[Check]:
+            build = _expected(planned, name)
+            return look_from_outside(environment, name, build, samples, clients)
+
+        names = [
+            name
+            for name in getattr(step.spec, "surfaces", ())
+            if environment.surface(name).provider == "app-service"
+        ]
+        made = clients.together([partial(looked, name) for name in names])
+        return Verification(tuple(check for checks in made for check in checks))
 
 
 def _settle_s(step: StepContext) -> int:

@@ -7,6 +7,7 @@ open orders, so that an operator's halt during a run is reported and never taken
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -51,6 +52,13 @@ def judge_now(
     return judge(reading, environment.halt_authority, clients.now(), in_flight=in_flight)
 
 
+def judge_all(
+    environment: Environment, slots: tuple[str, ...], clients: Clients
+) -> tuple[AuthorityJudgement, ...]:
+    """Several slots, read and judged side by side."""
+    return clients.together([partial(judge_now, environment, slot, clients) for slot in slots])
+
+
 class RetainTradeHalt:
     """The action. Stateless."""
 
@@ -61,16 +69,17 @@ class RetainTradeHalt:
         """Authority of production and of the stable slot, control state, flags, orders, health."""
         environment = step.environment
         halt = environment.halt_authority
-        seen = [
-            to_observation(judge_now(environment, slot, clients), halt.surface, slot)
-            for slot in _slots(environment)
-        ]
-        seen.append(_look_at(environment, clients, "control/trading", _trading))
-        seen.append(_look_at(environment, clients, "control/flags", _flags))
+
+        def judged(slot: str) -> Observation:
+            return to_observation(judge_now(environment, slot, clients), halt.surface, slot)
+
+        reads = [partial(judged, slot) for slot in _slots(environment)]
+        reads.append(partial(_look_at, environment, clients, "control/trading", _trading))
+        reads.append(partial(_look_at, environment, clients, "control/flags", _flags))
         if halt.orders_path is not None:
-            seen.append(_look_at(environment, clients, "control/orders", _orders))
-        seen.append(_health(environment, clients))
-        return tuple(seen)
+            reads.append(partial(_look_at, environment, clients, "control/orders", _orders))
+        reads.append(partial(_health, environment, clients))
+        return clients.together(reads)
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
         """No change; a refusal where no slot proves authority, so that nothing may move users."""
@@ -118,11 +127,11 @@ class RetainTradeHalt:
         del planned
         environment = step.environment
         halt = environment.halt_authority
-        last: list[AuthorityJudgement] = []
+        last: tuple[AuthorityJudgement, ...] = ()
         for attempt in range(halt.probes_lost):
             if attempt:
                 clients.pause(halt.watch_interval_s)
-            last = [judge_now(environment, slot, clients) for slot in _slots(environment)]
+            last = judge_all(environment, _slots(environment), clients)
             if last[0].verdict is Verdict.RETAINED:
                 break
         recovery = any(one.verdict is Verdict.RETAINED for one in last[1:])

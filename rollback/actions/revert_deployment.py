@@ -6,6 +6,7 @@ the world is read (operation in progress, swap timestamp, build of every instanc
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.revert_findings import identify, shown
@@ -16,6 +17,7 @@ from rollback.actions.surfaces import observe_surface, reference, served
 from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap
 from rollback.actions.trading_loops import judge_loops
 from rollback.connectors import trading_backend
+from rollback.connectors.together import both
 from rollback.errors import ConnectorError
 from rollback.model.base import facts
 from rollback.model.change import TRADING_HALTED, Change, Finding, NoOp, RefusedChange, Update
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
+    from rollback.model.views import SlotView
 
 AROUND = frozenset({"slot", "settings", "history", "holds"})
 """Not rules nor pipeline: a halt that did not work must not keep users on the bad release."""
@@ -83,15 +86,17 @@ class RevertDeploymentAction:
         updates = [one for one in planned.changes if isinstance(one, Update) and one.moves_users]
         if not updates:
             return Verification()
-        now = served(step.environment, _name(step), PRODUCTION, clients)
+        surface = step.environment.surface(_name(step))
+        orders = surface.carries_authority and step.environment.halt_authority.orders_path
+        now, left = both(
+            clients.together,
+            lambda: served(step.environment, _name(step), PRODUCTION, clients),
+            lambda: [_orders_now(step, surface.hosts[0], clients)] if orders else [],
+        )
         said = f"production serves {', '.join(now.builds) or 'nothing'}"
         said += " (not every instance answered)" if now.silent else ""
         holds = now.all_serve(updates[-1].to_build or "")
-        checks = [Check("build of every instance", holds, said)]
-        surface = step.environment.surface(_name(step))
-        if surface.carries_authority and step.environment.halt_authority.orders_path is not None:
-            checks.append(_orders_now(step, surface.hosts[0], clients))
-        return Verification(tuple(checks))
+        return Verification((Check("build of every instance", holds, said), *left))
 
 
 def _orders_now(step: StepContext, host: str, clients: Clients) -> Check:
@@ -244,6 +249,7 @@ def _look_at_swap(step: StepContext, change: Update, clients: Clients, performed
     surface = environment.surface(name)
     arm = clients.arm()
     location = str(fact(performed, "location") or "")
+    ended = bool(location)  # looked at further only once it has
     message = str(fact(performed, "message") or "")
     if location:
         operation = arm.operation(location)
@@ -254,15 +260,30 @@ def _look_at_swap(step: StepContext, change: Update, clients: Clients, performed
         location = ""
         if operation.state is OperationState.FAILED:
             message = operation.message or "the operation failed"
-    slot = str(fact(change.after, "slot"))
-    views = [arm.slot(reference(environment, surface, one)) for one in (PRODUCTION, slot)]
+    slots = (PRODUCTION, str(fact(change.after, "slot")))
+
+    def viewed() -> tuple[SlotView, ...]:
+        refs = [reference(environment, surface, one) for one in slots]
+        return clients.together([partial(arm.slot, ref) for ref in refs])
+
+    def serving() -> tuple[Serving, ...]:
+        return clients.together(
+            [partial(served, environment, name, one, clients) for one in slots]
+        )
+
+    if ended:  # no operation is to be expected: everything at once
+        views, serves = both(clients.together, viewed, serving)
+    else:
+        views, serves = viewed(), ()
     busy = tuple(dict.fromkeys(view.operation for view in views if view.operation))
-    asked = not busy  # as above
+    if busy:
+        serves = (Serving(), Serving())  # as above
+    production, other = serves or serving()
     reading = SwapReading(
         operations=busy,
         swap_at=views[0].swap_at,
-        production=served(environment, name, PRODUCTION, clients) if asked else Serving(),
-        slot=served(environment, name, slot, clients) if asked else Serving(),
+        production=production,
+        slot=other,
         message=message,
     )
     judged = judge_swap(

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import shlex
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.authority_reading import read_authority
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from rollback.model.base import Facts
     from rollback.model.change import Change
     from rollback.model.environment import Environment
+    from rollback.model.evidence import SourceWindow
     from rollback.model.observation import Prediction, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
@@ -138,10 +140,7 @@ class SnapshotAuditLogs:
                 packing=packing,
                 progress=Progress(sink.progress),
             )
-            windows = tuple(
-                capture(source, "durable" if durable and moment != "after" else moment, shared)
-                for durable, source in _sources(step, until)
-            )
+            windows = _captured(tuple(_sources(step, until)), moment, shared)
         made = recorded(windows, moment, sink)
         remembered.notes.close()
         return Performed(made)
@@ -165,6 +164,32 @@ class SnapshotAuditLogs:
         """Nothing more: the store read each chunk back, and the bundle is verified as a whole."""
         del step, planned, clients
         return Verification()
+
+
+def _captured(
+    sources: tuple[tuple[bool, AnySource], ...], moment: str, shared: Shared
+) -> tuple[SourceWindow, ...]:
+    """The windows of sources, in their order: what is read in one go side by side, all of what
+    passes first; what comes in pages one after another, so that memory stays flat.
+    """  # noqa: D205
+
+    def one(durable: bool, source: AnySource) -> SourceWindow:  # noqa: FBT001
+        return capture(source, "durable" if durable and moment != "after" else moment, shared)
+
+    together = shared.clients.together
+    made: dict[str, SourceWindow] = {}
+    for wanted in (False, True):
+        short = [
+            (durable, source)
+            for durable, source in sources
+            if durable is wanted and isinstance(source, Source)
+        ]
+        windows = together([partial(one, durable, source) for durable, source in short])
+        made |= {window.source: window for window in windows}
+        for durable, source in sources:
+            if durable is wanted and source.name not in made:
+                made[source.name] = one(durable, source)
+    return tuple(made[source.name] for _, source in sources)
 
 
 def _spec(step: StepContext) -> SnapshotSpec:
@@ -303,7 +328,8 @@ def _authority(environment: Environment, seconds_max: int) -> Source:
     surface = environment.surface(halt.surface)
 
     def read(clients: Clients) -> Iterator[Read]:
-        for slot in (PRODUCTION, surface.stable_slot):
-            yield model_line(read_authority(environment, slot, clients))
+        slots = (PRODUCTION, surface.stable_slot)
+        reads = [partial(read_authority, environment, slot, clients) for slot in slots]
+        yield from map(model_line, clients.together(reads))
 
     return Source(f"authority/{halt.surface}", read, seconds_max)

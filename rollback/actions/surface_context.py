@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import CONTROL_PREFIXES, PRODUCTION
+from rollback.actions.seen import CONTROL_PREFIXES, PRODUCTION, one_build
 from rollback.connectors import pipelines
+from rollback.connectors.together import both
 from rollback.errors import ConnectorError, InputError
 from rollback.model.base import facts, rfc3339
-from rollback.model.observation import Observation
+from rollback.model.observation import Observation, World
 from rollback.planning.last_stable import Happened, last_stable, placed
 
 if TYPE_CHECKING:
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
 
     from rollback.model.environment import Pipeline, Surface, TradingLoop
     from rollback.model.ports import Clients
-    from rollback.model.views import ActivityView, SettingView, SlotRef
+    from rollback.model.views import ActivityView, DeploymentView, SettingView, SlotRef
+
+Conclude = Callable[[tuple[Observation, ...]], Observation]
+"""What was read, made an observation once the slots of the surface are seen."""
 
 HISTORY_DAYS = 89
 """The activity log keeps ninety days."""
@@ -39,15 +46,27 @@ def observe_settings(
     resource = f"{name}/settings-difference/{slot.slot}"
     where = f"{host} {slot.label}/slotsdiffs"
     arm = clients.arm()
+    production = slot.model_copy(update={"slot": None})
+    setting = None if loop is None else loop.setting
+
+    def held_settings() -> tuple[tuple[SettingView, ...], ...]:
+        return clients.together([lambda: arm.settings(slot), lambda: arm.settings(production)])
+
+    def value() -> str | None:
+        return None if setting is None else dict(arm.setting_values(slot, (setting,))).get(setting)
+
+    def stated() -> tuple[tuple[tuple[SettingView, ...], ...], str | None]:
+        return both(clients.together, held_settings, value)
+
     try:
-        found = arm.differences(slot, PRODUCTION)
+        found, ((own, other), said) = both(
+            clients.together, lambda: arm.differences(slot, PRODUCTION), stated
+        )
         names = {one.name for one in found if one.name.lower() not in IMAGE}
-        own = arm.settings(slot)
-        held = (*own, *arm.settings(slot.model_copy(update={"slot": None})))
+        held = (*own, *other)
         kept: dict[str, str] = {}
-        if loop is not None and loop.setting is not None:
-            values = dict(arm.setting_values(slot, (loop.setting,)))
-            kept["trading_loop_problem"] = _loop_problem(loop, own, values.get(loop.setting))
+        if loop is not None and setting is not None:
+            kept["trading_loop_problem"] = _loop_problem(loop, own, said)
     except ConnectorError as error:
         return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))
     return Observation(
@@ -89,38 +108,67 @@ def carries_control(names: Iterable[str], settings: Iterable[SettingView]) -> tu
     )
 
 
-def observe_history(
-    name: str,
-    surface: Surface,
-    refs: tuple[SlotRef, SlotRef],
-    seen: tuple[str, str],
-    clients: Clients,
-) -> Observation:
-    """What production served, and which release was last stable.
+def read_history(
+    name: str, surface: Surface, refs: tuple[SlotRef, SlotRef], clients: Clients
+) -> Conclude:
+    """What production served, and which release was last stable; concluded from its slots too.
 
-    refs: production and the stable slot. seen: the build that production serves now (empty where
-    that is not proved), and its swap status.
+    refs: production and the stable slot.
     """
-    now, swap_status = seen
     resource = f"{name}/history"
     where = f"deployments and activity log of {refs[0].site}"
     until = clients.now()
     arm = clients.arm()
+
+    def deployed() -> tuple[tuple[DeploymentView, ...], ...]:
+        return clients.together([partial(arm.deployments, ref) for ref in refs])
+
+    def logged() -> tuple[tuple[ActivityView, ...], tuple[str, ...]]:
+        try:
+            return arm.activity(refs[0], until - timedelta(days=HISTORY_DAYS), until), ()
+        except ConnectorError as error:
+            return (), (f"swaps are not known: {error.reason}",)
+
     try:
-        ledgers = tuple(
-            Happened(at=one.ended_at, slot=ref.slot or PRODUCTION, build=one.build)
-            for ref in refs
-            for one in arm.deployments(ref)
-            if one.ended_at is not None and one.build
+        deployments, (activity, gaps) = both(clients.together, deployed, logged)
+    except ConnectorError as error:
+        unread = Observation(
+            resource=resource, where=where, at=clients.now(), gaps=(error.reason,)
         )
-    except ConnectorError as error:
-        return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))
-    gaps: list[str] = []
-    activity: tuple[ActivityView, ...] = ()
-    try:
-        activity = arm.activity(refs[0], until - timedelta(days=HISTORY_DAYS), until)
-    except ConnectorError as error:
-        gaps.append(f"swaps are not known: {error.reason}")
+        return lambda _: unread
+    ledgers = tuple(
+        Happened(at=one.ended_at, slot=ref.slot or PRODUCTION, build=one.build)
+        for ref, found in zip(refs, deployments, strict=True)
+        for one in found
+        if one.ended_at is not None and one.build
+    )
+    read = _History(name, surface, where, ledgers, activity, gaps, clients.now())
+    return read.concluded
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What was read of a surface's past."""
+
+    name: str
+    surface: Surface
+    where: str
+    ledgers: tuple[Happened, ...]
+    activity: tuple[ActivityView, ...]
+    gaps: tuple[str, ...]
+    at: datetime
+
+    def concluded(self, slots: tuple[Observation, ...]) -> Observation:
+        """With the build that production serves now (none where that is not proved), which
+        release was last stable.
+        """  # noqa: D205
+        now = one_build(World(observations=slots), self.name, PRODUCTION)
+        swap_status = str(slots[0].get("swap_at") or "")
+        return _history(self, now, swap_status)
+
+
+def _history(read: _History, now: str, swap_status: str) -> Observation:
+    surface, ledgers, activity, gaps = read.surface, read.ledgers, read.activity, read.gaps
     swaps = _swaps(activity, surface.stable_slot, swap_status)
     history = placed(ledgers, swaps)
     catalogue = tuple(entry.build for entry in surface.releases)
@@ -128,7 +176,7 @@ def observe_history(
     found = last_stable(history, now, catalogue) if now and not gaps else None
     stable = "" if found is None else found.build
     return Observation(
-        resource=resource,
+        resource=f"{read.name}/history",
         context=facts(
             entries=tuple(
                 f"{rfc3339(one.at)} {one.build or '-'} {one.slot} "
@@ -141,9 +189,9 @@ def observe_history(
             agrees=found is None or found.agrees,
             rolled_out=now if found is not None and not found.current else "",
         ),
-        where=where,
-        at=clients.now(),
-        gaps=tuple(gaps),
+        where=read.where,
+        at=read.at,
+        gaps=gaps,
     )
 
 
@@ -184,11 +232,14 @@ def observe_pipeline(name: str, pipeline: Pipeline, clients: Clients) -> Observa
     try:
         token = clients.secret(pipeline.token)
         http = clients.http(pipeline.api_host)
-        view = pipelines.pipeline(http, pipeline, token)
+        view = pipelines.pipeline(http, pipeline, token, clients.together)
+        waits = clients.together(
+            [partial(pipelines.pending, http, pipeline, token, run) for run in view.waiting]
+        )
         pending = tuple(
-            f"{run}={','.join(str(one.environment_id) for one in waits)}"
-            for run in view.waiting
-            if (waits := pipelines.pending(http, pipeline, token, run))
+            f"{run}={','.join(str(one.environment_id) for one in found)}"
+            for run, found in zip(view.waiting, waits, strict=True)
+            if found
         )
     except (ConnectorError, InputError) as error:
         return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))

@@ -7,22 +7,28 @@ and says what is not known. A refusal of the guard is never caught.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, one_build, rules_as_texts, rules_of
-from rollback.actions.surface_context import observe_history, observe_pipeline, observe_settings
+from rollback.actions.seen import PRODUCTION, rules_as_texts, rules_of
+from rollback.actions.surface_context import observe_pipeline, observe_settings, read_history
 from rollback.actions.swap_outcome import Serving
 from rollback.connectors import trading_backend
+from rollback.connectors.together import both
 from rollback.errors import ConnectorError
 from rollback.evidence.holds import read_holds
 from rollback.model.base import facts
-from rollback.model.observation import Observation, World
+from rollback.model.observation import Observation
 from rollback.model.views import SlotRef
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rollback.actions.surface_context import Conclude
     from rollback.connectors.trading_backend import ReleaseProbe
     from rollback.model.environment import Environment, Surface
     from rollback.model.ports import Clients, StepContext
+    from rollback.model.views import ConfigurationView, InstanceView, SlotView
 
 __all__ = ["PRODUCTION", "host_of", "observe_surface", "probes", "reference", "served"]
 
@@ -75,26 +81,57 @@ def observe_surface(
     if surface.provider != "app-service":
         return ()
     slots = dict.fromkeys((PRODUCTION, *([surface.stable_slot] if "slot" in around else []), *more))
-    beside: list[Observation] = []
+    reads = [partial(_slot, environment, name, slot, clients) for slot in slots]
+    made = clients.together([*map(_at_once, reads), *_beside(environment, name, clients, around)])
+    seen = [conclude(()) for conclude in made[: len(slots)]]
+    beside = [conclude(tuple(seen)) for conclude in made[len(slots) :]]
     if "traffic" in around:
-        beside.append(_traffic(environment, name, clients))
         hosts = (rule.host for rule in rules_of(beside[0].get("rules")))
-        slots |= dict.fromkeys(slot for host in hosts if (slot := slot_at(surface, host)))
-    seen = [_slot(environment, name, slot, clients) for slot in slots]
+        led_to = dict.fromkeys(slot for host in hosts if (slot := slot_at(surface, host)))
+        left = (slot for slot in led_to if slot not in slots)
+        more_reads = [partial(_slot, environment, name, slot, clients) for slot in left]
+        seen += clients.together(more_reads)
+    return (*seen, *beside)
+
+
+def observe_surfaces(
+    step: StepContext, names: tuple[str, ...], clients: Clients, around: frozenset[str]
+) -> tuple[Observation, ...]:
+    """`observe_surface` of several surfaces side by side, in their order."""
+    seen = clients.together(
+        [partial(observe_surface, step, name, clients, around) for name in names]
+    )
+    return tuple(one for surface in seen for one in surface)
+
+
+def _at_once(read: Callable[[], Observation]) -> Callable[[], Conclude]:
+    """A read that says all by itself."""
+
+    def reading() -> Conclude:
+        made = read()
+        return lambda _: made
+
+    return reading
+
+
+def _beside(
+    environment: Environment, name: str, clients: Clients, around: frozenset[str]
+) -> list[Callable[[], Conclude]]:
+    """What is read at the same time as the slots; some of it is concluded from them too."""
+    surface = environment.surface(name)
     production = reference(environment, surface)
     stable = reference(environment, surface, surface.stable_slot)
-    if "settings" in around:
-        host, loop = environment.azure.host, surface.trading_loop
-        beside.append(observe_settings(name, stable, clients, host, loop))
-    if "history" in around:
-        now = one_build(World(observations=tuple(seen)), name, PRODUCTION)
-        known = (now, str(seen[0].get("swap_at") or ""))
-        beside.append(observe_history(name, surface, (production, stable), known, clients))
-    if "holds" in around:
-        beside.append(observe_holds(environment, name, seen[0], clients))
-    if "pipeline" in around and surface.pipeline is not None:
-        beside.append(observe_pipeline(name, surface.pipeline, clients))
-    return (*seen, *beside)
+    host, loop = environment.azure.host, surface.trading_loop
+    pipeline = surface.pipeline
+    reads: dict[str, Callable[[], Conclude]] = {
+        "traffic": _at_once(partial(_traffic, environment, name, clients)),
+        "settings": _at_once(partial(observe_settings, name, stable, clients, host, loop)),
+        "history": partial(read_history, name, surface, (production, stable), clients),
+        "holds": partial(_read_holds, environment, name, clients),
+    }
+    if pipeline is not None:
+        reads["pipeline"] = _at_once(partial(observe_pipeline, name, pipeline, clients))
+    return [read for kind, read in reads.items() if kind in around]
 
 
 def observe_everywhere(
@@ -102,8 +139,13 @@ def observe_everywhere(
 ) -> tuple[tuple[Observation, ...], Observation]:
     """Production and every slot that the environment names; and the rules that lead there."""
     slots = (PRODUCTION, *slots_of(environment.surface(name)))
-    seen = tuple(_slot(environment, name, slot, clients) for slot in slots)
-    return seen, _traffic(environment, name, clients)
+    *seen, traffic = clients.together(
+        [
+            *(partial(_slot, environment, name, slot, clients) for slot in slots),
+            partial(_traffic, environment, name, clients),
+        ]
+    )
+    return tuple(seen), traffic
 
 
 def probes(
@@ -112,9 +154,23 @@ def probes(
     """The build that every listed instance of a slot serves. Raises ConnectorError."""
     surface = environment.surface(name)
     listed = clients.arm().instances(reference(environment, surface, slot))
-    http = clients.http(host_of(surface, slot))
+    return _asked(surface, slot, listed, clients, fresh=fresh)
+
+
+def _asked(
+    surface: Surface,
+    slot: str,
+    listed: tuple[InstanceView, ...],
+    clients: Clients,
+    *,
+    fresh: bool = False,
+) -> tuple[ReleaseProbe, ...]:
     return trading_backend.releases(
-        http, surface.release_path, tuple(one.id for one in listed), fresh=fresh
+        clients.http(host_of(surface, slot)),
+        surface.release_path,
+        tuple(one.id for one in listed),
+        fresh=fresh,
+        together=clients.together,
     )
 
 
@@ -136,18 +192,26 @@ def _slot(environment: Environment, name: str, slot: str, clients: Clients) -> O
     ref = reference(environment, surface, slot)
     where = f"{environment.azure.host} {ref.label}"
     resource = f"{name}/slot/{slot}"
+    arm = clients.arm()
+
+    def described() -> tuple[SlotView, ConfigurationView]:
+        return both(clients.together, lambda: arm.slot(ref), lambda: arm.configuration(ref))
+
+    def listed() -> tuple[tuple[InstanceView, ...], tuple[str, ...]]:
+        try:
+            return arm.instances(ref), ()
+        except ConnectorError as error:
+            return (), (error.reason,)
+
     try:
-        view = clients.arm().slot(ref)
-        configuration = clients.arm().configuration(ref)
+        (view, configuration), (instances, unlisted) = both(clients.together, described, listed)
     except ConnectorError as error:
         return Observation(resource=resource, where=where, at=clients.now(), gaps=(error.reason,))
     answered: tuple[ReleaseProbe, ...] = ()
     gaps: list[str] = []
     if view.state == "Running":
-        try:
-            answered = probes(environment, name, slot, clients)
-        except ConnectorError as error:
-            gaps.append(error.reason)
+        gaps.extend(unlisted)
+        answered = _asked(surface, slot, instances, clients)
     good = [probe for probe in answered if probe.answered]
     silent = [probe for probe in answered if not probe.answered]
     gaps.extend(f"instance {probe.asked[:8]}: {probe.problem}" for probe in silent)
@@ -183,9 +247,7 @@ def _slot(environment: Environment, name: str, slot: str, clients: Clients) -> O
     )
 
 
-def observe_holds(
-    environment: Environment, name: str, production: Observation, clients: Clients
-) -> Observation:
+def _read_holds(environment: Environment, name: str, clients: Clients) -> Conclude:
     """Releases of a surface that are on hold.
 
     Compared is only what production does not serve: the hold on the release that is rolled back is
@@ -197,19 +259,24 @@ def observe_holds(
         found = [one for one in read_holds(environment, clients) if one.surface == name]
     except ConnectorError as error:
         unread = f"{resource}-unread"
-        return Observation(resource=unread, at=clients.now(), gaps=(error.reason,))
-    held = tuple(sorted(one.build for one in found if one.held))
-    live = production.get("builds")
-    served_now = live if isinstance(live, tuple) else ()
-    return Observation(
-        resource=resource,
-        compared=facts(others=tuple(one for one in held if one not in served_now)),
-        context=facts(
-            numbers=tuple(sorted(f"{one.build}={one.number}" for one in found)), on_hold=held
-        ),
-        where="the evidence store",
-        at=clients.now(),
-    )
+        gap = Observation(resource=unread, at=clients.now(), gaps=(error.reason,))
+        return lambda _: gap
+    held, at = tuple(sorted(one.build for one in found if one.held)), clients.now()
+
+    def conclude(slots: tuple[Observation, ...]) -> Observation:
+        live = slots[0].get("builds")
+        served_now = live if isinstance(live, tuple) else ()
+        return Observation(
+            resource=resource,
+            compared=facts(others=tuple(one for one in held if one not in served_now)),
+            context=facts(
+                numbers=tuple(sorted(f"{one.build}={one.number}" for one in found)), on_hold=held
+            ),
+            where="the evidence store",
+            at=at,
+        )
+
+    return conclude
 
 
 def _traffic(environment: Environment, name: str, clients: Clients) -> Observation:

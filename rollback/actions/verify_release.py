@@ -7,12 +7,14 @@ instance. It reads only; a check that could not be made does not hold.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.held_seen import held_check
 from rollback.actions.outside_checks import backend_checks, release_check, web_checks
 from rollback.actions.sign_in_checks import SignedIn, sign_in_checks
-from rollback.actions.surfaces import PRODUCTION, observe_surface
+from rollback.actions.surfaces import PRODUCTION, observe_surfaces
+from rollback.connectors.together import both
 from rollback.model.change import Finding, NoOp
 from rollback.model.durations import spoken
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
@@ -20,6 +22,8 @@ from rollback.model.record import Outcome
 from rollback.model.steps import VerifyRelease as VerifyReleaseSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.model.base import Facts
     from rollback.model.change import Update
     from rollback.model.observation import Observation, Prediction, World
@@ -37,11 +41,7 @@ class VerifyRelease:
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Production of every surface: the plan's world says which build it will hold."""
-        return tuple(
-            seen
-            for name in _surfaces(step)
-            for seen in observe_surface(step, name, clients, frozenset())
-        )
+        return observe_surfaces(step, _surfaces(step), clients, frozenset())
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
         """No change. The bake is part of how long the step takes."""
@@ -80,29 +80,69 @@ class VerifyRelease:
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """All checks now and, where they hold, again after the bake; then releases on hold."""
-        checks = _round(step, planned, clients, "")
         bake = _bake_s(step)
-        if bake and Verification(checks).holds:
-            clients.pause(bake)
-            checks = (*checks, *_round(step, planned, clients, f" after {spoken(bake)}"))
-        on_hold, notes = held_check(step.environment, _surfaces(step), clients)
-        return Verification((*checks, *on_hold), notes)
+
+        def held() -> tuple[tuple[Check, ...], tuple[Finding, ...]]:
+            return held_check(step.environment, _surfaces(step), clients)
+
+        def last(when: str) -> tuple[tuple[Check, ...], tuple[Check, ...], tuple[Finding, ...]]:
+            own, (on_hold, notes) = both(
+                clients.together, lambda: _round(step, planned, clients, when), held
+            )
+            return own, on_hold, notes
+
+        if not bake:
+            checks, on_hold, notes = last("")
+            return Verification((*checks, *on_hold), notes)
+        first = _round(step, planned, clients, "")
+        if not Verification(first).holds:
+            on_hold, notes = held()
+            return Verification((*first, *on_hold), notes)
+        clients.pause(bake)
+        checks, on_hold, notes = last(f" after {spoken(bake)}")
+        return Verification((*first, *checks, *on_hold), notes)
 
 
 def _round(
     step: StepContext, planned: PlannedStep, clients: Clients, when: str
 ) -> tuple[Check, ...]:
     environment = step.environment
-    checks, session = sign_in_checks(environment, clients)
-    for name in _surfaces(step):
+    names = _surfaces(step)
+
+    def served(name: str) -> list[Check]:
         surface = environment.surface(name)
         build = _expected(planned, name)
-        checks.append(release_check(environment, name, build, clients))
+        reads: list[Callable[[], list[Check]]] = [
+            lambda: [release_check(environment, name, build, clients)]
+        ]
         if surface.page_path is not None:
-            checks += web_checks(name, surface, build, clients)
-        if surface.carries_authority:
-            signed_in = session or SignedIn()
-            checks += backend_checks(environment, name, build, signed_in, clients)
+            reads.append(lambda: web_checks(name, surface, build, clients))
+        return [one for made in clients.together(reads) for one in made]
+
+    def signed_in() -> tuple[list[Check], dict[str, list[Check]]]:
+        """The session, and what is read as its user."""
+        checks, session = sign_in_checks(environment, clients)
+        carrying = [name for name in names if environment.surface(name).carries_authority]
+        reads = [
+            partial(
+                backend_checks,
+                environment,
+                name,
+                _expected(planned, name),
+                session or SignedIn(),
+                clients,
+            )
+            for name in carrying
+        ]
+        return checks, dict(zip(carrying, clients.together(reads), strict=True))
+
+    (checks, as_user), each = both(
+        clients.together,
+        signed_in,
+        lambda: clients.together([partial(served, name) for name in names]),
+    )
+    for name, made in zip(names, each, strict=True):
+        checks = [*checks, *made, *as_user.get(name, ())]
     return tuple(Check(f"{one.name}{when}", one.holds, one.seen, one.weight) for one in checks)
 
 

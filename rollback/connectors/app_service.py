@@ -15,6 +15,7 @@ from rollback.connectors import app_service_effects as effects
 from rollback.connectors import app_service_views as views
 from rollback.connectors.azure_pipeline import LIMITS
 from rollback.connectors.resource_manager import ITEMS_MAX, ResourceManager
+from rollback.connectors.together import both
 from rollback.errors import ProductDefect
 from rollback.model.base import rfc3339
 from rollback.model.views import (
@@ -78,17 +79,24 @@ class AppService(ResourceManager):
             )
             return got
 
-        resource = self._read(f"reading the configuration of {ref.label}", read)
-        return views.configuration_view(ref, resource, self._settings(ref))
+        resource, settings = both(
+            self._together,
+            lambda: self._read(f"reading the configuration of {ref.label}", read),
+            lambda: self._settings(ref),
+        )
+        return views.configuration_view(ref, resource, settings)
 
     def settings(self, ref: SlotRef) -> tuple[SettingView, ...]:
         """Application settings: names, keyed digests of the values, which stay with the slot."""
-        sticky = self._read(
-            f"reading the sticky settings of {ref.site}",
-            lambda: self._apps.list_slot_configuration_names(*_site(ref), cls=_raw, **LIMITS),
+        sticky, settings = both(
+            self._together,
+            lambda: self._read(
+                f"reading the sticky settings of {ref.site}",
+                lambda: self._apps.list_slot_configuration_names(*_site(ref), cls=_raw, **LIMITS),
+            ),
+            lambda: self._settings(ref),
         )
-        names = views.sticky_names(sticky)
-        return views.setting_views(self._settings(ref), names, self._digest_key)
+        return views.setting_views(settings, views.sticky_names(sticky), self._digest_key)
 
     def setting_values(self, ref: SlotRef, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Values of settings that hold no secret. Raises ProductDefect for a name that might."""

@@ -8,14 +8,16 @@ resends after 401), and logging.
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rollback.connectors.crossing import Failure, by_status
+from rollback.connectors.identity import KeptCredential
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-    from azure.core.pipeline import PipelineRequest
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -41,13 +43,22 @@ def policies(credential: TokenCredential, host: str) -> list[Any]:
     scope = f"https://{host}/.default"
 
     class Bearer(SansIOHTTPPolicy[Any, Any]):
-        """Adds the token; azure-identity keeps it until it is about to expire."""
+        """Adds the token, which is kept until it is about to expire, or was refused."""
 
         def on_request(self, request: PipelineRequest[Any]) -> None:
             if urlsplit(request.http_request.url).netloc.lower() != host:
                 raise WrongHostError
             token = credential.get_token(scope).token
             request.http_request.headers["Authorization"] = f"Bearer {token}"
+
+        def on_response(
+            self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
+        ) -> None:
+            if response.http_response.status_code == HTTPStatus.UNAUTHORIZED and isinstance(
+                credential, KeptCredential
+            ):
+                said = request.http_request.headers.get("Authorization", "")
+                credential.forget(said.removeprefix("Bearer "))
 
     return [
         RequestIdPolicy(),

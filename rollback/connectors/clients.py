@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import TYPE_CHECKING, TypeVar
 
+from rollback.connectors.identity import Tokens
+from rollback.connectors.together import Together
 from rollback.errors import Interrupted, ProductDefect
 from rollback.guard.wire import first_use
 from rollback.model.environment import BlobStore
 from rollback.model.scope import HostKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from rollback.connectors.app_service import AppService
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     )
     from rollback.model.scope import Scope
 
+T = TypeVar("T")
+
 ECHOING = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
 """Hosts that are to return our x-request-id (row T1)."""
 
@@ -49,7 +54,7 @@ class Parts:
     """What clients of every scope of a run share.
 
     digest_key: keys the digests of settings. stopping: whether a stop was asked for; a pause ends
-    with it.
+    with it. tokens: of Resource Manager, asked for once.
     """
 
     environment: Environment
@@ -59,15 +64,18 @@ class Parts:
     digest_key: bytes
     sink: Callable[[Wire], EvidenceSink] | None = None
     stopping: Callable[[], bool] | None = None
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 class GuardedClients:
-    """`Clients` over one wire."""
+    """`Clients` over one wire. Reads may be made from several threads: see `together`."""
 
     def __init__(self, wire: Wire, parts: Parts) -> None:
         """Nothing is opened yet."""
         self._wire = wire
         self._parts = parts
+        self._together = Together()
+        self._lock = RLock()
         self._hosts: dict[str, HttpHost] = {}
         self._arm: AppService | None = None
         self._cosmos: CosmosReader | None = None
@@ -81,93 +89,101 @@ class GuardedClients:
 
     def http(self, host: str) -> HttpPort:
         """One host over guarded httpx."""
-        if host not in self._hosts:
-            first_use.load(first_use.HTTP)
-            from rollback.connectors.http_hosts import HttpHost
-            from rollback.guard.wire import httpx_wire, socket_wire
+        with self._lock:
+            if host not in self._hosts:
+                first_use.load(first_use.HTTP)
+                from rollback.connectors.http_hosts import HttpHost
+                from rollback.guard.wire import httpx_wire, socket_wire
 
-            guarded = self._wire.perimeter.find(host)
+                guarded = self._wire.perimeter.find(host)
 
-            def opened(
-                url: str, headers: tuple[tuple[str, str], ...], timeout_s: float
-            ) -> AbstractContextManager[Socket]:
-                return socket_wire.connect(self._wire, url, headers, timeout_s)
+                def opened(
+                    url: str, headers: tuple[tuple[str, str], ...], timeout_s: float
+                ) -> AbstractContextManager[Socket]:
+                    return socket_wire.connect(self._wire, url, headers, timeout_s)
 
-            self._hosts[host] = HttpHost(
-                host=host,
-                transport=lambda: httpx_wire.transport(self._wire),
-                socket=opened,
-                latch=self._wire.latch,
-                clock=self._parts.clock,
-                echoes=guarded is not None and guarded.kind in ECHOING,
-                timeout_s=float(self._parts.environment.policy.probe_timeout_s),
-            )
-        return self._hosts[host]
+                self._hosts[host] = HttpHost(
+                    host=host,
+                    transport=lambda: httpx_wire.transport(self._wire),
+                    socket=opened,
+                    latch=self._wire.latch,
+                    clock=self._parts.clock,
+                    echoes=guarded is not None and guarded.kind in ECHOING,
+                    timeout_s=float(self._parts.environment.policy.probe_timeout_s),
+                )
+            return self._hosts[host]
 
     def arm(self) -> ArmPort:
         """App Service through Resource Manager."""
-        if self._arm is None:
-            first_use.load(first_use.RESOURCE_MANAGER)
-            from rollback.connectors.app_service import AppService
-            from rollback.connectors.identity import credential
-            from rollback.guard.wire import azure_wire
+        with self._lock:
+            if self._arm is None:
+                first_use.load(first_use.RESOURCE_MANAGER)
+                from rollback.connectors.app_service import AppService
+                from rollback.connectors.identity import KeptCredential, credential
+                from rollback.guard.wire import azure_wire
 
-            azure = self._parts.environment.azure
-            self._arm = AppService(
-                subscription=azure.subscription,
-                host=azure.host,
-                credential=credential(
+                azure, clock = self._parts.environment.azure, self._parts.clock
+                own = credential(
                     azure.identity, azure_wire.transport(self._wire), self._parts.secrets
-                ),
-                transport=azure_wire.transport(self._wire),
-                latch=self._wire.latch,
-                clock=self._parts.clock,
-                digest_key=self._parts.digest_key,
-            )
-        return self._arm
+                )
+                self._arm = AppService(
+                    subscription=azure.subscription,
+                    host=azure.host,
+                    credential=KeptCredential(own, self._parts.tokens, clock),
+                    transport=azure_wire.transport(self._wire),
+                    latch=self._wire.latch,
+                    clock=clock,
+                    digest_key=self._parts.digest_key,
+                    together=self._together,
+                )
+            return self._arm
 
     def cosmos(self) -> CosmosPort:
         """Cosmos, read-only."""
-        if self._cosmos is None:
-            first_use.load(first_use.COSMOS)
-            from rollback.connectors.cosmos import CosmosReader
-            from rollback.connectors.identity import credential
-            from rollback.guard.wire import azure_wire
+        with self._lock:
+            if self._cosmos is None:
+                first_use.load(first_use.COSMOS)
+                from rollback.connectors.cosmos import CosmosReader
+                from rollback.connectors.identity import credential
+                from rollback.guard.wire import azure_wire
 
-            cosmos = self._parts.environment.cosmos
-            self._cosmos = CosmosReader(
-                endpoint=cosmos.endpoint,
-                database=cosmos.database,
-                credential=self._parts.secrets.get(cosmos.key)
-                if cosmos.key is not None
-                else credential(
-                    self._parts.environment.azure.identity,
-                    azure_wire.transport(self._wire),
-                    self._parts.secrets,
-                ),
-                transport=lambda: azure_wire.transport(self._wire),
-                latch=self._wire.latch,
-                regions=cosmos.regions,
-            )
-        return self._cosmos
+                cosmos = self._parts.environment.cosmos
+                self._cosmos = CosmosReader(
+                    endpoint=cosmos.endpoint,
+                    database=cosmos.database,
+                    credential=self._parts.secrets.get(cosmos.key)
+                    if cosmos.key is not None
+                    else credential(
+                        self._parts.environment.azure.identity,
+                        azure_wire.transport(self._wire),
+                        self._parts.secrets,
+                    ),
+                    transport=lambda: azure_wire.transport(self._wire),
+                    latch=self._wire.latch,
+                    regions=cosmos.regions,
+                )
+            return self._cosmos
 
     def s3(self) -> S3Port:
         """The bucket of the evidence store."""
-        if self._bucket is None:
-            first_use.load(first_use.S3)
-            from rollback.connectors.object_store import bucket_of
+        with self._lock:
+            if self._bucket is None:
+                first_use.load(first_use.S3)
+                from rollback.connectors.object_store import bucket_of
 
-            self._bucket = bucket_of(self._parts.environment, self._wire, self._parts.secrets)
-        return self._bucket
+                self._bucket = bucket_of(self._parts.environment, self._wire, self._parts.secrets)
+            return self._bucket
 
     def blobs(self) -> BlobPort:
         """The container of the evidence store."""
-        if self._container is None:
-            first_use.load(first_use.BLOBS)
-            from rollback.connectors.blob_store import container_of
+        with self._lock:
+            if self._container is None:
+                first_use.load(first_use.BLOBS)
+                from rollback.connectors.blob_store import container_of
 
-            self._container = container_of(self._parts.environment, self._wire, self._parts.secrets)
-        return self._container
+                parts = self._parts
+                self._container = container_of(parts.environment, self._wire, parts.secrets)
+            return self._container
 
     def objects(self) -> ObjectPort:
         """The evidence store that machines share, whichever kind it is."""
@@ -189,6 +205,10 @@ class GuardedClients:
     def secret(self, secret: Secret) -> str:
         """A credential for a header. Raises InputError where its variable is not set."""
         return self._parts.secrets.get(secret)
+
+    def together(self, reads: Sequence[Callable[[], T]]) -> tuple[T, ...]:
+        """Independent reads side by side, at most sixteen at once; the answers in this order."""
+        return self._together(reads)
 
     def now(self) -> datetime:
         """The run's clock."""

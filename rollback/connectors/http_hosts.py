@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
@@ -57,7 +58,7 @@ def http_failure(error: Exception) -> Failure | None:
 
 
 class HttpHost:
-    """One host, for one scope."""
+    """One host, for one scope. Safe to read from several threads."""
 
     def __init__(  # noqa: PLR0913 (every part is passed in)
         self,
@@ -83,6 +84,7 @@ class HttpHost:
         self._echoes = echoes
         self._timeout_s = timeout_s
         self._bytes_max = bytes_max
+        self._lock = Lock()
         self._kept: httpx.Client | None = None
 
     def get(
@@ -210,9 +212,10 @@ class HttpHost:
         )
 
     def _keeping(self) -> httpx.Client:
-        if self._kept is None:
-            self._kept = self._client()
-        return self._kept
+        with self._lock:
+            if self._kept is None:
+                self._kept = self._client()
+            return self._kept
 
     def _client(self) -> httpx.Client:
         import httpx

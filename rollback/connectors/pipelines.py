@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 import rfc8785
 
 from rollback.connectors.crossing import by_status, is_success
+from rollback.connectors.together import both, one_by_one
 from rollback.connectors.values import at, listed, mapping, number, parsed, text
 from rollback.errors import ConnectorError
 from rollback.model.base import Frozen
@@ -16,6 +18,7 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody
 
 if TYPE_CHECKING:
+    from rollback.connectors.together import ReadTogether
     from rollback.model.environment import Pipeline
     from rollback.model.ports import HttpPort
 
@@ -61,10 +64,18 @@ def headers(token: str) -> Headers:
     )
 
 
-def pipeline(http: HttpPort, pipeline: Pipeline, token: str) -> PipelineView:
+def pipeline(
+    http: HttpPort, pipeline: Pipeline, token: str, together: ReadTogether = one_by_one
+) -> PipelineView:
     """The pipeline's state, and the ids of its runs that have not ended."""
-    state = text(_json(http, f"{_base(pipeline)}/workflows/{pipeline.file}", (), token), "state")
-    found = {status: runs(http, pipeline, token, status) for status in ACTIVE_STATES}
+
+    def listing() -> dict[str, tuple[Run, ...]]:
+        every = [partial(runs, http, pipeline, token, status) for status in ACTIVE_STATES]
+        return dict(zip(ACTIVE_STATES, together(every), strict=True))
+
+    path = f"{_base(pipeline)}/workflows/{pipeline.file}"
+    said, found = both(together, lambda: _json(http, path, (), token), listing)
+    state = text(said, "state")
     return PipelineView(
         state=state,
         queued=tuple(run.id for run in found["queued"]),

@@ -15,6 +15,7 @@ from rollback.connectors import app_service_views as views
 from rollback.connectors.azure_pipeline import LIMITS, azure_failure, policies
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.reading import read_again
+from rollback.connectors.together import one_by_one
 from rollback.connectors.values import flat, listed, parsed, text
 from rollback.model.views import OperationState, OperationView
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.mgmt.web import WebSiteManagementClient
 
+    from rollback.connectors.together import ReadTogether
     from rollback.model.base import Facts
     from rollback.model.ports import Clock, Grant, Principal, RefusalLatch
 
@@ -54,7 +56,7 @@ def _body(response: Any) -> bytes:
 class ResourceManager:
     """One subscription at one host, for one scope."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (every part is passed in)
         self,
         *,
         subscription: str,
@@ -65,8 +67,12 @@ class ResourceManager:
         clock: Clock,
         digest_key: bytes,
         tries: int = TRIES,
+        together: ReadTogether = one_by_one,
     ) -> None:
-        """transport: of azure-core, guarded. digest_key: a secret of the run, for settings."""
+        """transport: of azure-core, guarded. digest_key: a secret of the run, for settings.
+
+        together: what may be read side by side; without it, one after another.
+        """
         self._subscription = subscription
         self._host = host
         self._credential = credential
@@ -75,6 +81,7 @@ class ResourceManager:
         self._clock = clock
         self._digest_key = digest_key
         self._tries = tries
+        self._together = together
 
     def operation(self, location: str) -> OperationView:
         """One look at a long-running operation; its place is pinned to Resource Manager's host."""

@@ -7,10 +7,12 @@ that does not answer is a finding, not an exception. A refusal of the guard alwa
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from rollback.connectors.crossing import by_status
+from rollback.connectors.together import one_by_one
 from rollback.connectors.trading_contracts import (
     ControlContract,
     FlagsContract,
@@ -23,6 +25,7 @@ from rollback.model.authority import AuthorityProbe, ScopeClaim
 from rollback.model.base import Frozen, Instant
 
 if TYPE_CHECKING:
+    from rollback.connectors.together import ReadTogether
     from rollback.model.ports import Answer, HttpPort, SocketHello
 
 Headers = tuple[tuple[str, str], ...]
@@ -129,11 +132,20 @@ def release(
 
 
 def releases(
-    http: HttpPort, path: str, instances: tuple[str, ...], *, fresh: bool = False, tries: int = 2
+    http: HttpPort,
+    path: str,
+    instances: tuple[str, ...],
+    *,
+    fresh: bool = False,
+    tries: int = 2,
+    together: ReadTogether = one_by_one,
 ) -> tuple[ReleaseProbe, ...]:
     """Ask every instance which build it serves."""
-    return tuple(
-        release(http, path, instance=instance, fresh=fresh, tries=tries) for instance in instances
+    return together(
+        [
+            partial(release, http, path, instance=instance, fresh=fresh, tries=tries)
+            for instance in instances
+        ]
     )
 
 

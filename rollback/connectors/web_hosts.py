@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from rollback.connectors.together import one_by_one
 from rollback.errors import ConnectorError
 from rollback.model.base import Frozen
 
 if TYPE_CHECKING:
+    from rollback.connectors.together import ReadTogether
     from rollback.model.ports import HttpPort
 
 CHUNKS_MAX = 100
@@ -63,8 +66,12 @@ def page(
     *,
     headers: tuple[tuple[str, str], ...] = (),
     fresh: bool = True,
+    together: ReadTogether = one_by_one,
 ) -> WebPage:
-    """Read a page and every chunk it names on its own host. Never raises for what the host does."""
+    """Read a page and every chunk it names on its own host. Never raises for what the host does.
+
+    together: reads chunks side by side.
+    """
     try:
         answer = http.get(path, headers=headers, fresh=fresh)
     except ConnectorError as error:
@@ -84,7 +91,7 @@ def page(
     return WebPage(
         status=200,
         build=build,
-        chunks=tuple(_chunk(http, path, headers) for path in paths[:CHUNKS_MAX]),
+        chunks=together([partial(_chunk, http, path, headers) for path in paths[:CHUNKS_MAX]]),
         foreign=tuple(sorted(foreign)),
         request_id=answer.request_id,
         echoed=answer.echoed,

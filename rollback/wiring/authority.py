@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from rollback.actions.authority_reading import read_authority
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.model.authority import AuthorityJudgement
+    from rollback.model.base import Facts
     from rollback.model.ports import Clients, Journal
     from rollback.wiring.scopes import Opener
     from rollback.wiring.setting import Setting
@@ -42,34 +44,42 @@ def prove_authority(
     halt = environment.halt_authority
     _wait_since_the_last_no(setting, journal)
     slots = ("production", environment.surface(halt.surface).stable_slot)
-    for slot in slots:
-        clients = opener(Scope(run=run, step=f"authority-{moment}", phase=Phase.OBSERVE))
-        asked = setting.clock.now()
-        try:
-            judged = judged_now(setting, clients, slot)
-            body = facts(
-                slot=slot,
-                verdict=judged.verdict.value,
-                strength=judged.strength.value,
-                reasons=judged.reasons,
-                builds=judged.builds,
-                moment=moment,
-                asked=rfc3339(asked),
-            )
-        except Exception as error:  # noqa: BLE001 - what nobody foresaw is no proof, and is recorded
-            foreseen = isinstance(error, RollbackError)
-            body = facts(
-                slot=slot,
-                verdict="unknown",
-                strength="strong",
-                reasons=(str(error) if foreseen else type(error).__name__,),
-                builds=(),
-                moment=moment,
-                asked=rfc3339(asked),
-            )
-        finally:
-            opener.close(clients)
+    clients = opener(Scope(run=run, step=f"authority-{moment}", phase=Phase.OBSERVE))
+    try:
+        answers = clients.together(
+            [partial(_answer, setting, clients, slot, moment) for slot in slots]
+        )
+    finally:
+        opener.close(clients)
+    for body in answers:
         journal.append(MAIN, RecordKind.AUTHORITY, body, durable=False)
+
+
+def _answer(setting: Setting, clients: Clients, slot: str, moment: str) -> Facts:
+    """What is recorded of one slot. Never raises."""
+    asked = setting.clock.now()
+    try:
+        judged = judged_now(setting, clients, slot)
+        return facts(
+            slot=slot,
+            verdict=judged.verdict.value,
+            strength=judged.strength.value,
+            reasons=judged.reasons,
+            builds=judged.builds,
+            moment=moment,
+            asked=rfc3339(asked),
+        )
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw is no proof, and is recorded
+        foreseen = isinstance(error, RollbackError)
+        return facts(
+            slot=slot,
+            verdict="unknown",
+            strength="strong",
+            reasons=(str(error) if foreseen else type(error).__name__,),
+            builds=(),
+            moment=moment,
+            asked=rfc3339(asked),
+        )
 
 
 def _wait_since_the_last_no(setting: Setting, journal: Journal) -> None:

@@ -42,7 +42,7 @@ AIMED: Mapping[str, Schedule] = {
     ),
     "paused-while-looking": _backend(Aim("read", _LAST_LOOK, "pause", after=(_LEASED,))),
     "paused-between-look-and-send": _backend(
-        Aim("read", "oauth2/v2.0/token$", "pause", after=(_LEASED, _LAST_LOOK, "openid")),
+        Aim("sync", "", "pause", after=(_LEASED, _LAST_LOOK)),
         Aim("lease", "write the lease", "failed", first=2, after=(_LEASED, _LAST_LOOK)),
     ),
     "paused-long-while-looking": _backend(Aim("read", _LAST_LOOK, "long-pause", after=(_LEASED,))),

@@ -72,6 +72,7 @@ class Baton:
         self._actors: list[Actor] = []
         self._here: Actor | None = None
         self._home = getcurrent()
+        self._begins: Actor | None = None
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self.broken: BaseException | None = None
@@ -120,7 +121,8 @@ class Baton:
         """Let everybody run until nobody is left. Raises StuckError."""
         with _in_time():
             try:
-                while (following := self._next(None)) is not None:
+                while (following := self._begins or self._next(None)) is not None:
+                    self._begins = None
                     self._switch(following)
             finally:
                 self._here = None
@@ -184,7 +186,14 @@ class Baton:
 
     def _switch(self, following: Actor) -> None:
         self._here = following
-        if following.stack is not None:
+        if following.stack is None:
+            return
+        if not following.stack and getcurrent() is not self._home:
+            # A greenlet counts its depth from where it begins: from home, or each would begin
+            # deeper than the one before.
+            self._begins = following
+            self._home.switch()
+        else:
             following.stack.switch()
 
     def _next(self, me: Actor | None) -> Actor | None:

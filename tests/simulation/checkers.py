@@ -6,6 +6,7 @@ They are dumb on purpose: they share no code with the loop, the fold, the ledger
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rollback.evidence.chunks import unpacked
@@ -408,18 +409,36 @@ def _truthful(watch: Watch, world: World) -> None:
 
 
 def _safe(watch: Watch, world: World) -> None:
-    """Moves toward safety were made by every sitting that ended in its own time."""
+    """Moves toward safety were made by the last sitting that ended in its own time.
+
+    One whose sends were all looked for and found not applied, as often as the plan gives them back,
+    is a person's to decide.
+    """
     ended = [one for one in watch.sittings if not one.died and one.exit is not None]
     if not any(one.calm for one in ended):
         return
     for sitting in ended[-1:]:
         for _, change in sitting.plan.plan.updates:
-            if change.direction is Direction.TOWARD and effect_in(world, change) is False:
+            if change.direction is not Direction.TOWARD or _spent(watch, sitting, change):
+                continue
+            if effect_in(world, change) is False:
                 watch.breaks(
                     SAFETY,
                     f"{change.id} of {change.surface} was not made, and {sitting.process} ended "
                     f"with {sitting.exit}: {sitting.said}",
                 )
+
+
+def _spent(watch: Watch, sitting: Sitting, change: Update) -> bool:
+    told = Counter(
+        (one.text("effect"), one.kind, one.get("sent")) for one in watch.records(sitting.process)
+    )
+    for one in change.effects:
+        sent = told[one.id, RecordKind.INTENT, None] - told[one.id, RecordKind.RETURNED, False]
+        returned = told[one.id, RecordKind.RETURNED, True]
+        if sent >= one.times_max + returned and returned >= one.returns_max:
+            return True
+    return False
 
 
 def _no_secret(watch: Watch) -> None:

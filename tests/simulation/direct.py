@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from rollback.connectors.clients import GuardedClients
 from rollback.connectors.http_hosts import REQUEST_ID, TIMEOUT_S, HttpHost
+from rollback.connectors.identity import KeptCredential
 from rollback.guard.rules.request import Request
 from rollback.model.ports import Answer
 from rollback.rehearsal.simulator.ledger import classify
@@ -21,6 +22,8 @@ from tests.simulation.received import call_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from azure.core.credentials import AccessToken
 
     from rollback.guard.wire import Wire
     from rollback.model.environment import EntraApp
@@ -119,13 +122,14 @@ class DirectCredential:
         self._identity = identity
         self._direct = direct
         self._secret = secrets.get(identity.client_secret)
-        self._kept: dict[str, str] = {}
+        self._kept: dict[str, AccessToken] = {}
         self._found = False
 
-    def token(self, scope: str) -> str:
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """A bearer token. Raises ClientAuthenticationError."""
         from azure.core.exceptions import ClientAuthenticationError
 
+        (scope,) = scopes
         if scope not in self._kept:
             try:
                 self._kept[scope] = self._asked(scope)
@@ -133,7 +137,8 @@ class DirectCredential:
                 raise ClientAuthenticationError(str(error)) from error
         return self._kept[scope]
 
-    def _asked(self, scope: str) -> str:
+    def _asked(self, scope: str) -> AccessToken:
+        from azure.core.credentials import AccessToken
         from azure.core.exceptions import ClientAuthenticationError
 
         from tests.simulation.direct_azure import Heard
@@ -156,7 +161,9 @@ class DirectCredential:
         heard = Heard(self._direct.ask("POST", url, headers, urlencode(form).encode()))
         if heard.status_code != 200:
             raise ClientAuthenticationError("no token was given", response=heard)
-        return str(heard.json()["access_token"])
+        told = heard.json()
+        until = self._direct.wire.clock.now().timestamp() + int(told["expires_in"])
+        return AccessToken(str(told["access_token"]), int(until))
 
 
 _FORM = "application/x-www-form-urlencoded"
@@ -192,16 +199,18 @@ def clients_on(ground: Ground) -> type[GuardedClients]:
             if self._arm is None:
                 from tests.simulation.direct_azure import DirectAppService
 
-                azure = self._parts.environment.azure
+                azure, clock = self._parts.environment.azure, self._parts.clock
                 assert azure.identity is not None
+                own = DirectCredential(azure.identity, self._direct, self._parts.secrets)
                 self._arm = DirectAppService(
                     self._direct,
-                    DirectCredential(azure.identity, self._direct, self._parts.secrets),
+                    KeptCredential(own, self._parts.tokens, clock),
                     subscription=azure.subscription,
                     host=azure.host,
                     latch=self._wire.latch,
-                    clock=self._parts.clock,
+                    clock=clock,
                     digest_key=self._parts.digest_key,
+                    together=self._together,
                 )
             return self._arm
 

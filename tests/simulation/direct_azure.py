@@ -15,8 +15,9 @@ from tests.simulation.ground import NoAnswerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rollback.connectors.identity import KeptCredential
     from rollback.rehearsal.simulator.exchange import Reply
-    from tests.simulation.direct import Direct, DirectCredential
+    from tests.simulation.direct import Direct
 
 
 class Heard:
@@ -141,7 +142,7 @@ class _Client:
     """`WebSiteManagementClient`, as much of it as the connector uses."""
 
     def __init__(
-        self, direct: Direct, credential: DirectCredential, subscription: str, host: str
+        self, direct: Direct, credential: KeptCredential, subscription: str, host: str
     ) -> None:
         self.subscription = subscription
         self._direct = direct
@@ -172,20 +173,24 @@ class _Client:
     def _asked(self, method: str, place: str, body: bytes) -> Heard:
         from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
+        token = self._credential.get_token(self._scope).token
         headers = {
             "User-Agent": "trade-rollback",
             "Accept": "application/json",
-            "Authorization": f"Bearer {self._credential.token(self._scope)}",
+            "Authorization": f"Bearer {token}",
         }
         if body:
             headers["Content-Type"] = "application/json"
         elif method != "GET":
             headers["Content-Length"] = "0"
         try:
-            return Heard(self._direct.ask(method, urljoin(self._base, place), headers, body))
+            heard = Heard(self._direct.ask(method, urljoin(self._base, place), headers, body))
         except NoAnswerError as error:
             kind = ServiceResponseError if error.sent else ServiceRequestError
             raise kind(str(error)) from error
+        if heard.status_code == HTTPStatus.UNAUTHORIZED:
+            self._credential.forget(token)
+        return heard
 
     def close(self) -> None:
         """Nothing is open."""
@@ -194,8 +199,8 @@ class _Client:
 class DirectAppService(AppService):
     """`ArmPort` without azure-mgmt-web."""
 
-    def __init__(self, direct: Direct, credential: DirectCredential, **given: Any) -> None:
-        super().__init__(credential=credential, transport=None, **given)  # type: ignore[arg-type]
+    def __init__(self, direct: Direct, credential: KeptCredential, **given: Any) -> None:
+        super().__init__(credential=credential, transport=None, **given)
         self._direct = direct
         self._tokens = credential
 

@@ -61,6 +61,8 @@ class SimulatedDisk(RealDisk):
         self._refuse_when_dead()
         self._know(descriptor)
         fault = self._ground.point("sync", "sync the journal")
+        if fault == "pause":
+            self._ground.common(fault)
         if fault in {"crash-before", "torn"}:
             self._ground.kill(self._process)
         if fault == "power-cut":

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
+from rollback.model.ports import ArmPort
 from rollback.model.views import SlotRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from rollback.model.environment import Environment, Surface
-    from rollback.model.ports import ArmPort, Clients
+    from rollback.model.ports import Clients
 
 LOG_LINE_CHARACTERS = 16_384
 """A longer line of a worker log is cut into several."""
 
 _PRODUCTION = "production"
+
+ReadLines = Callable[[ArmPort, SlotRef], list[bytes]]
 
 
 def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Source, ...]:
@@ -28,38 +33,15 @@ def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Sou
     both = (production, stable)
 
     def routing(clients: Clients) -> Iterator[Read]:
-        arm = clients.arm()
-        for ref in both:
-            yield from _or_gap(ref, lambda arm, ref: [model_line(arm.slot(ref))], arm)
-            yield from _or_gap(ref, lambda arm, ref: [model_line(arm.configuration(ref))], arm)
-            yield from _or_gap(
-                ref,
-                lambda arm, ref: [
-                    model_line(one, slot=ref.label) for one in arm.instances(ref)
-                ],
-                arm,
-            )
+        kinds = (_slot, _configuration, _instances)
+        yield from _each(clients, [(ref, kind) for ref in both for kind in kinds])
 
     def differences(clients: Clients) -> Iterator[Read]:
-        arm = clients.arm()
-        yield from _or_gap(
-            stable,
-            lambda arm, ref: [
-                model_line(one, slot=ref.label) for one in arm.differences(ref, _PRODUCTION)
-            ],
-            arm,
-        )
-        for ref in both:
-            yield from _or_gap(
-                ref,
-                lambda arm, ref: [model_line(one, slot=ref.label) for one in arm.settings(ref)],
-                arm,
-            )
+        settings = [(ref, _settings) for ref in both]
+        yield from _each(clients, [(stable, _differences), *settings])
 
     def logs(clients: Clients) -> Iterator[Read]:
-        arm = clients.arm()
-        for ref in both:
-            yield from _or_gap(ref, _log_lines, arm)
+        yield from _each(clients, [(ref, _log_lines) for ref in both])
 
     return (
         Source(f"{name}/routing-rules", routing, seconds_max),
@@ -75,22 +57,13 @@ def durable(
     production, stable = _slots(environment, environment.surface(name))
 
     def deployments(clients: Clients) -> Iterator[Read]:
-        arm = clients.arm()
-        for ref in (production, stable):
-            yield from _or_gap(
-                ref,
-                lambda arm, ref: [
-                    model_line(one, slot=ref.label) for one in arm.deployments(ref)
-                ],
-                arm,
-            )
+        yield from _each(clients, [(ref, _deployments) for ref in (production, stable)])
 
     def activity(clients: Clients) -> Iterator[Read]:
-        yield from _or_gap(
-            production,
-            lambda arm, ref: [model_line(one) for one in arm.activity(ref, since, until)],
-            clients.arm(),
-        )
+        def read(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+            return [model_line(one) for one in arm.activity(ref, since, until)]
+
+        yield from _each(clients, [(production, read)])
 
     return (
         Source(f"{name}/deployments", deployments, seconds_max),
@@ -104,14 +77,42 @@ def _slots(environment: Environment, surface: Surface) -> tuple[SlotRef, SlotRef
     return production, production.model_copy(update={"slot": surface.stable_slot})
 
 
-def _or_gap(
-    ref: SlotRef, read: Callable[[ArmPort, SlotRef], list[bytes]], arm: ArmPort
-) -> Iterator[Read]:
-    """The lines, or one gap: the other slot is still read."""
-    try:
-        yield from read(arm, ref)
-    except ConnectorError as error:
-        yield Gap(f"{ref.label}: {error.reason}")
+def _each(clients: Clients, wanted: list[tuple[SlotRef, ReadLines]]) -> Iterator[Read]:
+    """The lines of every read, side by side, or one gap: the others are still read."""
+    arm = clients.arm()
+
+    def one(ref: SlotRef, read: ReadLines) -> list[Read]:
+        try:
+            return [*read(arm, ref)]
+        except ConnectorError as error:
+            return [Gap(f"{ref.label}: {error.reason}")]
+
+    for lines in clients.together([partial(one, ref, read) for ref, read in wanted]):
+        yield from lines
+
+
+def _slot(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+    return [model_line(arm.slot(ref))]
+
+
+def _configuration(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+    return [model_line(arm.configuration(ref))]
+
+
+def _instances(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+    return [model_line(one, slot=ref.label) for one in arm.instances(ref)]
+
+
+def _differences(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+    return [model_line(one, slot=ref.label) for one in arm.differences(ref, _PRODUCTION)]
+
+
+def _settings(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+    return [model_line(one, slot=ref.label) for one in arm.settings(ref)]
+
+
+def _deployments(arm: ArmPort, ref: SlotRef) -> list[bytes]:
+    return [model_line(one, slot=ref.label) for one in arm.deployments(ref)]
 
 
 def _log_lines(arm: ArmPort, ref: SlotRef) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.connectors.trading_backend import affinity, bearer
@@ -29,21 +30,30 @@ def probe_answers(environment: Environment, name: str, seconds_max: int) -> Sour
     surface = environment.surface(name)
 
     def read(clients: Clients) -> Iterator[Read]:
-        for slot in (_PRODUCTION, surface.stable_slot):
+        def one(slot: str) -> list[Read]:
             ref = SlotRef(
                 resource_group=surface.resource_group or environment.azure.resource_group,
                 site=surface.site or "",
                 slot=None if slot == _PRODUCTION else slot,
             )
+            told: list[Read] = []
             try:
                 instances = [one.id for one in clients.arm().instances(ref)]
             except ConnectorError as error:
-                yield Gap(f"{ref.label}: {error.reason}")
+                told.append(Gap(f"{ref.label}: {error.reason}"))
                 instances = [""]
-            host = _host(surface, slot)
-            for instance in instances:
-                headers = affinity(instance) if instance else ()
-                yield from _raw(clients, host, surface.release_path, headers, instance)
+            host, path = _host(surface, slot), surface.release_path
+            answers = clients.together(
+                [
+                    partial(_answers, clients, host, path, affinity(one) if one else (), one)
+                    for one in instances
+                ]
+            )
+            return [*told, *(line for lines in answers for line in lines)]
+
+        slots = (_PRODUCTION, surface.stable_slot)
+        for lines in clients.together([partial(one, slot) for slot in slots]):
+            yield from lines
 
     return Source(f"{name}/probe-answers", read, seconds_max)
 
@@ -68,6 +78,16 @@ def control_reads(environment: Environment, seconds_max: int) -> tuple[Source, .
         return Source(name, read, seconds_max)
 
     return tuple(one(name, path) for name, path in wanted if path is not None)
+
+
+def _answers(
+    clients: Clients,
+    host: str,
+    path: str,
+    headers: tuple[tuple[str, str], ...],
+    instance: str,
+) -> list[Read]:
+    return [*_raw(clients, host, path, headers, instance)]
 
 
 def _raw(

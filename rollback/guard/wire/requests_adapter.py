@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from rollback.guard.wire.gate import Wire
 
+CONNECTIONS = 16
+"""Kept open to one host: as many as a scope reads side by side."""
+
 
 def guarded_session(wire: Wire) -> requests.Session:
     """A session that can only send through the guard: no environment, no cookies, no redirects."""
@@ -41,7 +44,10 @@ class GuardedAdapter(HTTPAdapter):
     def __init__(self, wire: Wire) -> None:
         """Keep the wire; never retry, never follow."""
         self._wire = wire
-        super().__init__(max_retries=Retry(total=False, redirect=False, raise_on_status=False))
+        super().__init__(
+            pool_maxsize=CONNECTIONS,
+            max_retries=Retry(total=False, redirect=False, raise_on_status=False),
+        )
 
     def send(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rollback.model.base import Facts
 from rollback.model.effect import FileWrite, HttpWrite
@@ -24,6 +24,8 @@ from rollback.model.views import (
     SlotRef,
     SlotView,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,13 @@ class Clients(Protocol):
 
     def now(self) -> datetime: ...
     def nonce(self) -> str: ...
+
+    def together(self, reads: Sequence[Callable[[], T]]) -> tuple[T, ...]:
+        """Independent reads side by side, a bounded number at once; the answers in this order.
+
+        After one that failed no further one begins. Raises the first failure in the order asked.
+        """
+        ...
 
     def pause(self, seconds: float) -> None:
         """Wait on the run's clock (jitter between samples); bounded by the step's duration."""
