@@ -22,6 +22,8 @@ _OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?')
 _BLANK = re.compile(r"[ \t]+")  # nothing else parts words, as in OpenSSH
 _WILD = re.compile(r"[*?]")
 FILE_CHARS_MAX = 1 << 20
+LINE_CHARS_MAX = 8192
+"""The longest line that a record keeps: an RSA key of 16,384 bits takes 2,800 of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,20 @@ def read_allowed_signers(text: str, *, name: str = "allowed_signers") -> tuple[A
         if bare and not bare.startswith("#"):
             signers.append(_read_line(name, number, bare))
     return tuple(signers)
+
+
+def lines_for(text: str, key: bytes, namespace: str, at: datetime) -> tuple[str, ...]:
+    """The lines, as they are written, that let this key sign in a namespace at a moment.
+
+    Lines too long to keep are left out. Raises InputError.
+    """
+    lines = text.split("\n")
+    return tuple(
+        lines[one.line - 1].strip(" \t\r")
+        for one in read_allowed_signers(text)
+        if one.key == key and one.allows(namespace) and one.valid_at(at)
+        if len(lines[one.line - 1]) <= LINE_CHARS_MAX
+    )
 
 
 def read_revoked(text: str, *, name: str = "revoked_keys") -> tuple[bytes, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -25,10 +26,13 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 Examples:
   rollback evidence verify evidence/bundle-1
   rollback evidence verify r-20261123-0936-4f2a --anchor 9f2c...e1
-  rollback evidence verify evidence/bundle-1 --signers allowed_signers --json
+  rollback evidence verify evidence/bundle-1 --signers run-key --allowed-signers people --json
 \b
-Without --signers, --anchor or --timestamp this proves that the bundle is whole and agrees with
-itself; whoever could write the whole folder could have made another one. A reviewer who does not
+What the bundle says by itself: that it is whole, that journal, plan and evidence agree, and that
+the approvals were signed by the keys that the run trusted then. Whoever could write the whole
+folder could have made another one, so trust comes from outside: --anchor and --timestamp (this is
+the bundle of then), --signers (our run made it), --allowed-signers (these are our people). A
+reviewer who does not
 trust this program runs one file of it with nothing installed:
   python3 rollback/evidence/standalone_verify.py BUNDLE [SHA256]
 \b
@@ -40,6 +44,12 @@ Exit 0 when it holds; 8 when not, with file and byte of what is wrong, the first
     "--signers",
     metavar="FILE",
     help="OpenSSH allowed-signers file: the bundle must be signed by one of them.",
+)
+@click.option(
+    "--allowed-signers",
+    "people",
+    metavar="FILE",
+    help="OpenSSH allowed-signers file: every approval that counted must be by one of them.",
 )
 @click.option(
     "--anchor",
@@ -59,6 +69,7 @@ def verify(
     *,
     bundle: str,
     signers: str | None,
+    people: str | None,
     anchor: str | None,
     reply: str | None,
     root: str | None,
@@ -81,7 +92,9 @@ def verify(
     from rollback.evidence.verify import verify_bundle
 
     folder = bundles.find(bundle, state)
-    check = verify_bundle(folder, anchor=anchor or "", signers=_signers(signers))
+    check = verify_bundle(
+        folder, anchor=anchor or "", signers=_signers(signers), approvers=_people(people)
+    )
     stamped, problem = ("", "")
     if reply is not None and root is not None:
         stamped, problem = _stamped(folder, reply, root)
@@ -91,6 +104,7 @@ def verify(
         output.result_json(_as_json(folder, check, wrong, stamped, holds=holds))
     else:
         _print(folder, check, wrong, stamped, holds=holds)
+        _print_approvals(check, people)
     return int(ExitStatus.DONE if holds else ExitStatus.VERIFICATION)
 
 
@@ -108,6 +122,22 @@ def _print(
     output.result(f"  signature: {visible(_signature(check))}")
     if stamped:
         output.result(f"  time-stamp: {stamped}")
+
+
+def _print_approvals(check: BundleCheck, people: str | None) -> None:
+    for one in check.approvals:
+        with_ = f" with {one.key}" if one.key else ""
+        did = "approved" if one.decision == "approve" else "rejected"
+        state = f"DOES NOT HOLD: {one.problem}" if one.problem else "holds"
+        said = f"{one.principal} {did}{with_}, {one.at}; {state}"
+        output.result(f"  approval: {visible(said)}")
+    if check.approvals and people is None:
+        said = (
+            "  approvals: held against the keys that the run trusted then; whether those are your "
+        )
+        output.result(
+            f"{said}people's, an allowed-signers file of your own says (--allowed-signers)"
+        )
 
 
 def _signature(check: BundleCheck) -> str:
@@ -138,6 +168,7 @@ def _as_json(
         "manifest_sha256": check.manifest_sha256 or None,
         "signed_by": check.signed_by or None,
         "principals": list(check.principals),
+        "approvals": [asdict(one) for one in check.approvals],
         "timestamp": stamped or None,
     }
 
@@ -145,12 +176,27 @@ def _as_json(
 def _signers(path: str | None) -> tuple[AllowedSigner, ...] | None:
     if path is None:
         return None
-    from rollback.approval.allowed_signers import FILE_CHARS_MAX, read_allowed_signers
+    from rollback.approval.allowed_signers import read_allowed_signers
+
+    return read_allowed_signers(_text(path), name=path)
+
+
+def _people(path: str | None) -> str | None:
+    if path is None:
+        return None
+    from rollback.approval.allowed_signers import read_allowed_signers
+
+    text = _text(path)
+    read_allowed_signers(text, name=path)
+    return text
+
+
+def _text(path: str) -> str:
+    from rollback.approval.allowed_signers import FILE_CHARS_MAX
     from rollback.loading.files import decode, read_bytes
 
     what = "allowed-signers"
-    text = decode(read_bytes(path, FILE_CHARS_MAX, what=what), path, what)
-    return read_allowed_signers(text, name=path)
+    return decode(read_bytes(path, FILE_CHARS_MAX, what=what), path, what)
 
 
 def _stamped(folder: Path, reply: str, root: str) -> tuple[str, str]:

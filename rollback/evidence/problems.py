@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,11 +32,30 @@ class BundleProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """One person's decision as the journal counted it. at: when it was checked then.
+
+    key: the fingerprint, empty for a rejection. problem: why it does not hold, empty where it does.
+    """
+
+    principal: str
+    key: str
+    decision: str
+    at: str
+    problem: str = ""
+
+    def but(self, problem: str) -> Approved:
+        """The same, with what is wrong with it."""
+        return replace(self, problem=problem)
+
+
+@dataclass(frozen=True, slots=True)
 class BundleCheck:
     """What verification found. incomplete: sources with a gap, which are no problem of the bundle.
 
     manifest_sha256: to be held against what was anchored outside the machine. signed_by: the key's
-    fingerprint; principals: whose it is, by the allowed signers that were given.
+    fingerprint; principals: whose it is, by the allowed signers that were given. approvals: by what
+    is in the bundle, and by the people that were given.
     """
 
     manifest: Manifest | None
@@ -48,6 +67,7 @@ class BundleCheck:
     signed_by: str = ""
     principals: tuple[str, ...] = ()
     manifest_sha256: str = ""
+    approvals: tuple[Approved, ...] = ()
 
     @property
     def holds(self) -> bool:

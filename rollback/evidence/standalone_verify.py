@@ -8,7 +8,7 @@
     exit 8  something is wrong: each file, and where it is known the first wrong byte
     exit 2  wrong usage
 
-It keeps the rules V1 to V9 of docs/reference/evidence-bundle.md; ``rollback evidence verify`` is
+It keeps the rules V1 to V10 of docs/reference/evidence-bundle.md; ``rollback evidence verify`` is
 another reader of the same rules. Read it from here down: first what is checked, then with what.
 
 What the standard library cannot do, and what then happens:
@@ -41,7 +41,7 @@ from typing import Any
 
 Tree = dict[str, Any]
 
-NAMESPACE = "evidence@trade-rollback"
+NAMESPACE, APPROVAL = "evidence@trade-rollback", "plan-approval@trade-rollback"
 FIRST = "0" * 64
 PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
 STREAM = re.compile(r"run(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
@@ -249,13 +249,14 @@ class Bundle:
             return
         captures: dict[str, str] = {}  # content of a list of windows -> the chunk it is kept in
         for record in records:
-            facts = facts_of(record)
-            plan_of = facts.get("plan") or facts.get("plan_sha256") or self.m["plan_sha256"]
+            facts = {one["name"].removeprefix("performed/"): one["value"] for one in record["body"]}
+            plan_of = text(record, "plan") or text(record, "plan_sha256") or self.m["plan_sha256"]
             if record["kind"] == "opened" and plan_of != self.m["plan_sha256"]:
                 self.say("V5", "journal.jsonl", "it was opened for another plan")
             if record["kind"] == "evidence" and facts.get("windows_sha256") is not None:
                 captures[facts["windows_content_sha256"]] = facts["windows_sha256"]
         self.captures(captures)
+        self.approvals(records)
 
     def captures(self, captures: dict[str, str]) -> None:
         """V7: the manifest's windows are those that the journal recorded, and no others."""
@@ -278,6 +279,59 @@ class Bundle:
         for path in sorted(self.held):
             if path.startswith("captures/") and path[9:-5] not in captures:
                 self.say("V7", path, "a list that the journal does not name")
+
+    def approvals(self, records: list[Tree]) -> None:
+        """V10: what the journal counted is here and holds, and is enough for each move of users."""
+        away, needed = asked(self.held.get("plan.json") or b"{}")
+        moves = {
+            number: record["at"]
+            for number, record in enumerate(records, start=1)
+            if record["kind"] == "intent" and text(record, "effect") in away
+        }
+        people: dict[str, str] = {}  # principal: fingerprint
+        for number, record in enumerate(records, start=1):
+            person, said = text(record, "principal"), f"line {number}: "
+            if record["kind"] == "opened":
+                people, glass = {}, text(record, "break_glass")
+            elif record["kind"] == "approved" and person:
+                problem = self.approval(record, min([record["at"], *moves.values()]))
+                if problem:
+                    self.say("V10", "journal.jsonl", f"{said}{person}: {problem}")
+                elif text(record, "decision") == "approve":
+                    people[person] = text(record, "key")
+                    note = f"approved by {person} with {people[person]}; is that their key?"
+                    self.notes += [] if note in self.notes else [note]
+            elif number in moves and not glass:
+                count = min(len(people), len(set(people.values())))
+                if count < needed:
+                    said += f"users were moved with {count} of {needed} approvals"
+                    self.say("V10", "journal.jsonl", said)
+                    return
+
+    def approval(self, record: Tree, at: str) -> str:
+        """What is wrong with an approval that the journal counted; empty where nothing is."""
+        person, key, decision = (text(record, one) for one in ("principal", "key", "decision"))
+        files = {sha256(data or b""): data for path, data in self.held.items()}
+        words = [word for line in texts(record, "signers") for word in line.split()]
+        for name in texts(record, "files") or [""]:
+            try:
+                file = json.loads(files[name] or b"")
+                said, message = json.loads(file["statement"]), file["statement"].encode()
+                signer, holds = signature_of(file["signature"].encode(), message, APPROVAL)
+                told = said["plan_sha256"], said["environment"], said["decision"]
+                in_time = decision == "reject" or said["not_before"] <= at <= said["expires"]
+                by = said.get("approver", person)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                return "the approval that was counted is not here, or cannot be read"
+            if holds is None:
+                self.unchecked.append(f"the approval of {person}: its kind of key needs ssh-keygen")
+            elif not holds or signer not in map(fingerprint, words):
+                return "its signature does not hold, or nobody trusted then had that key"
+            if told != (self.m["plan_sha256"], self.m["environment"], decision) or by != person:
+                return "it is for something else, or another person's"
+            if not in_time or (decision == "approve" and signer != key):
+                return "it was not valid then, or is with another key"
+        return ""
 
     def records(self, data: bytes) -> list[Tree] | None:
         """V6: the rules R1 to R6 of docs/reference/journal.md. None where they are broken."""
@@ -398,8 +452,30 @@ def written(value: Any) -> bytes:
     return line.encode()
 
 
-def facts_of(record: Tree) -> Tree:
-    return {one["name"].removeprefix("performed/"): one["value"] for one in record["body"]}
+def fact(record: Tree, name: str) -> Any:
+    return next((one["value"] for one in record["body"] if one["name"] == name), None)
+
+
+def text(record: Tree, name: str) -> str:
+    value = fact(record, name)
+    return "" if value is None else str(value)
+
+
+def texts(record: Tree, name: str) -> list[str]:
+    value = fact(record, name)
+    return [str(one) for one in value] if type(value) is list else []
+
+
+def asked(plan: bytes) -> tuple[set[str], int]:
+    """(effects that move users away from safety, people who approve before the first of them)."""
+    try:
+        content = json.loads(plan)
+        changes = [one for step in content.get("steps", []) for one in step.get("changes", [])]
+        away = [one for one in changes if one.get("direction") == "away-from-safety"]
+        effects = {effect["id"] for one in away for effect in one.get("effects", [])}
+        return effects, int(content.get("approvals", {}).get("count", 0))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set(), 0
 
 
 # --- digests, and where damage is -------------------------------------------------------------
@@ -492,7 +568,7 @@ def unpacked(zstd: Any, data: bytes, bytes_max: int) -> bytes | None:
 
 # --- SSH signatures (OpenSSH's PROTOCOL.sshsig) -----------------------------------------------
 
-BY_SSH_KEYGEN = {b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521", b"ssh-rsa"}
+NISTP = (b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521")
 
 
 def signature_of(armour: bytes, message: bytes, namespace: str) -> tuple[str, bool | None]:
@@ -500,23 +576,33 @@ def signature_of(armour: bytes, message: bytes, namespace: str) -> tuple[str, bo
     try:
         blob = base64.b64decode(b"".join(armour.split(b"\n")[1:-2]), validate=True)
         key, said, reserved, hash_name, inner = strings(blob[10:])
-        algorithm, value = strings(inner)
         kind, *parts = strings(key)
+        touched = inner[-5] & 1 if kind[:3] == b"sk-" and namespace == APPROVAL else None
+        algorithm, value = strings(inner if touched is None else inner[:-5])
         head = (blob[:10], said, reserved, armoured(blob))
-        if head != (b"SSHSIG\0\0\0\1", namespace.encode(), b"", armour):
-            return "", False
-        if hash_name not in (b"sha256", b"sha512") or (kind == b"ssh-rsa" and len(parts[1]) < 257):
-            return "", False
-        signed = hashlib.new(hash_name.decode(), message).digest()
-        signed = b"SSHSIG" + b"".join(map(string, (said, b"", hash_name, signed)))
-        holds: bool | None = False
-        if kind == algorithm == b"ssh-ed25519" and len(parts) == 1:
+        holds: bool | None = head == (b"SSHSIG\0\0\0\1", namespace.encode(), b"", armour)
+        holds = holds and hash_name in (b"sha256", b"sha512")
+        if holds and kind == algorithm == b"ssh-ed25519" and len(parts) == 1:
+            digest = hashlib.new(hash_name.decode(), message).digest()
+            signed = b"SSHSIG" + b"".join(map(string, (said, b"", hash_name, digest)))
             holds = ed25519_holds(parts[0], value, signed)
-        elif kind in BY_SSH_KEYGEN:
+        elif holds and (kind in NISTP or touched or (kind == b"ssh-rsa" and len(parts[1]) > 256)):
             holds = by_ssh_keygen(armour, message, namespace)
+        else:
+            holds = False
     except (ValueError, struct.error, IndexError):
         return "", False
-    return f"SHA256:{base64.b64encode(hashlib.sha256(key).digest()).decode()[:43]}", holds
+    return fingerprint(key), holds
+
+
+def fingerprint(key: bytes | str) -> str:
+    """Of a key in wire form, or of that in Base64 (the word of an allowed-signers line)."""
+    if isinstance(key, str):
+        try:
+            key = base64.b64decode(key, validate=True)
+        except ValueError:
+            return ""
+    return f"SHA256:{base64.b64encode(hashlib.sha256(key).digest()).decode()[:43]}"
 
 
 def by_ssh_keygen(armour: bytes, message: bytes, namespace: str) -> bool | None:
@@ -552,27 +638,29 @@ def armoured(blob: bytes) -> bytes:
     return f"-----BEGIN SSH SIGNATURE-----\n{lines}-----END SSH SIGNATURE-----\n".encode()
 
 
-# Ed25519 (RFC 8032) for one message: slow, and plain.
+# Ed25519, as RFC 8032 writes it down: points are (X, Y, Z, T), x = X / Z, y = Y / Z, x * y = T / Z.
+Point = tuple[int, int, int, int]
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 
 
-def add(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
-    (x1, y1), (x2, y2) = one, other
-    product = D * x1 * x2 * y1 * y2
-    x, y = (x1 * y2 + x2 * y1), (y1 * y2 + x1 * x2)
-    return x * pow(1 + product, -1, P) % P, y * pow(1 - product, -1, P) % P
+def add(one: Point, other: Point) -> Point:
+    a = (one[1] - one[0]) * (other[1] - other[0]) % P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % P
+    c, d = 2 * one[3] * other[3] * D % P, 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def times(factor: int, point: tuple[int, int]) -> tuple[int, int]:
-    total = (0, 1)
+def times(factor: int, point: Point) -> Point:
+    total = (0, 1, 1, 0)
     for bit in f"{factor:b}":
         total = add(total, total)
         total = add(total, point) if bit == "1" else total
     return total
 
 
-def point_of(encoded: bytes) -> tuple[int, int]:
+def point_of(encoded: bytes) -> Point:
     y = int.from_bytes(encoded, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
@@ -580,7 +668,8 @@ def point_of(encoded: bytes) -> tuple[int, int]:
     x = x if (x * x - square) % P == 0 else x * pow(2, (P - 1) // 4, P) % P
     if y >= P or (x * x - square) % P or (x == 0 and sign):
         raise ValueError("not a point")
-    return (x if x & 1 == sign else P - x), y
+    x = x if x & 1 == sign else P - x
+    return x, y, 1, x * y % P
 
 
 def ed25519_holds(key: bytes, signature: bytes, message: bytes) -> bool:
@@ -589,9 +678,10 @@ def ed25519_holds(key: bytes, signature: bytes, message: bytes) -> bool:
     base = point_of((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
     s = int.from_bytes(signature[32:], "little")
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
-    x, y = point_of(key)
-    left = add(times(s, base), times(k, (-x % P, y)))
-    return s < L and (left[1] | (left[0] & 1) << 255).to_bytes(32, "little") == signature[:32]
+    x, y, z, t = point_of(key)
+    x, y, z, _ = add(times(s, base), times(k, (-x % P, y, z, -t % P)))
+    x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
+    return s < L and (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ V7  every list of windows that the journal names is here, and lists what the man
 V8  a signed manifest has a signature that is valid for its bytes, by a signer who is allowed where
     signers were given
 V9  the manifest has the digest that was anchored elsewhere, where one was given
+V10 every approval that the journal counted is here, and holds: for this plan and environment, in
+    time, by a key that the signers of the record give to that person; no users were moved with
+    fewer people than the plan demands, but by break-glass
 
 `rollback.evidence.standalone_verify` keeps the same rules with the standard library alone.
 """
@@ -24,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from rollback.approval.allowed_signers import read_allowed_signers
 from rollback.evidence.bundle import (
     BLOCKS,
     DIGEST,
@@ -42,6 +46,7 @@ from rollback.evidence.chunks import CONTENT_BYTES_MAX, STORED_BYTES_MAX, sha256
 from rollback.evidence.damage import Damage, block_sums, first_damage, first_difference
 from rollback.evidence.problems import BundleCheck, BundleProblem, Findings, read_file
 from rollback.evidence.stores import CHUNKS
+from rollback.evidence.verify_approvals import approvals
 from rollback.evidence.verify_journal import plan_and_journal
 from rollback.model.evidence import Manifest
 
@@ -61,12 +66,18 @@ __all__ = ["BundleCheck", "BundleProblem", "verify_bundle"]
 
 
 def verify_bundle(
-    folder: Path, *, anchor: str = "", signers: tuple[AllowedSigner, ...] | None = None
+    folder: Path,
+    *,
+    anchor: str = "",
+    signers: tuple[AllowedSigner, ...] | None = None,
+    approvers: str | None = None,
 ) -> BundleCheck:
     """Verify a bundle with nothing but its folder. Never raises for what is in it.
 
     anchor: digest of the manifest as it was kept elsewhere, empty where it is not known. signers:
-    who may sign evidence; None leaves the judgement of the key to the reader.
+    who may sign evidence; None leaves the judgement of the key to the reader. approvers: the text
+    of an allowed-signers file from outside; every approval that counted must then be by one of
+    them. Raises InputError where that cannot be read, and for nothing else.
     """
     raw, problems = _sealed(folder)
     if raw is None:
@@ -77,12 +88,14 @@ def verify_bundle(
         named = [one for one in problems if one.file == MANIFEST and one.byte is not None]
         known = tuple(named) or ((problem,) if problem else problems)
         return BundleCheck(None, known, manifest_sha256=sha256(raw))
+    if approvers is not None:
+        read_allowed_signers(approvers)
     work = Findings(folder, manifest, list(problems), expected={MANIFEST, DIGEST})
     _files(work)
     chunks = _chunks(work)
     signed_by, principals = _signature(work, raw, signers)
     _nothing_else(work)
-    plan_and_journal(work)
+    approved = approvals(work, plan_and_journal(work), approvers)
     _sums_themselves(work)
     if anchor and anchor.lower() != sha256(raw):
         work.wrong("V9", MANIFEST, f"it is not the manifest that was anchored as {anchor.lower()}")
@@ -100,6 +113,7 @@ def verify_bundle(
         signed_by=signed_by,
         principals=principals,
         manifest_sha256=sha256(raw),
+        approvals=approved,
     )
 
 

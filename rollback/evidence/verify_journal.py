@@ -13,20 +13,21 @@ from rollback.model.record import RecordKind
 if TYPE_CHECKING:
     from rollback.evidence.problems import Findings
     from rollback.model.evidence import Chunk
+    from rollback.model.record import Record
 
 
-def plan_and_journal(work: Findings) -> None:
-    """V5, V6, V7."""
+def plan_and_journal(work: Findings) -> tuple[Record, ...]:
+    """V5, V6, V7; the records, where the chain holds."""
     plan = work.contents.get(PLAN)
     if plan is not None and sha256(plan) != work.manifest.plan_sha256:
         work.wrong("V5", PLAN, "not the plan that the manifest names")
     data = work.contents.get(JOURNAL)
     if data is None:
-        return
+        return ()
     check = journal.verify(data)
     if not check.holds:
         work.wrong("V6", JOURNAL, check.problem, line=check.line, byte=check.good_bytes)
-        return
+        return ()
     if check.torn_bytes:
         work.wrong("V6", JOURNAL, "it ends in the middle of a line", byte=check.good_bytes)
     if (check.head, len(check.records)) != (
@@ -42,6 +43,7 @@ def plan_and_journal(work: Findings) -> None:
         if record.kind is RecordKind.OPENED and opened_for not in ("", work.manifest.plan_sha256):
             work.wrong("V5", JOURNAL, "it was opened for another plan", line=1)
     _captures(work, captured.lists(check.records))
+    return check.records
 
 
 def _captures(work: Findings, lists: tuple[tuple[str, Chunk], ...]) -> None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from rollback.errors import InputError, RollbackError
 from rollback.model.base import facts, rfc3339
 from rollback.model.direction import Direction
 from rollback.model.record import RecordKind
-from rollback.wiring.withheld import checked_approvals, read_attestations
+from rollback.planning.canonical import sha256_hex
+from rollback.wiring.withheld import checked_approvals, read_attestations, signers_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from rollback.approval.verify import ApprovalCheck
     from rollback.model.plan import Plan
     from rollback.model.ports import Journal
+    from rollback.wiring.plan_document import PlanDocument
+    from rollback.wiring.setting import Setting
     from rollback.wiring.sitting import Sitting
 
 MAIN = "run"
+SIGNERS_MAX: Final = 8
+"""Lines of allowed signers that one record keeps; a key has one, or one a team."""
 
 
 def record_people(sitting: Sitting) -> None:
@@ -65,24 +72,19 @@ def _first_move(plan: Plan, journal: Journal) -> datetime | None:
 
 
 def _record_approvals(sitting: Sitting) -> None:
-    from rollback.approval.file import read_approval
-    from rollback.approval.statement import read_statement
-
     setting, document, journal = sitting.setting, sitting.document, sitting.journal
     first_move = _first_move(document.plan, journal)
     approvals = sitting.asked.approvals
     try:
         check = checked_approvals(setting, document, approvals, first_move)
-        expiries: dict[str, str] = {}
-        for data in approvals:
-            for principal, _ in checked_approvals(setting, document, [data], first_move).accepted:
-                until = rfc3339(read_statement(read_approval(data).statement).expires)
-                expiries[principal] = max(expiries.get(principal, ""), until)
+        given = [_given(setting, document, data, first_move) for data in approvals]
     except RollbackError as error:
         body = facts(code=error.code, problem=error.reason)
         journal.append(MAIN, RecordKind.APPROVED, body, durable=False)
         return
     for principal, fingerprint in check.accepted:
+        own = [one for one in given if (principal, fingerprint) in one.check.accepted]
+        until = max((one.expires for one in own), default="")
         journal.append(
             MAIN,
             RecordKind.APPROVED,
@@ -91,13 +93,52 @@ def _record_approvals(sitting: Sitting) -> None:
                 key=fingerprint,
                 decision="approve",
                 # Once users moved, an expiry never parts a revert from its restore.
-                expires="" if first_move is not None else expiries.get(principal, ""),
+                expires="" if first_move is not None else until,
+                **_shown(own),
             ),
             durable=False,
         )
     for principal in check.rejected_by:
-        body = facts(principal=principal, decision="reject")
+        own = [one for one in given if principal in one.check.rejected_by]
+        body = facts(principal=principal, decision="reject", **_shown(own))
         journal.append(MAIN, RecordKind.APPROVED, body, durable=False)
     for problem in check.problems:
         body = facts(code=problem.code, problem=problem.reason)
         journal.append(MAIN, RecordKind.APPROVED, body, durable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One approval file on its own. signers: the lines of allowed signers that know its key."""
+
+    check: ApprovalCheck
+    sha256: str
+    expires: str = ""
+    signers: tuple[str, ...] = ()
+
+
+def _given(
+    setting: Setting, document: PlanDocument, data: bytes, first_move: datetime | None
+) -> _Given:
+    from rollback.approval.allowed_signers import lines_for
+    from rollback.approval.file import read_approval
+    from rollback.approval.sshsig import read_signature
+    from rollback.approval.statement import NAMESPACE, read_statement
+
+    check = checked_approvals(setting, document, [data], first_move)
+    digest = sha256_hex(data)
+    if not check.accepted and not check.rejected_by:
+        return _Given(check, digest)
+    file = read_approval(data)
+    key, at = read_signature(file.signature).key, first_move or setting.clock.now()
+    lines = lines_for(signers_text(setting), key, NAMESPACE, at)
+    return _Given(check, digest, rfc3339(read_statement(file.statement).expires), lines)
+
+
+def _shown(own: list[_Given]) -> dict[str, tuple[str, ...]]:
+    """What a record keeps, so that a stranger can check it again: which files, whom it trusted."""
+    lines = dict.fromkeys(line for one in own for line in one.signers)
+    return {
+        "files": tuple(sorted({one.sha256 for one in own})),
+        "signers": tuple(lines)[:SIGNERS_MAX],
+    }

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from rollback.approval import cryptography_keys
+from rollback.approval.cryptography_keys import PrivateKey
+from rollback.approval.file import ApprovalFile
+from rollback.approval.sshsig import Signature, fingerprint, signed_bytes
+from rollback.approval.statement import NAMESPACE as APPROVALS
+from rollback.approval.statement import Statement
 from rollback.evidence.bundle import (
     DIGEST,
     MANIFEST,
@@ -20,7 +27,7 @@ from rollback.evidence.chunks import sha256
 from rollback.evidence.signature import signing_with
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
-from rollback.model.base import Fact, Facts, facts
+from rollback.model.base import Fact, Facts, Value, facts
 from rollback.model.evidence import SourceWindow
 from rollback.model.journal import Chain, line_of
 from rollback.model.record import Record, RecordKind
@@ -30,24 +37,78 @@ from tests.evidence.test_stores import bucket_effect, sink
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rollback.approval.cryptography_keys import PrivateKey
     from rollback.model.ports import EvidenceSink
 
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
-PLAN_BYTES = rfc8785.dumps({"playbook": "full-rollback", "steps": []})
+AWAY: dict[str, Any] = {"direction": "away-from-safety", "effects": [{"id": "revert#swap"}]}
+PLAN_BYTES = rfc8785.dumps(
+    {"playbook": "full-rollback", "approvals": {"count": 2}, "steps": [{"changes": [AWAY]}]}
+)
+ANA, BEN = "ana@example.net", "ben@example.net"
+KEYS: dict[str, PrivateKey] = {
+    name: ed25519.Ed25519PrivateKey.from_private_bytes(name[:1].encode() * 32)
+    for name in (ANA, BEN)
+}
 
 
-def journal_of(*bodies: tuple[RecordKind, Facts]) -> bytes:
+def approval_file(statement: Statement, key: PrivateKey, namespace: str = APPROVALS) -> bytes:
+    """An approval file."""
+    message = statement.text()
+    _, blob = cryptography_keys.wire_key(key.public_key())
+    data = signed_bytes(namespace, "sha512", message.encode())
+    algorithm, value = cryptography_keys.sign_bytes(key, data)
+    armour = Signature(blob, namespace, "sha512", algorithm, value).armoured()
+    return ApprovalFile(statement=message, signature=armour).to_bytes()
+
+
+def statement(approver: str | None, **changed: Any) -> Statement:
+    """What somebody says of the plan of these bundles."""
+    said = {
+        "plan_sha256": sha256(PLAN_BYTES),
+        "environment": "production",
+        "decision": "approve",
+        "not_before": NOW - timedelta(minutes=1),
+        "expires": NOW + timedelta(hours=1),
+        "nonce": "0" * 32,
+        "approver": approver,
+    }
+    return Statement.model_validate(said | changed)
+
+
+def signers_line(name: str, key: PrivateKey, options: str = f'namespaces="{APPROVALS}"') -> str:
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return " ".join(filter(None, (name, options, public)))
+
+
+def counted(name: str, private: PrivateKey, /, *files: bytes, **changed: Value) -> Facts:
+    """What the journal records of an approval that counted."""
+    _, blob = cryptography_keys.wire_key(private.public_key())
+    said: dict[str, Value] = {
+        "principal": name,
+        "key": fingerprint(blob),
+        "decision": "approve",
+        "expires": "",
+        "files": tuple(map(sha256, files)),
+        "signers": (signers_line(name, private),),
+    }
+    return facts(**(said | changed))
+
+
+def journal_of(*bodies: tuple[RecordKind, Facts], at: datetime = NOW) -> bytes:
+    """at: of the first; each is later than the one before by its fact `later_s`."""
     chain = Chain("r-1")
     lines = []
     for kind, body in bodies:
+        at += timedelta(
+            seconds=next((int(str(one.value)) for one in body if one.name == "later_s"), 0)
+        )
         sequence, previous = chain.position("run")
         record = Record(
             run="r-1",
             stream="run",
             sequence=sequence,
             previous=previous,
-            at=NOW,
+            at=at,
             monotonic_ms=sequence,
             kind=kind,
             body=body,
@@ -82,7 +143,17 @@ class Sealed:
         signed: bool = False,
         key: PrivateKey | None = None,
         report: str = "# What happened\n",
+        files: tuple[bytes, ...] | None = None,
+        people: tuple[tuple[RecordKind, Facts], ...] | None = None,
     ) -> None:
+        """files: approvals; people: what the journal says before the first move of users."""
+        if files is None:
+            files = tuple(approval_file(statement(name), key) for name, key in KEYS.items())
+        if people is None:
+            people = tuple(
+                (RecordKind.APPROVED, counted(name, key, data))
+                for (name, key), data in zip(KEYS.items(), files, strict=True)
+            )
         self.store = BucketStore(MemoryBucket(), bucket_effect(), "")
         into = sink(self.store, None)
         before = (window("backend/routing-rules", into, 3, "before/revert"),)
@@ -101,6 +172,8 @@ class Sealed:
         ]
         self.journal = journal_of(
             (RecordKind.OPENED, facts(plan=sha256(PLAN_BYTES))),
+            *people,
+            (RecordKind.INTENT, facts(effect="revert#swap")),
             *((RecordKind.EVIDENCE, body) for body in captures),
             (RecordKind.NOTE, facts(code="sealing")),
         )
@@ -116,7 +189,7 @@ class Sealed:
             created_by="ana@example.net",
             tool_version="0.1.0",
             store="folder",
-            approvals=(("1.json", b'{"statement":"yes"}'),),
+            approvals=tuple((f"{one}.json", data) for one, data in enumerate(files, start=1)),
             report_md=report,
             report_html="<p>What happened</p>",
         )

@@ -99,10 +99,11 @@ def test_a_byte_flipped_anywhere_is_found_and_its_file_named(sealed: Sealed) -> 
 
 def test_a_broken_journal_line_is_named(sealed: Sealed) -> None:
     lines = sealed.journal.split(b"\n")
-    lines[2] = lines[2].replace(b"performed", b"performer", 1)
+    at = next(number for number, line in enumerate(lines) if b"performed" in line)
+    lines[at] = lines[at].replace(b"performed", b"performer", 1)
     rewrite(sealed.folder / JOURNAL, b"\n".join(lines))
     found = [one for one in verify_bundle(sealed.folder).problems if one.rule == "V6"]
-    assert found[0].line == 3 or found[0].line == 4
+    assert found[0].line == at + 2  # the next line no longer follows it
     assert found[0].byte is not None
     assert "journal.jsonl line" in str(found[0])
 
@@ -263,7 +264,7 @@ def test_another_plan_is_found(sealed: Sealed) -> None:
         )
         return manifest.model_copy(update={"files": files, "plan_sha256": sha256(other)})
 
-    assert rules(forged(sealed, change)) == {"V5"}
+    assert rules(forged(sealed, change)) == {"V5", "V10"}
 
 
 def test_a_journal_cut_after_a_whole_line_is_found(sealed: Sealed) -> None:
