@@ -33,6 +33,14 @@ def signers_text(environment: Environment) -> str:
     return bytes_of(named_path(environment, named), BYTES_MAX).decode()
 
 
+def revoked_text(environment: Environment) -> str:
+    """The list of revoked keys. Raises OSError, ValueError; empty where none is named."""
+    named = environment.approvals.revoked_keys
+    if named is None:
+        return ""
+    return bytes_of(named_path(environment, named), BYTES_MAX).decode()
+
+
 def check_named_files(environment: Environment) -> tuple[Complaint, ...]:
     """Everything wrong with the files it names. Reads them and nothing else."""
     try:
@@ -45,6 +53,10 @@ def check_named_files(environment: Environment) -> tuple[Complaint, ...]:
         place = ("approvals", "allowed_signers")
         path = named_path(environment, approvals.allowed_signers)
         found += _signers(environment, path, _Says(environment, document, place))
+    if approvals.revoked_keys is not None:
+        place = ("approvals", "revoked_keys")
+        path = named_path(environment, approvals.revoked_keys)
+        found += _revoked(environment, path, _Says(environment, document, place))
     if ca_file is not None:
         path = named_path(environment, ca_file)
         found += _certificates(path, _Says(environment, document, ("network", "ca_file")))
@@ -90,6 +102,22 @@ def _signers(environment: Environment, path: Path, says: _Says) -> tuple[Complai
     if len(keys) < required:
         have = f"{path} holds {len(keys)} keys, and {required} people must approve"
         return (says(have, "a line for each person who may"),)
+    return ()
+
+
+def _revoked(environment: Environment, path: Path, says: _Says) -> tuple[Complaint, ...]:
+    from rollback.approval.allowed_signers import read_revoked  # it brings cryptography
+
+    expected = "public keys, one a line"
+    try:
+        read_revoked(revoked_text(environment), name=str(path))
+    except InputError as error:
+        return error.complaints
+    except UnicodeDecodeError:
+        return (says(f"{path} is not UTF-8 text; binary revocation lists are not read", expected),)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        return (says(f"{path} cannot be read: {why}", expected),)
     return ()
 
 

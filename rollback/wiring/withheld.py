@@ -165,13 +165,30 @@ def signers_text(setting: Setting) -> str:
         return ""
 
 
+def revoked_text(setting: Setting) -> str:
+    """The list of revoked keys. Raises InputError where one is named and nobody can read it."""
+    try:
+        return named_files.revoked_text(setting.environment)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(
+            "approval.revoked-keys",
+            f"the revoked keys in {setting.environment.approvals.revoked_keys} cannot be read: "
+            f"{why}; no approval counts while nobody can tell whose key was revoked",
+            hint="mend the file that approvals.revoked_keys names, then `rollback resume RUN`",
+        ) from error
+
+
 def checked_approvals(
     setting: Setting,
     document: PlanDocument,
     approvals: Sequence[bytes],
     first_move: datetime | None = None,
 ) -> ApprovalCheck:
-    """Approvals held against the plan, at the time of its first move away from safety."""
+    """Approvals held against the plan, at the time of its first move away from safety.
+
+    Raises InputError where signers or revoked keys are not in their form.
+    """
     plan = document.plan
     return check_approvals(
         document.digest,
@@ -182,6 +199,7 @@ def checked_approvals(
         needed=plan.approvals.count,
         outlast_s=0 if first_move is not None else plan.duration_s_max,
         lasts_s_max=setting.environment.approvals.age_s_max or None,
+        revoked=revoked_text(setting),
     )
 
 

@@ -17,6 +17,9 @@ from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import APPROVERS, Stage, set_stage
 from rollback.running.clock import SystemClock
 from rollback.wiring import Operator, PlanDocument
+from rollback.wiring.named_files import check_named_files
+from rollback.wiring.withheld import approval_problem, checked_approvals
+from tests.builders import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +82,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def second_key(desk: Desk, person: str) -> Path:
     """Another key of one person, on a line of its own in the allowed-signers file."""
     key = desk.stage.directory / "second"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)  # noqa: S603, S607
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     public = key.with_suffix(".pub").read_text()
     with (desk.stage.directory / "allowed_signers").open("a") as signers:
         signers.write(f'{person} namespaces="plan-approval@trade-rollback" {public}')
@@ -140,3 +143,45 @@ def test_approvals_that_run_out_before_the_first_move_let_nothing_go(desk: Desk)
     assert clock.ahead_s
     assert ended.exit_status == 4, ended.steps
     assert not desk.swaps()
+
+
+REVOKED = {"allowed_signers": "allowed_signers", "revoked_keys": "revoked", "required": 2}
+
+
+def test_a_revoked_key_counts_for_nothing(tmp_path: Path) -> None:
+    with Simulator.start(tmp_path / "simulator") as sim:
+        desk = Desk(sim, set_stage(tmp_path / "stage", sim, approvals=REVOKED))
+        revoked = desk.stage.directory / "revoked"
+        document = PlanDocument.of(make_plan(environment=desk.stage.environment.environment))
+        approvals = desk.signed(document, *(key for _, key in desk.stage.keys))
+        setting = desk.operator(ANA).setting
+
+        revoked.write_text("# nobody\n")
+        both = checked_approvals(setting, document, approvals)
+        assert [person for person, _ in both.accepted] == [ANA, BEN]
+
+        revoked.write_bytes(desk.stage.keys[1][1].with_suffix(".pub").read_bytes())
+        one = checked_approvals(setting, document, approvals)
+        assert [person for person, _ in one.accepted] == [ANA]
+        assert [problem.code for problem in one.problems] == ["approval.revoked"]
+
+        for nothing in (None, b"SSHKRL\n\0\xff", b"ssh-ed25519\n"):
+            revoked.unlink(missing_ok=True)
+            if nothing is not None:
+                revoked.write_bytes(nothing)
+            problem = approval_problem(setting, document, approvals)
+            assert problem is not None, nothing
+            assert problem.exit_status == 4, nothing
+            assert check_named_files(desk.stage.environment), "said before the night, too"
+
+
+def test_a_list_of_revoked_keys_that_is_gone_moves_nobody(tmp_path: Path) -> None:
+    with Simulator.start(tmp_path / "simulator") as sim:
+        desk = Desk(sim, set_stage(tmp_path / "stage", sim, approvals=REVOKED))
+        operator = desk.operator(ANA)
+        document = operator.plan(playbooks.full_rollback, parameters={"bake": "1s"})
+        keys = [key for _, key in desk.stage.keys]
+        ended = operator.apply(document, approvals=desk.signed(document, *keys))
+        assert ended.exit_status == 4
+        assert not desk.swaps()
+        assert "revoked keys in revoked cannot be read" in " ".join(why for _, _, why in ended.steps)

@@ -14,10 +14,12 @@ from rollback.model.environment.texts import Host, SecretRef, UrlPath
 class Approvals(Frozen):
     """Who may approve, by an OpenSSH allowed-signers file, and how many must.
 
-    A relative path is relative to the environment file.
+    revoked_keys: a list of public keys, one a line, that count for nothing, whoever's they are.
+    Relative paths are relative to the environment file.
     """
 
     allowed_signers: str | None = None
+    revoked_keys: str | None = None
     required: Annotated[int, Field(ge=0, le=10)] | None = None
     age_s_max: Seconds = 3600
 
