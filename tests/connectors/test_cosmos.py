@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
 
+import rollback
 from rollback.connectors.cosmos import CosmosReader
 from rollback.errors import ConnectorError, GuardRefusal
 from rollback.guard.wire import azure_wire
-from rollback.model.ports import CosmosPort
+from rollback.model.ports import CosmosPort, Page
 from rollback.rehearsal.simulator import names
 from tests.connectors.stand import environment, stand
 
@@ -127,3 +130,28 @@ def test_even_the_clients_own_writes_do_not_leave(sim: Simulator) -> None:
             container.upsert_item({"id": "x", "tenant": "t"})
     assert caught.value.promise == "no-control-plane-rewrite"
     assert len(sim.control.changes()) == changes
+
+
+def test_semantic_reranking_is_out_of_reach(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK builds a pipeline of its own for it, that no guard is under, where Entra is used."""
+    monkeypatch.setenv("AZURE_COSMOS_SEMANTIC_RERANKER_INFERENCE_ENDPOINT", "https://127.0.0.1:1")
+    cosmos = environment().cosmos.model_dump(mode="json") | {"key": None, "entra": True}
+    with stand(environment(sim, cosmos=cosmos)) as here:
+        port = here.clients.cosmos()
+        assert isinstance(port, CosmosReader)
+        given = [port.reachable(), port.count(CONTAINER), *port.parts(CONTAINER), *port.pages(CONTAINER)]
+        assert {type(one) for one in given} == {str, int, Page}
+        client = port._client(0)
+        built = client.client_connection
+        assert built._inference_service is None
+        assert built.aad_credentials is not None
+        # Whoever had the SDK's client would have it: a session without a guard, towards any host.
+        service = built._get_inference_service()
+        assert service is not None
+        session = service._inference_pipeline_client._pipeline._transport
+        assert type(session) is RequestsTransport
+    for source in Path(rollback.__file__).parent.rglob("*.py"):
+        text = source.read_text(encoding="utf-8")
+        if source.name != "cosmos.py" or source.parent.name != "connectors":
+            assert "import CosmosClient" not in text, source
+        assert "semantic_rerank" not in text, source

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
+from azure.core.utils import case_insensitive_dict
 from yarl import URL
 
 from rollback.guard.rules.request import Request
@@ -97,21 +99,21 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
         if REQUEST_ID not in headers:
             headers[REQUEST_ID] = self._wire.next_id()
         body = _whole_body(request)
-        admitted = self._wire.admit(
-            Request(
-                method=request.method,
-                url=str(URL(request.url)),
-                headers=tuple(headers.items()),
-                body=body if isinstance(body, bytes) else None,
-                streamed=bool(request.files) or not isinstance(body, bytes | None),
-            )
+        judged = Request(
+            method=request.method,
+            url=str(URL(request.url)),
+            headers=tuple(headers.items()),
+            body=body if isinstance(body, bytes) else None,
+            streamed=bool(request.files) or not isinstance(body, bytes | None),
         )
+        admitted = self._wire.admit(judged)
         self._wire.trap.swallow(admitted.request_id)
         if self._wire.network.proxy is not None:
             kwargs["proxy"] = self._wire.network.proxy
         try:
             with guarded():
-                response = await super().send(request, connection_verify=True, **kwargs)
+                sent = _sent(request, judged)
+                response = await super().send(sent, connection_verify=True, **kwargs)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
@@ -140,6 +142,15 @@ async def _send_once(session: Any) -> None:
         msg = "this aiohttp may send a request twice, and nothing here can tell it not to"
         raise RuntimeError(msg)
     setattr(session, _RESENDS, False)
+
+
+def _sent(request: Any, judged: Request) -> Any:
+    """A request of the caller's kind that holds what was judged, and that nobody else holds."""
+    sent = copy(request)
+    sent.method, sent.url = judged.method, judged.url
+    sent.headers = case_insensitive_dict(dict(judged.headers))
+    sent.data, sent.files = judged.body, None
+    return sent
 
 
 def _whole_body(request: Any) -> Any:

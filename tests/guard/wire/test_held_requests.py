@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import requests
+from azure.core.rest import HttpRequest
 from botocore.awsrequest import (  # type: ignore[import-untyped, unused-ignore]
     AWSPreparedRequest,
     HeadersDict,
@@ -112,8 +114,10 @@ def test_what_is_changed_after_the_verdict_does_not_leave(raw: Raw) -> None:
             changed.method = "DELETE"
             changed.url = httpx.URL(f"{raw.url}/b/2") if hasattr(changed, "stream") else f"{raw.url}/b/2"
             changed.headers["X-HTTP-Method"] = "DELETE"
-            if hasattr(changed, "body"):
+            if not hasattr(changed, "stream"):
                 changed.body = b"other"
+            if hasattr(changed, "data"):
+                changed.data, changed.files = b"other", {"f": ("n", b"other")}
             return admitted
 
     parts = {one: getattr(told.wire, one) for one in ("scope", "perimeter", "ledger", "latch", "exchanges", "network", "clock")}
@@ -131,7 +135,16 @@ def test_what_is_changed_after_the_verdict_does_not_leave(raw: Raw) -> None:
     held.append(requests.Request("PUT", f"{raw.url}/b/1", headers=headers, data=b"x").prepare())
     GuardedAdapter(wire).send(held[-1]).close()
 
-    assert len(raw.taken) == len(wire.admitted) == 3
+    async def by_aio(*requests: Any) -> None:
+        async with azure_wire.aio_transport(wire) as aio:
+            for request in requests:
+                held.append(request)
+                await aio.send(request)
+
+    made = azure_request("PUT", f"{raw.url}/b/1", headers, b"x")
+    asyncio.run(by_aio(made, HttpRequest("PUT", f"{raw.url}/b/1", headers=headers, content=b"x")))
+
+    assert len(raw.taken) == len(wire.admitted) == 5
     for judged, taken in zip(wire.admitted, raw.taken, strict=True):
         agrees(judged, taken)
         assert (taken.method, taken.target, taken.body) == ("PUT", "/b/1", b"x")
