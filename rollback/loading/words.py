@@ -236,7 +236,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "BlobLease.kind": "folder, s3 or azure-blob",
     "BlobLease.prefix": "what every lease's key starts with",
     "Approvals.allowed_signers": "an OpenSSH allowed-signers file; relative to this file",
-    "Approvals.revoked_keys": "public keys that count for nothing, one a line; relative to this file",
+    "Approvals.revoked_keys": "a list of public keys that count for nothing; relative to this file",
     "Approvals.required": "how many people must approve (production: at least two)",
     "Approvals.age_s_max": "how old an approval may be",
     "Channel.name": "the name steps use",

@@ -184,4 +184,6 @@ def test_a_list_of_revoked_keys_that_is_gone_moves_nobody(tmp_path: Path) -> Non
         ended = operator.apply(document, approvals=desk.signed(document, *keys))
         assert ended.exit_status == 4
         assert not desk.swaps()
-        assert "revoked keys in revoked cannot be read" in " ".join(why for _, _, why in ended.steps)
+        assert "revoked keys in revoked cannot be read" in " ".join(
+            why for _, _, why in ended.steps
+        )
