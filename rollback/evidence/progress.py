@@ -19,7 +19,7 @@ class Progress:
     """Counts from several threads, and speaks at most once in `EVERY_S`."""
 
     say: Callable[[str], None]
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = field(default_factory=lambda: time.monotonic)
     source: str = ""
     seconds_max: int = 0
     items: int = 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
 
 SEALED = "bundle.sealed"
+NOT_SEALED = "the evidence is not sealed: `rollback resume {run}` seals it"
 """The code of the note that says where a sealed bundle is."""
 
 _BY_STATUS: dict[int, str] = {
@@ -80,12 +81,24 @@ def moves_of(
             name = record.text("step")
             ended[name] = (name, record.text("status"), record.text("reason"))
     moves = next_moves(plan, records[0].run, tuple(ended.values()), status, left)
+    if not _sealed(records):
+        moves.append(NOT_SEALED.format(run=records[0].run))
     drift = noted(records, CONTROL_DRIFT)
     if drift is not None and drift.get("repairs"):
         moves.append(
             f"{drift.text('text')}: repair it by hand, in the order under Control-plane state"
         )
     return moves
+
+
+def _sealed(records: Sequence[Record]) -> bool:
+    """Whether what came of the last sitting was sealed."""
+    for record in reversed(records):
+        if record.kind is RecordKind.CLOSED:
+            return False
+        if record.kind is RecordKind.NOTE and record.text("code") == SEALED:
+            return True
+    return True
 
 
 def noted(records: Sequence[Record], code: str) -> Record | None:

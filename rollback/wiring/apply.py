@@ -25,7 +25,7 @@ from rollback.wiring.leases import RunLease
 from rollback.wiring.mirrors import mirror_of, taken_up
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.sitting import Sitting
-from rollback.wiring.unrecorded import send_unrecorded
+from rollback.wiring.unrecorded import all_made, send_unrecorded
 from rollback.wiring.withheld import (
     approval_problem,
     attestation_problem,
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from rollback.wiring.setting import Setting
 
 MAIN = "run"
-UNWRITABLE = frozenset({"journal.full", "journal.unwritable"})
-"""Codes of a journal that holds, on a disk that does not take more."""
+UNWRITABLE = frozenset({"journal.full", "journal.unwritable", "journal.unreadable"})
+"""Codes of a disk that does not give or take a journal; not of a journal that does not verify."""
 
 RESERVE_BYTES = 1 << 20
 """Disk kept back at the start, so that moves toward safety can be recorded when it is full."""
@@ -88,7 +88,7 @@ def resume_run(
 ) -> RunResult:
     """Replay the journal, look at the world, and go on. Raises like `apply_plan`.
 
-    Where the journal is well and cannot be written any more, the moves toward safety still go.
+    Where the disk does not give the journal or takes no more of it, moves toward safety still go.
     """
     check_said(asked.said or {})
     directory = taken_up(setting, name)
@@ -234,15 +234,26 @@ def _sit(
     journal: FileJournal,
     asked: Asked,
 ) -> RunResult:
-    plan, environment = document.plan, setting.environment
-    sitting = Sitting.of(setting, document, journal, asked, directory.run)
+    """One sitting. Where its journal cannot be written any more, what halts still goes."""
     try:
-        sitting.prove_guard()
-        record_people(sitting)
+        return _driven(setting, document, directory, journal, asked)
     except JournalBroken as error:
-        if error.code not in UNWRITABLE:
+        if error.code not in UNWRITABLE or all_made(document.plan, journal):
             raise
         send_unrecorded(setting, document, asked, error)
+
+
+def _driven(
+    setting: Setting,
+    document: PlanDocument,
+    directory: RunDirectory,
+    journal: FileJournal,
+    asked: Asked,
+) -> RunResult:
+    plan, environment = document.plan, setting.environment
+    sitting = Sitting.of(setting, document, journal, asked, directory.run)
+    sitting.prove_guard()
+    record_people(sitting)
     if asked.withheld is not None:
         sitting.say("withheld", "run", f"{asked.withheld.code}: {asked.withheld.reason}")
     lease = RunLease(setting, sitting.opener, journal, plan, directory.run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +11,7 @@ from rollback.evidence.bundle import DRIFT, Sealing, canonical, seal
 from rollback.evidence.chunks import sha256
 from rollback.evidence.drift import drift_json
 from rollback.evidence.stores import FolderStore as Folder
+from rollback.evidence.stores import not_written, sync_folder
 from rollback.model.environment import BlobStore, FolderStore, S3Store
 from rollback.rendering.faces import render_report
 
@@ -36,11 +39,12 @@ def seal_run(
 ) -> tuple[str, str]:
     """Seal the run into ``runs/<run>/evidence/bundle-N``; its path, and the manifest's digest.
 
-    A resumed run is sealed again, beside what was sealed before: nothing sealed is rewritten.
-    Raises EvidenceNotWritten.
+    A resumed run is sealed again, beside what was sealed before: nothing sealed is rewritten. It is
+    written aside and gets its name when it is whole. Raises EvidenceNotWritten.
     """
     records = journal.records()
     folder = _free(directory.evidence_path)
+    aside = directory.evidence_path / _ASIDE
 
     def report(face: Literal["html", "markdown"]) -> str:
         return render_report(
@@ -73,8 +77,25 @@ def seal_run(
         report_html=report("html"),
         extra=() if drift is None else ((DRIFT, drift_json(drift)),),
     )
-    manifest = seal(folder, sealing, fetch, sign)
+    try:
+        _clear(aside)  # what an earlier process did not bring to its end
+        manifest = seal(aside, sealing, fetch, sign)
+        aside.rename(folder)
+        sync_folder(directory.evidence_path)
+    except OSError as error:
+        raise not_written("bundle", f"{folder}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            _clear(aside)
     return str(folder), sha256(canonical(manifest))
+
+
+_ASIDE = ".sealing"
+
+
+def _clear(aside: Path) -> None:
+    if aside.exists():
+        shutil.rmtree(aside)
 
 
 def _free(root: Path) -> Path:

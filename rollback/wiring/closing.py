@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollback.errors import RollbackError
+from rollback.errors import ExitStatus, RollbackError
 from rollback.model.base import facts
 from rollback.model.environment import BlobStore, S3Store
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.planning.left_on import left_on
-from rollback.rendering.next_moves import SEALED, next_moves
+from rollback.rendering.next_moves import NOT_SEALED, SEALED, next_moves
 from rollback.running.fold import fold
 from rollback.wiring.bundle import fetcher, seal_run
 from rollback.wiring.drift import control_drift, drift_moves
@@ -66,7 +66,8 @@ def closed(
 ) -> RunResult:
     """Look at control state once more, then seal what there is.
 
-    A brief that cannot be made, or a bundle that cannot be sealed, changes no outcome and is said.
+    A brief that cannot be made, or a bundle that cannot be sealed, changes no outcome and is said;
+    a run that was done ends as evidence not written where nothing is sealed: resuming it seals it.
     What was sealed is noted in the journal, so that its mirror anchors the bundle elsewhere.
     """
     store = sitting.setting.environment.evidence.store
@@ -101,7 +102,12 @@ def closed(
         )
     except RollbackError as error:
         sitting.say("not sealed", "bundle", str(error))
-        return result
+        status = result.exit_status
+        return replace(
+            result,
+            exit_status=ExitStatus.EVIDENCE.value if status == ExitStatus.DONE else status,
+            next_moves=(*result.next_moves, NOT_SEALED.format(run=result.run)),
+        )
     finally:
         sitting.opener.close(clients)
     return replace(result, next_moves=moves, bundle_path=path, bundle_sha256=digest)

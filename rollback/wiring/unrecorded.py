@@ -9,18 +9,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from rollback.errors import EvidenceNotWritten
+from rollback.model.direction import Direction
 from rollback.model.record import RecordKind
+from rollback.running.fold import fold
 from rollback.running.hands import NoLease
 from rollback.running.loop import send_what_is_safe
 from rollback.running.pool import ThreadPool
+from rollback.running.state import ChangeStatus
 from rollback.running.store import run_id
 from rollback.running.unwritten import UnwrittenJournal
 from rollback.wiring.sitting import Sitting
 
 if TYPE_CHECKING:
+    from rollback.model.plan import Plan
+    from rollback.model.ports import Journal
     from rollback.wiring.asked import Asked
     from rollback.wiring.plan_document import PlanDocument
     from rollback.wiring.setting import Setting
+
+
+def all_made(plan: Plan, journal: Journal) -> bool:
+    """Whether every move toward safety is on record as made."""
+    state = fold(plan, journal.records())
+    return all(
+        state.change(step.name, change.id) is ChangeStatus.APPLIED
+        for step, change in plan.updates
+        if change.direction is Direction.TOWARD
+    )
 
 
 def send_unrecorded(
@@ -43,7 +58,8 @@ def send_unrecorded(
     raise EvidenceNotWritten(
         problem.code,
         f"{problem.reason}; sent without a record: {said}",
-        hint="keep what stands on standard error; name a state directory that can be written with "
-        "ROLLBACK_STATE, then plan again: what is done already becomes a no-op",
+        hint="keep what stands on standard error; mend the disk and resume the run, if one was "
+        "begun, or name a state directory that can be written with ROLLBACK_STATE and plan again: "
+        "what is done already becomes a no-op",
         promise="evidence-first",
     ) from problem

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import multiprocessing
 import os
+import re
 import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.simulation import explore
+from tests.simulation import branch, explore
 from tests.simulation.aimed import AIMED, slice_of_ci
 from tests.simulation.explore import Schedule
 from tests.simulation.scene import SHIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable
+
+    from tests.simulation.run import Told
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--race", action="store_true", help="replay a seed of two laptops")
     parser.add_argument("--sdks", action="store_true", help="with the SDKs, not on the fast floor")
     parser.add_argument("--every", type=int, default=1, help="run each N-th schedule only")
+    parser.add_argument("--again", action="store_true", help="run each branch from its start, too")
     given = parser.parse_args(arguments)
     playbooks = tuple(given.playbook or SHIPPED)
     if given.what == "replay":
@@ -49,21 +54,37 @@ def main(arguments: list[str] | None = None) -> int:
     if given.what == "story":
         print("\n".join(replace(AIMED[name], sdks=given.sdks).run().text() for name in given.first))  # noqa: T201
         return 0
-    schedules: Iterator[Schedule] = itertools.islice(
-        _schedules(given, playbooks), 0, None, given.every
-    )
-    if given.sdks:
-        schedules = (replace(one, sdks=True) for one in schedules)
-    return _run(schedules, given.jobs)
+    with contextlib.closing(_told(given, playbooks)) as told:
+        return _reported(told)
 
 
-def _schedules(given: argparse.Namespace, playbooks: tuple[str, ...]) -> Iterator[Schedule]:
-    if given.what == "seeded":
-        return explore.seeded(given.schedules, given.seed, playbooks)
-    if given.what == "races":
-        return explore.races(given.schedules, given.seed, playbooks)
-    made = {"crashes": explore.crashes, "faults": explore.faults, "pairs": explore.pairs}
-    return itertools.chain.from_iterable(made[given.what](name) for name in playbooks)
+def _told(
+    given: argparse.Namespace, playbooks: tuple[str, ...]
+) -> Generator[tuple[Schedule, Told]]:
+    """Every schedule that was asked for, with what came of it."""
+    if given.what in branch.WHAT:
+        how = {"jobs": given.jobs, "every": given.every, "sdks": given.sdks, "whole": given.again}
+        for name in playbooks:
+            for schedule, told in branch.branches(name, given.what, **how):
+                yield schedule, _same(schedule, told) if given.again else told
+        return
+    made = explore.races if given.what == "races" else explore.seeded
+    whole = (replace(one, sdks=given.sdks) for one in made(given.schedules, given.seed, playbooks))
+    schedules = itertools.islice(whole, 0, None, given.every)
+    with multiprocessing.get_context("spawn").Pool(given.jobs, explore.patient) as pool:
+        yield from pool.imap_unordered(explore.run_one, schedules)
+
+
+def _same(schedule: Schedule, told: Told) -> Told:
+    """What came of a branch, held against the same schedule without any fork."""
+    pairs = itertools.zip_longest(told.story, schedule.run().story, fillvalue="the end")
+    # The folders have names of their own, so records that name one are longer or shorter.
+    said = ([_SIZES.sub("N bytes", line) for line in pair] for pair in pairs)
+    parted = next((f"{ours!r}, not {theirs!r}" for ours, theirs in said if ours != theirs), "")
+    return replace(told, broken=(*told.broken, f"branch: {parted}")) if parted else told
+
+
+_SIZES = re.compile(r"\d+ bytes")
 
 
 def _replay(given: argparse.Namespace, playbooks: tuple[str, ...]) -> int:
@@ -95,23 +116,22 @@ def _slice(first: list[str]) -> int:
     return 0
 
 
-def _run(schedules: Iterator[Schedule], jobs: int) -> int:
+def _reported(every: Iterable[tuple[Schedule, Told]]) -> int:
     started = time.monotonic()
     count, broken, window_s = 0, 0, 0.0
     endings: dict[str, int] = {}
-    with multiprocessing.get_context("spawn").Pool(jobs, explore.patient) as pool:
-        for schedule, told in pool.imap_unordered(explore.run_one, schedules):
-            count += 1
-            window_s = max(window_s, told.window_s_max)
-            endings[told.endings[-1]] = endings.get(told.endings[-1], 0) + 1
-            if told.broken:
-                broken += 1
-                print(f"BROKEN {schedule}\n{told.text()}" if broken == 1 else f"BROKEN {schedule}")  # noqa: T201
-                for line in told.broken:
-                    print(f"  {line}", flush=True)  # noqa: T201
-            if count % 500 == 0:
-                rate = count / (time.monotonic() - started)
-                print(f"{count} schedules, {broken} broken, {rate:.1f} a second", flush=True)  # noqa: T201
+    for schedule, told in every:
+        count += 1
+        window_s = max(window_s, told.window_s_max)
+        endings[told.endings[-1]] = endings.get(told.endings[-1], 0) + 1
+        if told.broken:
+            broken += 1
+            print(f"BROKEN {schedule}\n{told.text()}" if broken == 1 else f"BROKEN {schedule}")  # noqa: T201
+            for line in told.broken:
+                print(f"  {line}", flush=True)  # noqa: T201
+        if count % 500 == 0:
+            rate = count / (time.monotonic() - started)
+            print(f"{count} schedules, {broken} broken, {rate:.1f} a second", flush=True)  # noqa: T201
     took = time.monotonic() - started
     said = ", ".join(f"{name}: {number}" for name, number in sorted(endings.items()))
     print(  # noqa: T201

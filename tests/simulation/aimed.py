@@ -77,6 +77,13 @@ AIMED: Mapping[str, Schedule] = {
             Aim("append", "", "broken", after=("PATCH .*config/web$",)),
         ),
     ),
+    "died-before-the-halt-and-the-disk-broke-while-it-looked": Schedule(
+        "halt-only",
+        aims=(
+            Aim("write", "config/web$", "crash-before", process="A.1"),
+            Aim("append", "", "broken", after=("config/web$",), process="A.2"),
+        ),
+    ),
     "disk-full-in-mid-run": _full(Aim("append", "", "full-for-good", after=(_LEASED,))),
     "died-with-a-record-that-nobody-saw": _backend(
         Aim("sync", "", "torn", after=("PATCH .*config/web$",))

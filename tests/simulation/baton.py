@@ -165,6 +165,11 @@ class Baton:
         """Something of the world happens at a time."""
         heapq.heappush(self._timers, (when_s, next(self._numbers), what))
 
+    @property
+    def waiting(self) -> int:
+        """How much of the world is still to happen."""
+        return len(self._timers)
+
     def _fire(self) -> None:
         while self._timers and self._timers[0][0] <= self.now_s:
             heapq.heappop(self._timers)[2]()

@@ -328,6 +328,8 @@ def _under_way(world: World, change: Update) -> bool:
 def _on_verified(watch: Watch, who: str, record: Record) -> None:
     """A step that holds from outside was looked at from outside: every host, often enough."""
     step = watch.sitting_of(who).plan.plan.step(record.text("step"))
+    for change in _unknown(watch, who, step):
+        watch.breaks(UNKNOWN, f"{step.name} is verified, and {change} is unknown")
     if record.get("holds") is not True or step.action not in {"restore_traffic", "verify_release"}:
         return
     environment = watch.scene.environment
@@ -355,12 +357,25 @@ def _on_verified(watch: Watch, who: str, record: Record) -> None:
             watch.breaks(UNKNOWN, f"{step.name} is verified while {name} serves {serving}")
 
 
+def _unknown(watch: Watch, who: str, step: PlannedStep) -> list[str]:
+    """Changes of a step of which the last that is on record is that nobody knows."""
+    last: dict[str, str] = {}
+    said = {RecordKind.SAID, RecordKind.RETURNED}
+    for one in watch.records(who):
+        if one.kind is RecordKind.OUTCOME and one.text("step") == step.name:
+            last[one.text("change")] = one.text("outcome")
+        elif one.kind in said:
+            last.pop(one.text("effect").partition("#")[2], None)
+    return [change for change, outcome in last.items() if outcome == "unknown"]
+
+
 # --- when a sitting, and when all, is over ---------------------------------------------------------
 
 
 def at_sitting_end(watch: Watch, sitting: Sitting) -> None:
     """Where nothing but a disk failed, a sitting that ended by itself has made every halt."""
-    kinds = {one.point.kind for one in watch.ground.struck}
+    struck = (one for one in watch.ground.struck if one.point.process == sitting.process)
+    kinds = {one.point.kind for one in struck}
     if sitting.died or sitting.exit is None or not kinds <= {"append", "sync", "file"}:
         return
     for _, change in sitting.plan.plan.updates:

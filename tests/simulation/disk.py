@@ -103,14 +103,29 @@ class SimulatedDisk(RealDisk):
 
     def let_go(self) -> None:
         """What the system does when a process ends: its file is closed, and its lock is free."""
+        if self.descriptor is not None and self.open_here():
+            os.close(self.descriptor)
+
+    def open_here(self) -> bool:
+        """Whether its file is open, and still the one that was."""
         if self.descriptor is None:
-            return
+            return False
         try:
             seen = os.fstat(self.descriptor)
         except OSError:
-            return
-        if (seen.st_dev, seen.st_ino) == self._file:
-            os.close(self.descriptor)
+            return False
+        return (seen.st_dev, seen.st_ino) == self._file
+
+    def moved(self) -> None:
+        """Another file stands in the place of the one that was open: a copy of it."""
+        assert self.descriptor is not None
+        seen = os.fstat(self.descriptor)
+        self._file = (seen.st_dev, seen.st_ino)
+
+    def unsynced(self) -> bytes:
+        """What no sync covered yet."""
+        assert self.descriptor is not None
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, self.synced)
 
     def _know(self, descriptor: int) -> None:
         seen = os.fstat(descriptor)

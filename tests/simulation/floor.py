@@ -22,7 +22,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import patch
 
-from rollback.evidence import capture
+from rollback.evidence import capture, progress
 from rollback.rehearsal.simulator import backend, front
 from rollback.rehearsal.simulator.ledger import classify, entry_of
 from tests.simulation.disk import SimulatedDisk
@@ -143,7 +143,7 @@ def _threaded(baton: Baton, threads: Threading) -> list[tuple[ModuleType, str, A
                 )  # asks for a thread's own store
                 if not kept:
                     found.append((module, name, instead[value]))
-    found.append((capture, "time", Times(baton)))
+    found += [(module, "time", Times(baton)) for module in (capture, progress)]
     return found
 
 

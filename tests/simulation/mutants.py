@@ -155,6 +155,31 @@ MUTANTS = (
         "                look = Look(Outcome.APPLIED, reason)\n",
         ("no-answer-to-any-look",),
     ),
+    Mutant(
+        "unknown-folded-as-applied",
+        "rollback/running/fold.py",
+        '                }.get(record.text("outcome"), ChangeStatus.UNKNOWN)\n',
+        '                }.get(record.text("outcome"), ChangeStatus.APPLIED)\n',
+        ("no-answer-to-any-look",),
+    ),
+    Mutant(
+        "halt-held-back-by-a-full-disk",
+        "rollback/running/ledger.py",
+        """            if not toward:
+                raise
+            self._degraded""",
+        """            if self._journal:
+                raise
+            self._degraded""",
+        ("disk-full-before-the-halt",),
+    ),
+    Mutant(
+        "halt-held-back-by-a-disk-that-broke-in-mid-run",
+        "rollback/wiring/apply.py",
+        "        if error.code not in UNWRITABLE or all_made(document.plan, journal):\n",
+        "        if error:\n",
+        ("died-before-the-halt-and-the-disk-broke-while-it-looked",),
+    ),
 )
 
 

@@ -19,6 +19,8 @@ from tests.simulation.floor import standing_on
 from tests.simulation.watch import Sitting, Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.model.record import Record
     from rollback.rehearsal.simulator.world import World
     from rollback.wiring.run_result import RunResult
@@ -60,21 +62,22 @@ def tell(
     scene: Scene,
     fate: Fate,
     *,
-    crash_only: bool = False,
     halt_at_s: float = 0.0,
     seals: bool = False,
     sdks: bool = True,
+    grounded: Callable[[Ground], None] = lambda _: None,
 ) -> Told:
     """Run one schedule.
 
-    crash_only: nothing but deaths strike, so the end must be a good one. halt_at_s: when an
-    operator halts trading. seals: the bundle is sealed and rendered at the end of each sitting.
-    sdks: on the floor with the SDKs, else on the fast one.
+    halt_at_s: when an operator halts trading. seals: the bundle is sealed and rendered at the end
+    of each sitting. sdks: on the floor with the SDKs, else on the fast one. grounded: is given the
+    ground before anybody starts.
     """
     ground = scene.ground(fate)
     ground.seals = seals
     before: World = pickle.loads(scene.world)  # noqa: S301 - our own bytes
     watch = ground.watch = Watch(scene, ground)
+    grounded(ground)
     if halt_at_s:
         ground.baton.at(halt_at_s, lambda: _operator_halts(ground))
     errors = io.StringIO()
@@ -97,9 +100,6 @@ def tell(
             break
         ground.baton.settle()
         checkers.at_end(watch, before)
-    last = watch.sittings[-1]
-    if crash_only and last.exit != 0:
-        watch.breaks(checkers.ONCE, f"the resumed run ended with {last.exit}: {last.said}")
     return told_of(scene, ground, watch)
 
 

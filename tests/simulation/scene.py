@@ -125,10 +125,18 @@ def root() -> Path:
     return Path(made)
 
 
+HERE = Path("/proc/self/cwd")
+"""The working folder of whichever process asks; only where there is such a link."""
+
+
 @cache
 def scene(playbook: str) -> Scene:
     """The scene of a shipped playbook; planned once, on the same ground, without faults."""
-    directory = root()
+    return scene_in(playbook, root())
+
+
+def scene_in(playbook: str, directory: Path) -> Scene:
+    """The same, in a folder that is there."""
     stage = set_stage(directory, _Nowhere(), **_settings())  # type: ignore[arg-type]
     world = story()
     ground = Ground(world, Scripted())

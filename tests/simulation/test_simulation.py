@@ -80,6 +80,18 @@ def test_a_death_anywhere_is_resumed_to_a_good_end() -> None:
         assert told.broken == (), f"{schedule}\n{told.text()}"
 
 
+@pytest.mark.parametrize(("what", "every"), [("crashes", 40), ("faults", 200), ("pairs", 400)])
+def test_a_branch_is_the_schedule_that_it_is_called(what: str, every: int) -> None:
+    """Some branches of halt-only: each story, forked off, is the one told from the start."""
+    command = [sys.executable, "-m", "tests.simulation", what, "--playbook", "halt-only"]
+    command += ["--every", str(every), "--jobs", "1", "--again"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ran = re.match(r"(\d+) schedules in", done.stdout)
+    assert ran is not None, done.stdout
+    assert int(ran[1]) > 0
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
 def test_a_mutant_can_still_be_planted(mutant: Mutant) -> None:
     """`make mutants` runs the simulation against each; here only that the mistake still fits."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rollback.rehearsal.simulator.simulation import Simulation
 from tests.simulation.baton import Crashed
@@ -85,11 +88,18 @@ class WorldLoop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(None)
 
 
+@cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """What the platform signs tokens with; made once, as making it costs a tenth of a run."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 class VirtualSimulation(Simulation):
     """The simulator's world, on the baton's time."""
 
     def __init__(self, world: World, baton: Baton) -> None:
         super().__init__(world)
+        self.keys["signing"] = _signing_key()
         self._baton = baton
         self._loop = WorldLoop(baton)  # type: ignore[abstract]  # what is left out is not asked for
 
