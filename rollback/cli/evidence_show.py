@@ -12,8 +12,14 @@ from rollback.errors import ExitStatus, InputError
 from rollback.rendering.escape import clipped, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rollback.evidence.read import Bundle
+    from rollback.model.record import Record
     from rollback.rendering.timeline import Entry
+
+_NO_SURFACES = ("authority", "cosmos", "cosmos-control", "answers", "files", "commands")
+"""What the first part of a source may be besides a surface."""
 
 LINE_CHARS_MAX = 400
 """Characters of one line of evidence that are shown; --json has all of it."""
@@ -28,13 +34,15 @@ Examples:
   rollback evidence show evidence/bundle-1 --surface backend --requests --json
 \b
 With --request-id the lines of evidence that hold the id are shown too, whichever field it is in: so
-a request of a user, taken from a support case, is found in the audit log that was captured.
+a request of a user, taken from a support case, is found in the audit log that was captured. A
+request of ours is followed further: what came of it, and what the service wrote of it under its own
+id (Azure's correlation id, in the activity log), which can be given instead.
 \b
 The bundle is verified first; where it does not hold, it is shown all the same, and exit is 8.
 """
 )
 @click.argument("bundle", metavar="BUNDLE")
-@click.option("--request-id", metavar="ID", help="Only what has this x-request-id.")
+@click.option("--request-id", metavar="ID", help="Only this x-request-id, or id of the service.")
 @click.option("--surface", metavar="NAME", help="Only what is about this surface, like backend.")
 @click.option("--step", metavar="NAME", help="Only what this step did.")
 @click.option("--requests", is_flag=True, help="Every request too, not only what it came to.")
@@ -53,13 +61,25 @@ def show(
     """Show BUNDLE's timeline, from its journal and its evidence."""
     from rollback.evidence.read import Bundle
     from rollback.evidence.verify import verify_bundle
+    from rollback.rendering.timeline import followed
 
     folder = bundles.find(bundle, state)
     check = verify_bundle(folder)
     manifest, _ = bundles.manifest_of(folder)
     opened = Bundle(folder, manifest)
-    told = _told(opened, request_id, surface, step, requests=requests)
-    found = _found(opened, request_id) if request_id else []
+    records: Sequence[Record] = opened.records()
+    found: list[tuple[str, str, Any]] = []
+    if request_id is not None:
+        records, ids = followed(records, request_id)
+        found = _found(opened, ids)
+    told = _told(
+        opened,
+        records,
+        step=step,
+        surface=surface,
+        requests=requests or request_id is not None,
+        grouped=request_id is None,
+    )
     for problem in check.problems[:1]:
         output.talk(f"warning: this bundle does not hold: {problem}")
     if as_json:
@@ -81,27 +101,26 @@ def show(
 
 def _told(
     bundle: Bundle,
-    request_id: str | None,
-    surface: str | None,
-    step: str | None,
+    records: Sequence[Record],
     *,
+    step: str | None,
+    surface: str | None,
     requests: bool,
+    grouped: bool,
 ) -> list[Entry]:
     from rollback.model.record import RecordKind
     from rollback.rendering.timeline import entries
 
-    records = bundle.records()
-    known = {record.text("step") for record in records} - {""}
+    known = {record.text("step") for record in bundle.records()} - {""}
     if step is not None and step not in known:
         raise InputError(
             "show.step",
             f"no step {step!r} in this bundle",
             hint=f"steps: {', '.join(sorted(known))}",
         )
-    wanted = requests or request_id is not None
     told = entries(
-        [one for one in records if wanted or one.kind is not RecordKind.EXCHANGE],
-        grouped=request_id is None,
+        [one for one in records if requests or one.kind is not RecordKind.EXCHANGE],
+        grouped=grouped,
     )
     hosts: tuple[str, ...] = ()
     if surface is not None:
@@ -109,35 +128,45 @@ def _told(
     return [
         one
         for one in told
-        if (step is None or one.step == step)
-        and (request_id is None or one.request_id == request_id)
-        and (surface is None or one.about(surface, hosts))
+        if (step is None or one.step == step) and (surface is None or one.about(surface, hosts))
     ]
 
 
 def _hosts(bundle: Bundle, surface: str, named: set[str]) -> tuple[str, ...]:
     """Hosts of a surface, by the sites that the plan's own resources name."""
-    sources = {one.source.partition("/")[0] for one in bundle.manifest.windows}
-    if surface not in named and surface not in sources:
-        known = sorted(name for name in sources if name in named)
+    by_hand = _by_hand(bundle.plan())
+    if surface in by_hand:
+        output.talk(f"{surface} was not rolled back by this plan; by people: {by_hand[surface]}")
+    sources = {one.source.partition("/")[0] for one in bundle.manifest.windows if "/" in one.source}
+    known = (sources & named) - set(_NO_SURFACES)
+    if surface not in {*known, *by_hand, *named} or surface in _NO_SURFACES:
         raise InputError(
             "show.surface",
             f"nothing in this bundle is about a surface {surface!r}",
-            hint=f"surfaces: {', '.join(known) or 'none'}",
+            hint=f"surfaces: {', '.join(sorted({*known, *by_hand})) or 'none'}",
         )
     return tuple(
         name for name in named if "." in name and surface in name.partition(".")[0].split("-")
     )
 
 
-def _found(bundle: Bundle, request_id: str) -> list[tuple[str, str, Any]]:
-    """(source, moment, line) of every line of evidence that holds the id as a whole text."""
-    wanted = json.dumps(request_id, ensure_ascii=False).encode()
+def _by_hand(plan: bytes) -> dict[str, str]:
+    """Surfaces that the plan does not roll back, and what a person does instead."""
+    try:
+        left = json.loads(plan)["not_rolled_back"]
+        return {str(one["surface"]): str(one["human_step"]) for one in left}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _found(bundle: Bundle, ids: frozenset[str]) -> list[tuple[str, str, Any]]:
+    """(source, moment, line) of every line of evidence that holds an id as a whole text."""
+    wanted = [json.dumps(one, ensure_ascii=False).encode() for one in ids]
     found: list[tuple[str, str, Any]] = []
     seen: set[bytes] = set()
     for window in bundle.manifest.windows:
         for line in bundle.lines(window):
-            if wanted in line and line not in seen:
+            if line not in seen and any(one in line for one in wanted):
                 seen.add(line)
                 found.append((window.source, window.moment, _value(line)))
     return found
@@ -154,7 +183,8 @@ def _print(told: list[Entry], found: list[tuple[str, str, Any]]) -> None:
     from rollback.rendering.words import moment
 
     for one in told:
-        request = f" [{one.request_id}]" if one.request_id else ""
+        ids = " ".join(filter(None, (one.request_id, one.provider_id)))
+        request = f" [{ids}]" if ids else ""
         step = one.step or "run"
         output.result(visible(f"{moment(one.at)} {step}: {one.kind}: {one.text}{request}"))
     for source, taken, line in found:
@@ -174,5 +204,6 @@ def _entry_json(one: Entry) -> dict[str, Any]:
         "kind": one.kind,
         "step": one.step or None,
         "request_id": one.request_id or None,
+        "provider_id": one.provider_id or None,
         "text": one.text,
     }

@@ -20,19 +20,24 @@ if TYPE_CHECKING:
     from rollback.model.record import Record
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
+_ENDS: Final = frozenset({RecordKind.OUTCOME, RecordKind.RETURNED})
 PERFORMED: Final = "performed"
 """The code of a note that an action leaves for itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One moment of a run. names: every word its step, change, slot or host is made of."""
+    """One moment of a run. names: every word its step, change, slot or host is made of.
+
+    provider_id: what the service called the request (Azure's correlation id).
+    """
 
     at: datetime
     kind: str
     step: str
     text: str
     request_id: str = ""
+    provider_id: str = ""
     names: frozenset[str] = frozenset()
 
     def about(self, surface: str, hosts: Iterable[str] = ()) -> bool:
@@ -72,6 +77,30 @@ def entries(records: Sequence[Record], *, grouped: bool = False) -> tuple[Entry,
     return tuple(entry(group[0]) if len(group) == 1 else _chunks(group) for group in made)
 
 
+def followed(records: Sequence[Record], identifier: str) -> tuple[list[Record], frozenset[str]]:
+    """What belongs to one request, by our id or the service's: (records, every id it goes by).
+
+    Its intent, its exchange, and what was then found of the change it was sent for.
+    """
+    ids = {identifier}
+    for record in records:
+        own = {record.text("request_id"), record.text("provider_id")} - {""}
+        if identifier in own:
+            ids |= own
+    found: list[Record] = []
+    waiting: set[tuple[str, str]] = set()
+    for record in records:
+        change = (record.text("step"), record.text("change"))
+        mine = record.text("request_id") in ids
+        if mine or (record.kind in _ENDS and change in waiting):
+            found.append(record)
+        if record.kind is RecordKind.INTENT and mine:
+            waiting.add(change)
+        elif record.kind in {RecordKind.INTENT, *_ENDS}:
+            waiting.discard(change)
+    return found, frozenset(ids)
+
+
 def entry(record: Record) -> Entry:
     """One record as an entry."""
     named = " ".join(
@@ -84,6 +113,7 @@ def entry(record: Record) -> Entry:
         step=record.text("step"),
         text=record_words(record),
         request_id=record.text("request_id"),
+        provider_id=record.text("provider_id"),
         names=frozenset({*_WORD.findall(named), *([host] if host else [])}),
     )
 
@@ -96,4 +126,4 @@ def _chunks(records: list[Record]) -> Entry:
     first = entry(records[0])
     size = sum(n for record in records if isinstance(n := record.get("body_bytes"), int))
     text = f"created {counted(len(records), 'chunk')} of evidence, {size:,} bytes"
-    return Entry(first.at, first.kind, first.step, text, "", first.names)
+    return Entry(first.at, first.kind, first.step, text, names=first.names)

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.dsse import Envelope
@@ -44,6 +45,7 @@ ASKED = facts(
 SENT = facts(
     step="revert/backend",
     effect="revert/backend#swap",
+    change="swap",
     method="POST",
     host="management.azure.com",
     path="/swap",
@@ -53,8 +55,19 @@ SENT = facts(
     purpose="platform",
 )
 
+ANSWERED = facts(
+    step="revert/backend",
+    method="POST",
+    host="management.azure.com",
+    path="/swap",
+    request_id="r-1.revert-backend.1.1",
+    provider_id="0c1e4a52-azure",
+    status=202,
+)
+APPLIED = facts(step="revert/backend", change="swap", outcome="applied", reason="it serves 1.1")
 
-def sealed_run(folder: Path, *readings: dict[str, list[Any]]) -> Path:
+
+def sealed_run(folder: Path, *readings: dict[str, list[Any]], plan: bytes = PLAN_BYTES) -> Path:
     """A bundle of a run with a few records, and a capture for each reading."""
     store = BucketStore(MemoryBucket(), bucket_effect(), "")
     into = sink(store, None)
@@ -85,10 +98,13 @@ def sealed_run(folder: Path, *readings: dict[str, list[Any]]) -> Path:
             )
         )
     journal = journal_of(
-        (RecordKind.OPENED, facts(plan=sha256(PLAN_BYTES), by="ana", mode="full")),
+        (RecordKind.OPENED, facts(plan=sha256(plan), by="ana", mode="full", break_glass="x")),
         *captures,
         (RecordKind.EXCHANGE, ASKED),
         (RecordKind.INTENT, SENT),
+        (RecordKind.EXCHANGE, ANSWERED),
+        (RecordKind.OUTCOME, APPLIED),
+        (RecordKind.OUTCOME, facts(step="revert/web", change="swap", outcome="unknown")),
         (RecordKind.STEP, STEP),
         (RecordKind.CLOSED, facts(exit=0)),
     )
@@ -98,7 +114,7 @@ def sealed_run(folder: Path, *readings: dict[str, list[Any]]) -> Path:
         environment="production",
         owner="Release desk",
         incident=None,
-        plan=PLAN_BYTES,
+        plan=plan,
         journal=journal,
         created=NOW,
         created_by="ana",
@@ -125,6 +141,7 @@ def run(tmp_path: Path) -> Path:
             "cosmos/audit_log": [{"id": "a-1", "requestId": "req-7", "actor": "dana"}],
             "web/routing-rules": [{"rule": "stable", "percent": 0}],
             "backend/worker-logs-short": [{"line": 1}],
+            "backend/activity-log": [{"correlation": "0c1e4a52-azure", "status": "Succeeded"}],
             "trading-control": [{"halted": True, "at": "2026-11-23T02:14:00.000Z"}],
         },
     )
@@ -157,11 +174,35 @@ def test_show_follows_a_request_id_into_the_evidence(rollback: Rollback, run: Pa
     assert "nothing in this bundle fits" in ran.err
 
 
+@pytest.mark.parametrize("given", ["r-1.revert-backend.1.1", "0c1e4a52-azure"])
+def test_show_follows_a_request_to_what_came_of_it(
+    rollback: Rollback, run: Path, given: str
+) -> None:
+    told = shown(rollback, run, "--request-id", given)
+    assert [one["kind"] for one in told["entries"]] == ["intent", "exchange", "outcome"]
+    assert "it serves 1.1" in told["entries"][2]["text"]
+    assert told["entries"][1]["provider_id"] == "0c1e4a52-azure"
+    (found,) = told["evidence"]
+    assert (found["source"], found["line"]["status"]) == ("backend/activity-log", "Succeeded")
+
+
+def test_show_says_what_people_did_for_a_surface(rollback: Rollback, tmp_path: Path) -> None:
+    plan = rfc8785.dumps(
+        {"not_rolled_back": [{"surface": "mobile", "human_step": "pause the rollout by hand"}]}
+    )
+    folder = sealed_run(tmp_path / "run", {"authority/backend": [1], "backend/a": [1]}, plan=plan)
+    ran = rollback("evidence", "show", folder, "--surface", "mobile")
+    assert (ran.status, ran.out) == (0, "")
+    assert "by people: pause the rollout by hand" in ran.err
+    ran = rollback("evidence", "show", folder, "--surface", "authority")
+    assert (ran.status, "surfaces: backend, mobile" in ran.err) == (2, True)
+
+
 def test_show_keeps_to_a_step_or_a_surface(rollback: Rollback, run: Path) -> None:
     step = shown(rollback, run, "--step", "revert/backend")
-    assert [one["kind"] for one in step["entries"]] == ["intent"]
+    assert [one["kind"] for one in step["entries"]] == ["intent", "outcome"]
     surface = shown(rollback, run, "--surface", "web", "--requests")
-    assert [one["kind"] for one in surface["entries"]] == ["exchange", "step"]
+    assert [one["kind"] for one in surface["entries"]] == ["exchange", "outcome", "step"]
     for option, name, code in (
         ("--step", "nope", "show.step"),
         ("--surface", "ios", "show.surface"),

@@ -35,6 +35,7 @@ REQUEST_ID: Final = "x-request-id"
 _ECHOING: Final = (READS[HostKind.BACKEND], READS[HostKind.WEB], READS[HostKind.PLATFORM])
 _SWITCHED: Final = 101
 _PROVIDER_IDS: Final = (
+    "x-ms-correlation-request-id",  # by which the activity log tells what came of it
     "x-ms-request-id",
     "x-ms-activity-id",
     "x-amz-request-id",

@@ -23,7 +23,7 @@ _SLOT = _SITE + "/slots/{slot}"
 
 def handle(simulation: Simulation, call: Call) -> Reply:
     """Answer a Resource Manager request; every one needs a token of the login host."""
-    identifier = str(uuid4())
+    identifier = call.correlation = str(uuid4())
     reply = _answer(simulation, call)
     if reply.dropped:
         return reply

@@ -138,6 +138,7 @@ def _log(simulation: Simulation, call: Call, home: Site, held: Slot, action: str
         caller=call.principal,
         operation=f"Microsoft.Web/sites/{slots}{action}",
         resource=transitions.resource_id(home.name, held.name),
+        correlation=call.correlation,
     )
 
 

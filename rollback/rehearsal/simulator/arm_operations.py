@@ -35,6 +35,7 @@ def swap(simulation: Simulation, call: Call, site: str, slot: str = names.PRODUC
         source=source,
         target=destination,
         principal=call.principal,
+        correlation=call.correlation,
     )
     simulation.spawn(run_swap(simulation, operation))
     return _accepted(simulation, call, operation, slot).with_header(
@@ -122,4 +123,5 @@ def _log(simulation: Simulation, call: Call, site: str, slot: str, action: str) 
         caller=call.principal,
         operation=f"Microsoft.Web/sites/{slots}{action}",
         resource=transitions.resource_id(site, slot),
+        correlation=call.correlation,
     )

@@ -27,6 +27,8 @@ class Call:
     body: bytes = b""
     principal: str = ""
     """Filled in by the handler that recognised the credential."""
+    correlation: str = ""
+    """Filled in by Resource Manager, whose activity log names it again."""
 
     @property
     def query(self) -> dict[str, str]:
