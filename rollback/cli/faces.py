@@ -26,9 +26,17 @@ def warn_of_age(document: PlanDocument) -> None:
 
 
 def show_plan(document: PlanDocument, face: Format, max_chars: int | None) -> None:
-    """Print a plan. Markdown is cut to a ticket's size; the others only when asked."""
+    """Print a plan. Markdown is cut to a ticket's size; the others only when asked.
+
+    JSON is the document itself, to the byte, but at a terminal nothing in it steers the terminal.
+    """
+    from rollback.rendering.escape import json_shown
     from rollback.rendering.faces import CHARS_MAX, render
 
+    if face == "json":
+        shown = render(document.plan, document.digest, face)
+        output.result(json_shown(shown) if sys.stdout.isatty() else shown)
+        return
     limit = max_chars or (CHARS_MAX if face == "markdown" else None)
     output.result(
         render(

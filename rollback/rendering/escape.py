@@ -59,6 +59,29 @@ def visible(text: str) -> str:
     return "".join(shown)
 
 
+def json_shown(document: str) -> str:
+    """A JSON document for a terminal: the same value, every character of it to be seen.
+
+    RFC 8785 leaves characters that hide, reorder or steer as they are; here they are escaped.
+    """
+    if document.isascii() and document.isprintable():
+        return document
+    return "".join(char if _steady(char) else _json_escape(char) for char in document)
+
+
+def _steady(char: str) -> bool:
+    return not (
+        unicodedata.category(char) in _HIDDEN
+        or char in _BLANK
+        or unicodedata.bidirectional(char) in _REORDERS
+    )
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
 def clipped(text: str, chars_max: int) -> str:
     """`visible`, about `chars_max` characters, with size and digest of what is left out."""
     if len(text) <= chars_max:
