@@ -34,8 +34,7 @@ class Sighting:
     parked: bool
 
     def __str__(self) -> str:
-        where = f"{self.build} of {self.surface} on {self.slot} ({self.host})"
-        return f"{where}, parked" if self.parked else where
+        return f"{self.build} of {self.surface} on {self.slot} ({self.host})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,15 +85,29 @@ def sign_text(message: bytes, key: Path, passphrase: Callable[[], str] | None = 
     return Signature(blob, NAMESPACE, _HASH, algorithm, value).armoured()
 
 
-def read_private_key(path: Path, passphrase: Callable[[], str] | None = None) -> PrivateKey | None:
-    """A private key file; None for one that only OpenSSH's program can use. Raises InputError."""
+def check_key(path: Path) -> None:
+    """Raises InputError where a file is no key at all. Asks for no passphrase, and no agent."""
+    _key_bytes(path)
+
+
+def _key_bytes(path: Path) -> bytes:
     try:
         data = bytes_of(path, KEY_BYTES_MAX)
     except (OSError, ValueError) as error:
         raise _unusable(path, getattr(error, "strerror", None) or str(error)) from error
-    if b"PRIVATE KEY-----" not in data[:200]:
-        if not data.lstrip().startswith(_PUBLIC):
-            raise _unusable(path, "it holds neither a private nor a public SSH key")
+    if not _is_private(data) and not data.lstrip().startswith(_PUBLIC):
+        raise _unusable(path, "it holds neither a private nor a public SSH key")
+    return data
+
+
+def _is_private(data: bytes) -> bool:
+    return b"PRIVATE KEY-----" in data[:200]
+
+
+def read_private_key(path: Path, passphrase: Callable[[], str] | None = None) -> PrivateKey | None:
+    """A private key file; None for one that only OpenSSH's program can use. Raises InputError."""
+    data = _key_bytes(path)
+    if not _is_private(data):
         return None
     ssh = b"OPENSSH PRIVATE KEY" in data[:200]
     load = load_ssh_private_key if ssh else load_pem_private_key

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollback.cli import faces, output
+from rollback.cli import faces, options, output
 from rollback.errors import InputError, Refused
 from rollback.model.base import seconds
 from rollback.model.durations import spoken
@@ -57,8 +57,11 @@ Others can check the file with `ssh-keygen -Y verify -n plan-approval@trade-roll
 @click.option(
     "--yes-environment", metavar="NAME", help="The environment's name, instead of typing it."
 )
+@options.environment_file
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
 def approve(  # noqa: PLR0913 - options of a command line
+    state: str | None,
     *,
     plan: str,
     key: str,
@@ -68,27 +71,39 @@ def approve(  # noqa: PLR0913 - options of a command line
     approver: str | None,
     lasts: str | None,
     yes_environment: str | None,
+    environment: str | None,
     as_json: bool,
 ) -> int:
     """Show PLAN's first screen, then sign its digest with your key.
 
     The signature covers the digest, the environment, your decision and how long it holds. A
-    refused plan cannot be approved (exit 3); only a reject is signed.
+    refused plan cannot be approved (exit 3); only a reject is signed. Where the environment file
+    is found here, you are told at once if your signature does not count.
     """
     from rollback.approval.sign import approve as sign
+    from rollback.approval.sign import check_key
+    from rollback.cli.counting import counts
     from rollback.wiring import PlanDocument
 
+    # What is wrong with the command is said before the screen, not under it.
     document = PlanDocument.load(plan)
     lasts_s = _duration(lasts, document.plan.duration_s_max)
-    _show(document)
+    check_key(Path(key).expanduser())
+    if out:
+        output.check_place(Path(out))
     if document.plan.verdict == "refused" and not reject:
         raise Refused(
             "approve.refused",
             "the plan is refused, so there is nothing to approve; nothing was signed",
-            hint="what is still possible in it waits for nobody: `rollback apply PLAN --only-safe`",
+            hint="`rollback show PLAN` says why; what is still possible in it waits for nobody: "
+            "`rollback apply PLAN --only-safe`",
         )
+    if not reject:
+        _can_confirm(document.plan.environment, yes_environment)
+    _show(document)
     faces.warn_of_age(document)
-    _confirm(document.plan.environment, yes_environment, reject=reject)
+    if not reject:
+        _confirm(document.plan.environment, yes_environment)
     nonce = secrets.token_hex(16)
     file = sign(
         document.digest,
@@ -105,11 +120,18 @@ def approve(  # noqa: PLR0913 - options of a command line
     word = "rejection" if reject else "approval"
     path = Path(out) if out else Path(plan).with_suffix(f".{word}-{nonce[:8]}.json")
     output.write_file(path, file.to_bytes(), replace=out is not None)
+    output.talk(f"signed: {word} of plan {document.digest}, for {spoken(lasts_s)}")
+    root = options.state_root(state)
+    known, why = counts(document, file.to_bytes(), environment, root, Path(plan), datetime.now(UTC))
+    if known is False:
+        output.talk(f"STOP this {word} does not count: {why}")
+    elif known is None:
+        output.talk(f"whether this {word} counts was not looked at here: {why}")
     if as_json:
-        output.result_json({"file": str(path), "plan": document.digest, "decision": word})
+        said = {"file": str(path), "plan": document.digest, "decision": word}
+        output.result_json({**said, "counts": known, "why": why})
     else:
         output.result(str(path))
-    output.talk(f"signed: {word} of plan {document.digest}, for {spoken(lasts_s)}")
     return 0
 
 
@@ -139,17 +161,24 @@ def _show(document: PlanDocument) -> None:
     click.echo(text, err=True, color=True)
 
 
-def _confirm(environment: str, given: str | None, *, reject: bool) -> None:
-    if reject:
-        return
+def _can_confirm(environment: str, given: str | None) -> None:
+    """Raises InputError where the environment's name is another, or cannot be typed."""
+    if given is None and not output.can_ask():
+        raise InputError(
+            "approve.no-terminal",
+            "there is no terminal to type the environment's name at",
+            hint="read the plan, then give --yes-environment NAME",
+        )
+    if given is not None:
+        _same(environment, given)
+
+
+def _confirm(environment: str, given: str | None) -> None:
     if given is None:
-        if not output.can_ask():
-            raise InputError(
-                "approve.no-terminal",
-                "there is no terminal to type the environment's name at",
-                hint="read the plan, then give --yes-environment NAME",
-            )
-        given = output.ask("type the environment's name to approve").strip()
+        _same(environment, output.ask("type the environment's name to approve").strip())
+
+
+def _same(environment: str, given: str) -> None:
     if given != environment:
         raise InputError(
             "approve.environment",

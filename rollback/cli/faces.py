@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import click
+
 from rollback.cli import output
 
 if TYPE_CHECKING:
@@ -25,14 +27,43 @@ def warn_of_age(document: PlanDocument) -> None:
         )
 
 
-def show_plan(document: PlanDocument, face: Format, max_chars: int | None) -> None:
+whole_plan = click.option(
+    "--whole", is_flag=True, help="All of it at a terminal too, not the first screens alone."
+)
+
+
+def show_plan(
+    document: PlanDocument,
+    face: Format,
+    max_chars: int | None,
+    *,
+    whole: bool,
+    file: str | None,
+) -> None:
     """Print a plan. Markdown is cut to a ticket's size; the others only when asked.
 
-    JSON is the document itself, to the byte, but at a terminal nothing in it steers the terminal.
+    Text at a terminal ends after what is done in order, and says how to read on: file is where the
+    plan is kept. JSON is the document itself, to the byte, but at a terminal nothing in it steers
+    the terminal.
     """
     from rollback.rendering.escape import json_shown
-    from rollback.rendering.faces import CHARS_MAX, render
+    from rollback.rendering.faces import CHARS_MAX, render, terminal_text
+    from rollback.rendering.words import counted
 
+    if face == "text" and sys.stdout.isatty() and not whole and max_chars is None:
+        shown, more = terminal_text(
+            document.plan,
+            document.digest,
+            colour=output.coloured(sys.stdout),
+            width=output.columns(),
+        )
+        output.result(shown)
+        by = f"`rollback show {file} --whole`" if file else "--whole"
+        output.talk(
+            f"{counted(more, 'line')} more: every step with its exact writes, what to do if one "
+            f"fails, observations, proof: {by}"
+        )
+        return
     if face == "json":
         shown = render(document.plan, document.digest, face)
         output.result(json_shown(shown) if sys.stdout.isatty() else shown)

@@ -46,7 +46,7 @@ def show(state: str | None, *, environment: str | None, as_json: bool) -> int:
         output.result_json(said)
         return 0
     for one in found:
-        output.result(f"{'on hold' if one.held else 'released':9} {one.surface} {one.build}")
+        output.result_spaced(f"{'on hold' if one.held else 'released':9} {one.surface} {one.build}")
     if not found:
         output.talk("no release was ever put on hold here")
     return 0

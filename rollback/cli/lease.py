@@ -44,8 +44,8 @@ def show(state: str | None, *, environment: str | None, as_json: bool) -> int:
         output.result_json([asdict(one) for one in found])
         return ExitStatus.DONE
     for one in found:
-        output.result(_line(one))
-        output.result(f"{'':10} next: {one.next_move}")
+        output.result_spaced(_line(one))
+        output.result_spaced(f"{'':10} next: {one.next_move}")
     return ExitStatus.DONE
 
 

@@ -34,6 +34,11 @@ def result(text: str) -> None:
     sys.stdout.flush()  # so that results and talk keep their order where both go to one log
 
 
+def result_spaced(text: str) -> None:
+    """A result of one line that is laid out with spaces: these stay, everything else is escaped."""
+    result(" ".join(visible(part) for part in text.split(" ")))
+
+
 def result_json(value: Any) -> None:
     """A result for machines: one JSON document."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollback.cli import environments, options, output, posts
-from rollback.cli.faces import show_plan
+from rollback.cli.faces import show_plan, whole_plan
 
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
@@ -52,6 +52,7 @@ A post that fails is said and changes no exit status; `rollback show PLAN --post
     "--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@whole_plan
 @click.option(
     "--max-chars", type=click.IntRange(min=1), help="Cut to this many characters (Markdown: 65536)."
 )
@@ -68,6 +69,7 @@ def plan(  # noqa: PLR0913 - options of a command line
     out: str | None,
     face: Format,
     as_json: bool,
+    whole: bool,
     max_chars: int | None,
 ) -> int:
     """Look at the world, read-only, and make a plan of PLAYBOOK (a shipped name or a file).
@@ -89,7 +91,7 @@ def plan(  # noqa: PLR0913 - options of a command line
     environments.remember(document.plan, environment, options.state_root(state))
     if out is not None:
         output.write_file(Path(out), document.canonical)
-    show_plan(document, "json" if as_json else face, max_chars)
+    show_plan(document, "json" if as_json else face, max_chars, whole=whole, file=out)
     if out is not None:
         output.talk(f"plan {document.digest} is in {out}")
     elif face != "json" and not as_json:

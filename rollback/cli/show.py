@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollback.cli import environments, options, posts
-from rollback.cli.faces import show_plan, warn_of_age
+from rollback.cli.faces import show_plan, warn_of_age, whole_plan
 
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   rollback show plan.json
+  rollback show plan.json --whole | less
   rollback show plan.json --format html > plan.html
   rollback show plan.json --format markdown --max-chars 30000
   rollback show plan.json --post desk
@@ -32,6 +33,7 @@ channel named, 6 where it may not, 3 when the plan file was edited.
     "--format", "face", type=click.Choice(options.FORMATS), default="text", show_default=True
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@whole_plan
 @click.option(
     "--max-chars", type=click.IntRange(min=1), help="Cut to this many characters (Markdown: 65536)."
 )
@@ -44,6 +46,7 @@ def show(
     plan: str,
     face: Format,
     as_json: bool,
+    whole: bool,
     max_chars: int | None,
     channels: tuple[str, ...],
     environment: str | None,
@@ -55,7 +58,7 @@ def show(
     from rollback.wiring import PlanDocument
 
     document = PlanDocument.load(plan)
-    show_plan(document, "json" if as_json else face, max_chars)
+    show_plan(document, "json" if as_json else face, max_chars, whole=whole, file=plan)
     warn_of_age(document)
     if not channels:
         return 0

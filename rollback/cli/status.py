@@ -96,7 +96,7 @@ def _one(
     try:
         document = PlanDocument.read(run.plan())
     except InputError:
-        output.result(str(_read(run)["said"]))
+        output.result_spaced(str(_read(run)["said"]))
         raise
     check = check_file(run.journal_path)
     output.result(

@@ -59,6 +59,6 @@ def undo(
     document = operator.undo(directory.run, parameters=given)
     environments.remember(document.plan, found, options.state_root(state))
     output.write_file(Path(out), document.canonical)
-    show_plan(document, "json" if as_json else face, None)
+    show_plan(document, "json" if as_json else face, None, whole=False, file=out)
     output.talk(f"plan {document.digest} is in {out}")
     return int(document.exit_status)

@@ -85,6 +85,7 @@ def _environment(file: str) -> tuple[Environment | None, Checked]:
 def _playbook(name: str, where: Environment | None, environment: str | None) -> Checked:
     from playbooks import find
     from rollback.loading.playbook import load_playbook
+    from rollback.rendering.words import counted
 
     try:
         read = load_playbook(find(name))
@@ -101,8 +102,9 @@ def _playbook(name: str, where: Environment | None, environment: str | None) -> 
                 complaints=complaints,
             )
             return Checked(name, problem=problem)
+    steps = counted(len(read.steps), "step")
     return Checked(
-        name, f"{name}: playbook {read.playbook} is well formed, {len(read.steps)} steps"
+        name, f"{name}: playbook {read.playbook} is well formed, {steps}"
     )
 
 

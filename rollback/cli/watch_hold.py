@@ -78,12 +78,12 @@ def watch_hold(
         )
         return status.value
     for surface, build in seen.held:
-        output.result(f"on hold   {build} of {surface}")
+        output.result_spaced(f"on hold   {build} of {surface}")
     for one in seen.sightings:
-        output.result(f"{'parked' if one.parked else 'SEEN':9} {one}")
+        output.result_spaced(f"{'parked' if one.parked else 'SEEN':9} {one}")
     for gap in seen.gaps:
-        output.result(f"not seen  {gap}")
-    output.result(_said(seen))
+        output.result_spaced(f"not seen  {gap}")
+    output.result_spaced(_said(seen))
     return status.value
 
 

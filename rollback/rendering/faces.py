@@ -55,6 +55,20 @@ def first_screen_text(plan: Plan, digest: str, *, colour: bool = False, width: i
     )
 
 
+def terminal_text(
+    plan: Plan, digest: str, *, colour: bool = False, width: int = 100
+) -> tuple[str, int]:
+    """The first screen, which surfaces change and what is done in order; and how many lines more.
+
+    For a terminal, where what scrolls away is not read.
+    """
+    view = plan_view(plan, digest)
+    known = replace(view, sections=view.sections[: view.lead + 2])
+    short = show(known, "text", max_chars=None, colour=colour, width=width)
+    whole = show(view, "text", max_chars=None, colour=False, width=width)
+    return short, whole.count("\n") - short.count("\n")
+
+
 def show(
     view: View,
     format: Literal["text", "markdown", "html"],

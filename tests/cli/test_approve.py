@@ -12,6 +12,7 @@ import pytest
 from rollback.planning.canonical import canonical
 from tests.builders import SAMPLES, digest_of, make_plan
 from tests.cli.conftest import Rollback
+from tests.loading.test_environment import PRODUCTION, VARIABLES
 
 
 @pytest.fixture
@@ -136,3 +137,50 @@ def test_an_unreadable_key_is_told(rollback: Rollback, plan_file: Path, tmp_path
     )
     assert ran.status == 2
     assert "approval.key" in ran.err
+
+
+def test_what_is_wrong_with_the_command_is_said_before_the_screen(
+    rollback: Rollback, plan_file: Path, key: Path, tmp_path: Path
+) -> None:
+    named = ("--yes-environment", "production")
+    for args in (
+        ("--key", tmp_path / "none", *named),
+        ("--key", key),
+        ("--key", key, "--yes-environment", "staging"),
+        ("--key", key, "--out", tmp_path / "nowhere" / "ana.json", *named),
+        ("--key", key, "--lasts", "20m", *named),
+    ):
+        ran = rollback("approve", plan_file, *args)
+        assert ran.status == 2, args
+        assert "What cannot be undone" not in ran.err, args
+        assert ran.err.startswith("error: "), args
+
+
+def test_who_is_not_listed_is_told_that_the_signature_does_not_count(
+    rollback: Rollback,
+    plan_file: Path,
+    key: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    sign = ("approve", plan_file, "--key", key, "--yes-environment", "production")
+    nowhere = rollback("--state", tmp_path, *sign)
+    assert nowhere.status == 0
+    assert "was not looked at here: no environment file for production was found" in nowhere.err
+
+    (tmp_path / "production.yaml").write_text(PRODUCTION)
+    public = key.with_suffix(".pub").read_text()
+    signers = tmp_path / "production.allowed_signers"
+    signers.write_text(f'ana namespaces="plan-approval@trade-rollback" {public}')
+    assert "this approval" not in rollback("--state", tmp_path, *sign).err
+
+    signers.write_text(f'ana namespaces="other" {public}')
+    stranger = rollback("--state", tmp_path, *sign, "--json")
+    assert stranger.status == 0
+    assert "STOP this approval does not count: " in stranger.err
+    said = json.loads(stranger.out)
+    assert said["counts"] is False
+    assert said["why"]
+    assert Path(said["file"]).exists()
