@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from rollback.guard.wire import first_use
 
 if TYPE_CHECKING:
-    from azure.core.credentials import AccessToken, TokenCredential
+    from collections.abc import Callable
+
+    from azure.core.credentials import (
+        AccessToken,
+        AccessTokenInfo,
+        TokenCredential,
+        TokenRequestOptions,
+    )
 
     from rollback.model.environment import EntraApp
     from rollback.model.ports import Clock, SecretSource
@@ -63,16 +70,11 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
     """
     first_use.load(first_use.IDENTITY)
     if identity is None:
-        from azure.identity import (
-            AzureCliCredential,
-            ChainedTokenCredential,
-            ManagedIdentityCredential,
-        )
+        from azure.identity import AzureCliCredential, ManagedIdentityCredential
 
-        # The default chain probes the metadata endpoint without its header, which is no token
-        # request and is refused; the two sources are named here, a person's login first.
-        return ChainedTokenCredential(
-            AzureCliCredential(), ManagedIdentityCredential(transport=transport, retry_total=0)
+        return FirstThatCan(
+            AzureCliCredential(),
+            ManagedIdentityCredential(transport=transport, retry_total=0, connection_timeout=1),
         )
     from azure.identity import ClientSecretCredential
 
@@ -87,3 +89,45 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
         connection_timeout=10,
         read_timeout=30,
     )
+
+
+class FirstThatCan:
+    """Asks the given credentials in turn and stays with the first that gives a token.
+
+    Within a chain of azure-identity the managed identity first asks the metadata endpoint without
+    its header (read in 1.27.0), which is no token request: the guard refuses it, and the run.
+    """
+
+    def __init__(self, *credentials: TokenCredential) -> None:
+        self.credentials = credentials
+        self._found: TokenCredential | None = None
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """A token, as azure-core's older policies ask. Raises ClientAuthenticationError."""
+        token: AccessToken = self._first(lambda one: one.get_token(*scopes, **options))
+        return token
+
+    def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
+        """A token, as azure-core's policies ask. Raises ClientAuthenticationError."""
+        told: AccessTokenInfo = self._first(
+            lambda one: one.get_token_info(*scopes, options=options)
+        )
+        return told
+
+    def _first(self, ask: Callable[[Any], Any]) -> Any:
+        from azure.identity import CredentialUnavailableError
+
+        if self._found is not None:
+            return ask(self._found)
+        said: list[str] = []
+        for credential in self.credentials:
+            try:
+                token = ask(credential)
+            except CredentialUnavailableError as error:
+                said.append(f"{type(credential).__name__}: {error.message}")
+                continue
+            self._found = credential
+            return token
+        raise CredentialUnavailableError(message="; ".join(said))
