@@ -38,12 +38,12 @@ def path(name: str) -> Path:
     """The file of a shipped playbook. Raises InputError where there is none of that name."""
     if name in NAMES:
         return Path(__file__).with_name(f"{name}.yaml")
-    from rollback.errors import InputError
+    from rollback.errors import InputError, did_you_mean
 
     raise InputError(
         "playbook.unknown",
         f"no shipped playbook is named {name!r}",
-        hint=f"use one of {', '.join(NAMES)}, or the path of a file",
+        hint=f"{did_you_mean(name, NAMES)}use one of {', '.join(NAMES)}, or the path of a file",
     )
 
 

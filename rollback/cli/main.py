@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
 
+from rollback.cli import output
 from rollback.cli.group import LazyGroup
 from rollback.errors import ExitStatus, InputError, RollbackError
 
@@ -62,10 +65,21 @@ Exit: 0 done, 1 defect, 2 bad input, 3 refused, 4 approval, 5 stale, 6 a person 
     help="Folder of runs (default: your user state folder; also ROLLBACK_STATE).",
 )
 @click.option(
+    "--log",
+    metavar="FILE",
+    envvar="ROLLBACK_LOG",
+    help="Append what is done to a file, a line of JSON an event (also ROLLBACK_LOG).",
+)
+@click.option(
     "--debug", is_flag=True, envvar="ROLLBACK_DEBUG", help="Show the traceback of a defect."
 )
 @click.pass_context
-def cli(ctx: click.Context, state: str | None, debug: bool) -> None:  # noqa: FBT001 - click's
+def cli(
+    ctx: click.Context,
+    state: str | None,
+    log: str | None,
+    debug: bool,  # noqa: FBT001 - click's
+) -> None:
     """Bring a trading platform back to its last stable release.
 
     A plan is a complete and binding list of what would be written. People sign it; only what is
@@ -73,6 +87,10 @@ def cli(ctx: click.Context, state: str | None, debug: bool) -> None:  # noqa: FB
     """
     del debug
     ctx.obj = state
+    if log:
+        from rollback.cli.logfile import logging_to
+
+        ctx.with_resource(logging_to(log))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -96,28 +114,55 @@ def run(argv: Sequence[str] | None = None) -> int:
     try:
         status = cli.main(args=given, prog_name="rollback", standalone_mode=False)
     except RollbackError as error:
-        complain(error)
-        return int(error.exit_status)
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "rollback"
-        _say(f"error: usage: {error.format_message()}")
-        _say(f"hint: see `{where} --help`")
-        return int(ExitStatus.USAGE)
+        return _told(error, given)
     except click.ClickException as error:
-        _say(f"error: usage: {error.format_message()}")
-        return int(ExitStatus.USAGE)
+        return _told(_usage(error), given)
     except (KeyboardInterrupt, click.Abort):
         _say("error: interrupted: stopped by a person")
         _say("hint: `rollback status` says where a run stands; `rollback resume RUN` goes on")
         return int(ExitStatus.INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitStatus.DEFECT)
     except Exception as error:  # noqa: BLE001 - the last line: a defect is told, never a traceback
         return _defect(
             error, traceback="--debug" in given or bool(os.environ.get("ROLLBACK_DEBUG"))
         )
     return status if isinstance(status, int) else int(ExitStatus.DONE)
+
+
+def _usage(error: click.ClickException) -> InputError:
+    """What click says of an option or argument, as an error of ours."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context else "rollback"
+    hint = f"see `{where} --help`"
+    missing = error.param if isinstance(error, click.MissingParameter) else None
+    if missing is not None and missing.envvar:
+        hint = f"name it, or set {missing.envvar}; {hint}"
+    return InputError("usage", error.format_message(), hint=hint)
+
+
+def _told(error: RollbackError, given: Sequence[str]) -> int:
+    """Say an error to people, and to the program that asked for JSON; its exit status."""
+    complain(error)
+    if "--json" in given or "json" in _values_of("--format", given):
+        output.result_json({"error": error_as_json(error)})
+    return int(error.exit_status)
+
+
+def _values_of(option: str, given: Sequence[str]) -> list[str]:
+    after = [value for name, value in pairwise(given) if name == option]
+    return [*after, *(one[len(option) + 1 :] for one in given if one.startswith(f"{option}="))]
+
+
+def error_as_json(error: RollbackError) -> dict[str, object]:
+    """An error for programs: what people are told, by field."""
+    complaints = error.complaints if isinstance(error, InputError) else ()
+    return {
+        "code": error.code,
+        "promise": error.promise,
+        "reason": error.reason,
+        "hint": error.hint,
+        "exit": int(error.exit_status),
+        "complaints": [asdict(one) for one in complaints],
+    }
 
 
 def complain(error: RollbackError) -> None:
@@ -149,4 +194,4 @@ def _say(text: str, *, lead: str = "", lines: bool = False) -> None:
         from rollback.rendering.escape import visible
 
         text = visible(text)
-    click.echo(lead + text, err=True)
+    output.talk_escaped(lead + text)

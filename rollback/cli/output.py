@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,9 +30,12 @@ def columns() -> int:
 
 
 def result(text: str) -> None:
-    """A result, to standard output."""
-    click.echo(text, nl=not text.endswith("\n"), color=True)
-    sys.stdout.flush()  # so that results and talk keep their order where both go to one log
+    """A result, to standard output. Whoever stopped reading it changes no exit status."""
+    try:
+        click.echo(text, nl=not text.endswith("\n"), color=True)
+        sys.stdout.flush()  # so that results and talk keep their order where both go to one log
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
 
 
 def result_spaced(text: str) -> None:
@@ -41,17 +45,32 @@ def result_spaced(text: str) -> None:
 
 def result_json(value: Any) -> None:
     """A result for machines: one JSON document."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+    result(json.dumps(value, indent=2, ensure_ascii=True))
 
 
 def talk(text: str) -> None:
     """Talk, to standard error, on one line."""
-    click.echo(visible(text), err=True)
+    talk_escaped(visible(text))
 
 
 def talk_escaped(text: str) -> None:
-    """Talk whose outside parts are escaped already; its own spacing stays."""
-    click.echo(text, err=True)
+    """Talk whose outside parts are escaped already; its own spacing stays.
+
+    Where nobody can hear it any more (a terminal that hung up, a pipe that was closed, a full disk
+    under a log) it is dropped: it must not stop what it talks about.
+    """
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _to_nowhere(sys.stderr)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Nobody reads it any more, so that what is still to come is dropped without an error."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def talk_spaced(text: str) -> None:

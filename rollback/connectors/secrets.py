@@ -41,6 +41,7 @@ class VariableSecrets:
     _forms: frozenset[str] = field(default=frozenset(), repr=False)
     _search: _Search | None = field(default=None, repr=False)
     _expected: tuple[Secret, ...] = field(default=(), repr=False)
+    _referred: tuple[Secret, ...] = field(default=(), repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def get(self, secret: Secret) -> str:
@@ -48,13 +49,24 @@ class VariableSecrets:
         value = self.variables.get(secret.variable, "")
         if not value:
             code, reason = "secret.missing", f"the variable {secret.variable} is not set"
-            raise InputError(code, reason, hint=f"set {secret.variable} and try again")
+            others = [name for name in self._missing() if name != secret.variable]
+            if others:
+                reason += f"; nor {'are' if len(others) > 1 else 'is'} {', '.join(others)}"
+            hint = f"set {', '.join((secret.variable, *others))} and try again"
+            raise InputError(code, reason, hint=hint)
         self._know(value)
         return value
 
     def expect(self, secrets: Iterable[Secret]) -> None:
         """Blot these too, from the first text on; those whose variable is not set have no value."""
-        self._expected += tuple(secrets)
+        more = tuple(secrets)
+        self._expected += more
+        self._referred += more
+
+    def _missing(self) -> list[str]:
+        """Every variable that the environment refers to and that is not set."""
+        names = dict.fromkeys(secret.variable for secret in self._referred)
+        return [name for name in names if not self.variables.get(name)]
 
     def _know(self, *values: str) -> None:
         with self._lock:

@@ -146,6 +146,9 @@ def _syntax(file: str, problem: yaml.YAMLError, text: str) -> Complaint:
     if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
         mark = problem.problem_mark
         words = problem.problem or problem.context or "not YAML"
+        line = text.splitlines()[mark.line : mark.line + 1]
+        if line and line[0][mark.column : mark.column + 1] == "\t":
+            words = "a tab: YAML indents with spaces"
         return Complaint(file, mark.line + 1, mark.column + 1, "", words, expected)
     if isinstance(problem, yaml.reader.ReaderError):
         before = text.encode()[: problem.position]

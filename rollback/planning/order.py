@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import ValidationError
 
-from rollback.errors import InputError, ProductDefect
+from rollback.errors import InputError, ProductDefect, did_you_mean
 from rollback.model.base import Fact, Facts, Scalar
 from rollback.model.steps import RevertDeployment, SnapshotAuditLogs, StepSpec
 from rollback.planning.triggers import revert_order
@@ -50,7 +50,7 @@ def read_parameters(playbook: Playbook, given: Mapping[str, str]) -> Facts:
             raise InputError(
                 "input.unknown-parameter",
                 f"playbook {playbook.playbook} has no parameter {name!r}",
-                hint=f"its parameters are: {known}",
+                hint=f"{did_you_mean(name, declared)}its parameters are: {known}",
             )
         choices = declared[name].choices
         if choices and value not in choices:
@@ -151,7 +151,8 @@ def _expand(
                 "input.unknown-surface",
                 f"step {step.name} names surface {name!r}, which {environment.environment} "
                 "does not have",
-                hint=f"its surfaces are: {', '.join(environment.surface_names)}",
+                hint=f"{did_you_mean(name, known)}"
+                f"its surfaces are: {', '.join(environment.surface_names)}",
             )
     one = OrderedStep(step.name, spec, step.after, step.on_failure)
     if not wanted:

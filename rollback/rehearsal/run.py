@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback.errors import InputError
+from rollback.errors import InputError, did_you_mean
 from rollback.rehearsal.by_hand import by_hand
 from rollback.rehearsal.checks import check_promises, problems_of
 from rollback.rehearsal.scenario import Play, Scenario, play
@@ -33,9 +33,11 @@ def scenario_named(name: str) -> Scenario:
     for scenario in SCENARIOS:
         if scenario.name == name:
             return scenario
-    known = ", ".join(scenario.name for scenario in SCENARIOS)
+    known = [scenario.name for scenario in SCENARIOS]
     raise InputError(
-        "input.unknown-scenario", f"no scenario is named {name!r}", hint=f"use: {known}"
+        "input.unknown-scenario",
+        f"no scenario is named {name!r}",
+        hint=f"{did_you_mean(name, known)}use one of {', '.join(known)}",
     )
 
 

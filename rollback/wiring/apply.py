@@ -254,6 +254,7 @@ def _driven(
     sitting = Sitting.of(setting, document, journal, asked, directory.run)
     sitting.prove_guard()
     record_people(sitting)
+    sitting.say("open", "run", f"{directory.run}; `rollback status {directory.run}` shows it")
     if asked.withheld is not None:
         sitting.say("withheld", "run", f"{asked.withheld.code}: {asked.withheld.reason}")
     lease = RunLease(setting, sitting.opener, journal, plan, directory.run)
@@ -289,6 +290,7 @@ def _driven(
     result = closed(sitting, directory, journal, result)
     if mirror is not None:
         mirror.stop()  # once more: what was sealed, by its digest
+    sitting.log.event("closed", exit=result.exit_status, bundle=result.bundle_sha256)
     return result
 
 

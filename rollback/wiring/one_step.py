@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rollback.errors import InputError
+from rollback.errors import InputError, did_you_mean
 from rollback.model.playbook import Playbook, Step
 from rollback.model.steps import ReleaseHold, ReleaseLease
 
@@ -45,5 +45,5 @@ def check_surface(environment: Environment, surface: str) -> None:
         raise InputError(
             "surface.unknown",
             f"{environment.environment} has no surface {surface!r}",
-            hint=f"one of: {', '.join(names)}",
+            hint=f"{did_you_mean(surface, names)}one of: {', '.join(names)}",
         )

@@ -13,7 +13,7 @@ from rollback.running.clock import SystemClock, SystemRandomness
 from rollback.running.store import StateDirectory
 from rollback.wiring.observing import observe_steps
 from rollback.wiring.plan_document import PlanDocument
-from rollback.wiring.setting import Setting, planning_opener, tool_version
+from rollback.wiring.setting import Setting, log_of, planning_opener, tool_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,25 +108,26 @@ class Operator:
         observed = observe_steps(setting, steps, f"plan-{nonce[:8]}", evidence)
         from rollback.wiring.upkeep import upkeep_effects
 
-        return PlanDocument.of(
-            make_plan(
-                PlanRequest(
-                    playbook=playbook,
-                    environment=setting.environment,
-                    catalogue=setting.catalogue,
-                    observed=observed,
-                    created=setting.clock.now(),
-                    nonce=nonce,
-                    planned_by=setting.user,
-                    tool_version=tool_version(),
-                    incident=incident,
-                    trigger=trigger,
-                    parameters=read,
-                    upkeep=upkeep_effects(setting.environment, evidence),
-                    evidence_path=evidence,
-                )
-            )
+        request = PlanRequest(
+            playbook=playbook,
+            environment=setting.environment,
+            catalogue=setting.catalogue,
+            observed=observed,
+            created=setting.clock.now(),
+            nonce=nonce,
+            planned_by=setting.user,
+            tool_version=tool_version(),
+            incident=incident,
+            trigger=trigger,
+            parameters=read,
+            upkeep=upkeep_effects(setting.environment, evidence),
+            evidence_path=evidence,
         )
+        made = PlanDocument.of(make_plan(request))
+        log_of(setting).event(
+            "planned", playbook=playbook.playbook, verdict=made.plan.verdict, plan=made.digest
+        )
+        return made
 
     def apply(
         self,

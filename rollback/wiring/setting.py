@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from rollback.guard.rules.perimeter import perimeter_of
+from rollback.wiring.log import EventLog, LoggedExchanges
 from rollback.wiring.scopes import MemoryLatch, NoPermissions, Opener, Unheard
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Setting:
         return self.watch.over(perimeter_of(self.environment), journal)
 
 
+def log_of(setting: Setting) -> EventLog:
+    """The library's log, of what is done in one environment outside a run."""
+    return EventLog(setting.secrets.redact, environment=setting.environment.environment)
+
+
 def planning_opener(setting: Setting) -> Opener:
     """Clients that can only read."""
     from rollback.connectors.clients import Parts
@@ -62,6 +68,6 @@ def planning_opener(setting: Setting) -> Opener:
         ),
         ledger=NoPermissions(),
         latch=MemoryLatch(),
-        exchanges=Unheard(),
+        exchanges=LoggedExchanges(Unheard(), log_of(setting)),
         clock=setting.clock,
     )

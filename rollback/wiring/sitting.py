@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from rollback.running.hands import never
 from rollback.running.latch import JournalLatch
 from rollback.running.ledger import Ledger
 from rollback.running.perform import Performer
+from rollback.wiring.log import EventLog, LoggedExchanges
 from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Numbers, Opener
+from rollback.wiring.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +45,10 @@ class Nobody:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """The parts of one sitting. evidence: the folder of the plan's local evidence."""
+    """The parts of one sitting. evidence: the folder of the plan's local evidence.
+
+    say: tells whoever listens, without secrets, and raises nothing.
+    """
 
     setting: Setting
     document: PlanDocument
@@ -52,6 +58,8 @@ class Sitting:
     ledger: Ledger
     opener: Opener
     evidence: str
+    say: Teller
+    log: EventLog
 
     @classmethod
     def of(
@@ -75,10 +83,10 @@ class Sitting:
             stopping=asked.stopping,
         )
 
-        def say(kind: str, step: str, text: str) -> None:
-            if asked.progress is not None:
-                asked.progress(kind, step, setting.secrets.redact(text))
-
+        log = EventLog(
+            setting.secrets.redact, run=run, environment=document.plan.environment
+        )
+        say = Teller(asked.progress, setting.secrets.redact, log)
         sink = sink_for(setting, ledger, lambda wire: GuardedClients(wire, parts).objects(), say)
         parts = replace(parts, sink=sink)
         opener = Opener(
@@ -86,17 +94,12 @@ class Sitting:
             parts,
             ledger,
             JournalLatch(journal),
-            JournalledExchanges(journal),
+            LoggedExchanges(JournalledExchanges(journal), log),
             setting.clock,
             Numbers(_counted_to(journal.records())),
         )
         evidence = str(setting.state.root / "evidence" / document.plan.nonce)
-        return cls(setting, document, journal, asked, run, ledger, opener, evidence)
-
-    def say(self, kind: str, step: str, text: str) -> None:
-        """Tell whoever listens, without secrets."""
-        if self.asked.progress is not None:
-            self.asked.progress(kind, step, self.setting.secrets.redact(text))
+        return cls(setting, document, journal, asked, run, ledger, opener, evidence, say, log)
 
     def performer(self, lease: HeldLease) -> Performer:
         """What acts for this sitting."""
@@ -148,5 +151,10 @@ def _counted_to(records: Sequence[Record]) -> int:
 
 
 def _emergency(line: str) -> None:
-    """The intent of a move toward safety that no journal takes."""
-    sys.stderr.write(f"{line}\n")
+    """The intent of a move toward safety that no journal takes.
+
+    Where standard error is gone too it goes out all the same: halting waits for nothing.
+    """
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

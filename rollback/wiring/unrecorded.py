@@ -54,10 +54,14 @@ def send_unrecorded(
         for record in journal.records()
         if record.kind is RecordKind.OUTCOME
     )
-    said = "; ".join(became) if became else "the plan holds no move toward safety"
+    said = (
+        f"moves toward safety went without a record: {'; '.join(became)}"
+        if became
+        else "nothing was sent: the plan holds no move toward safety"
+    )
     raise EvidenceNotWritten(
         problem.code,
-        f"{problem.reason}; sent without a record: {said}",
+        f"{problem.reason}; {said}",
         hint="keep what stands on standard error; mend the disk and resume the run, if one was "
         "begun, or name a state directory that can be written with ROLLBACK_STATE and plan again: "
         "what is done already becomes a no-op",

@@ -125,7 +125,8 @@ PLAYBOOKS: dict[str, tuple[str | bytes, str]] = {
     "text": ("hello", "mine.yaml:1:1: text where a playbook was expected"),
     "a list": ("- a\n", "mine.yaml:1:1: a list where a playbook was expected"),
     "a number": ("42", "mine.yaml:1:1: a number where a playbook was expected"),
-    "a tab": ("playbook: x\n\tsummary: y\n", "mine.yaml:2:1: found a tab character"),
+    "a tab": ("playbook: x\n\tsummary: y\n", "mine.yaml:2:1: a tab: YAML indents with spaces"),
+    "a tab before a step": (f"{HEAD}\t- a: {{}}\n", "mine.yaml:4:1: a tab: YAML indents with spaces"),
     "two documents": ("a: 1\n---\nb: 2\n", "mine.yaml:2:1: a second document starts here"),
     "5,000 deep, lists": ("[" * 5_000, "mine.yaml:1:65: nested deeper than 64 levels"),
     "5,000 deep, mappings": ('{"a":' * 5_000, "mine.yaml:1:321: nested deeper"),
@@ -342,7 +343,7 @@ def test_a_good_key_and_a_place_that_takes_no_approval(rollback: Rollback, place
 SETTINGS: dict[str, tuple[tuple[str, ...], str]] = {
     "--set without a value": (("--set", "bake"), "--set 'bake' is not NAME=VALUE"),
     "--set twice": (("--set", "bake=1s", "--set", "bake=2s"), "--set bake is given twice"),
-    "--set of an unknown name": (("--set", "bak=1s"), "no parameter 'bak'"),
+    "--set of an unknown name": (("--set", "bak=1s"), "hint: did you mean bake? its parameters are"),
     "--set of a wrong value": (("--set", "bake=soon"), "write a whole number, or a duration like"),
     "--set of nothing": (("--set", "bake="), "parameter bake cannot be ''"),
     "--trigger": (("--trigger", "sign-in-fails"), "there is no trigger named 'sign-in-fails'"),
@@ -486,3 +487,53 @@ def test_every_complaint_is_there_for_machines_too(rollback: Rollback, place: Pl
     assert (found["line"], found["column"]) == (5, 5)
     assert found["file"].endswith("mine.yaml")
     assert found["hint"]
+
+
+def test_an_error_is_there_for_machines_too(rollback: Rollback, place: Place) -> None:
+    ran = rollback("plan", place.playbook(HEAD + A + A), "--environment", place.environment(), "--json")
+    assert ran.status == 2
+    error = json.loads(ran.out)["error"]
+    assert (error["code"], error["exit"]) == ("playbook.invalid", 2)
+    assert error["hint"]
+    (found,) = error["complaints"]
+    assert (found["line"], found["column"]) == (5, 5)
+    assert "error: playbook.invalid: " in ran.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("status", "r-20260101-0000-0000", "--json"),
+        ("show", "nowhere.json", "--format", "json"),
+        ("show", "nowhere.json", "--format=json"),
+        ("plan", "--json"),
+        ("apply", "--json", "--no-such-option"),
+    ],
+)
+def test_whoever_asked_for_json_gets_json(rollback: Rollback, args: tuple[str, ...]) -> None:
+    ran = rollback(*args)
+    assert ran.status == 2
+    error = json.loads(ran.out)["error"]
+    assert error["reason"]
+    assert error["hint"]
+
+
+def test_every_missing_variable_is_named_at_once(
+    rollback: Rollback, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPERATOR_TOKEN", "COSMOS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    said = bad(rollback, place, ("plan", "halt-only", "--environment", place.environment()))
+    assert "error: secret.missing: " in said
+    hint = said.partition("hint: ")[2]
+    assert "OPERATOR_TOKEN" in hint
+    assert "COSMOS_KEY" in hint
+
+
+def test_a_missing_environment_names_its_variable(rollback: Rollback) -> None:
+    assert "or set ROLLBACK_ENVIRONMENT" in rollback("plan", "halt-only").err
+
+
+def test_a_near_miss_of_a_playbook_or_a_scenario_is_answered(rollback: Rollback) -> None:
+    assert "did you mean full-rollback? " in rollback("validate", "full-rolback").err
+    assert "did you mean clean? " in rollback("rehearse", "--scenario", "claen").err
