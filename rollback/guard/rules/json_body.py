@@ -29,15 +29,16 @@ def _not_a_number(name: str) -> NoReturn:
     raise NotOneReadingError(msg)
 
 
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_not_a_number)
+
+
 def parse(body: bytes) -> Any:
     """The parsed JSON. Raises NotOneReadingError."""
     if len(body) > BODY_BYTES_MAX:
         msg = "longer than a judged body may be"
         raise NotOneReadingError(msg)
     try:
-        return json.loads(
-            body.decode("utf-8", "strict"), object_pairs_hook=_once, parse_constant=_not_a_number
-        )
+        return _DECODER.decode(body.decode("utf-8", "strict"))
     except NotOneReadingError:
         raise
     except (ValueError, RecursionError) as error:

@@ -162,7 +162,7 @@ class Wire:
             raise
 
     def answered(self, admitted: Admitted, status: int, headers: Mapping[str, str]) -> None:
-        """Tell of an answer. headers: lower-case names."""
+        """Tell of an answer. headers: found by their lower-case names."""
         echoed: bool | None = None
         if admitted.echoes and status != _SWITCHED:
             echoed = headers.get(REQUEST_ID) == admitted.request_id

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.util.retry import Retry
 
 from rollback.guard.rules.request import Request
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from urllib3.connectionpool import HTTPConnectionPool
 
-    from rollback.guard.wire.gate import Wire
+    from rollback.guard.wire.gate import Admitted, Wire
 
 CONNECTIONS = 16
 """Kept open to one host: as many as a scope reads side by side."""
@@ -60,33 +61,42 @@ class GuardedAdapter(HTTPAdapter):
     ) -> Response:
         """Send one attempt. Raises GuardRefusal, and requests' own errors."""
         del verify, cert, proxies
-        request = request.copy()  # nobody else holds what was judged
-        if REQUEST_ID not in request.headers:
-            request.headers[REQUEST_ID] = self._wire.next_id()
-        body: Any = request.body
-        if isinstance(body, str):
-            body = request.body = body.encode()
-        if isinstance(body, bytes):  # without it, the body would be sent in chunks
-            request.headers.setdefault("Content-Length", str(len(body)))
-        seen = Request(
-            method=request.method or "",
-            url=request.url or "",
-            headers=tuple((latin(name), latin(value)) for name, value in request.headers.items()),
-            body=body if isinstance(body, bytes) else None,
-            streamed=not isinstance(body, bytes | None),
-        )
-        admitted = self._wire.admit(seen)
-        self._wire.trap.swallow(admitted.request_id)
-        request.headers.setdefault("Host", admitted.host.removesuffix(":80"))
+        sent, admitted = self._admitted(request)
         try:
             with guarded():
-                response = super().send(request, stream=stream, timeout=timeout, verify=True)
+                response = super().send(sent, stream=stream, timeout=timeout, verify=True)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
-        answer = {name.lower(): value for name, value in response.headers.items()}
-        self._wire.answered(admitted, response.status_code, answer)
+        self._wire.answered(admitted, response.status_code, response.headers)
         return response
+
+    def _admitted(self, request: PreparedRequest) -> tuple[PreparedRequest, Admitted]:
+        """What is sent: made of what was judged, so that nobody else holds it."""
+        headers = [(latin(name), latin(value)) for name, value in request.headers.items()]
+        body: Any = request.body
+        if isinstance(body, str):
+            body = body.encode()
+        there = {name.lower() for name, _ in headers}
+        if REQUEST_ID not in there:
+            headers.append((REQUEST_ID, self._wire.next_id()))
+        if isinstance(body, bytes) and "content-length" not in there:
+            headers.append(("Content-Length", str(len(body))))  # else it would be sent in chunks
+        judged = Request(
+            method=request.method or "",
+            url=request.url or "",
+            headers=tuple(headers),
+            body=body if isinstance(body, bytes) else None,
+            streamed=not isinstance(body, bytes | None),
+        )
+        admitted = self._wire.admit(judged)
+        self._wire.trap.swallow(admitted.request_id)
+        if "host" not in there:
+            headers.append(("Host", admitted.host.removesuffix(":80")))
+        sent = requests.PreparedRequest()
+        sent.method, sent.url, sent.body = judged.method, judged.url, judged.body
+        sent.headers = CaseInsensitiveDict(headers)
+        return sent, admitted
 
     def get_connection_with_tls_context(
         self,
