@@ -36,7 +36,7 @@ FLOOR_MIN = 0.7
 SCRIPT_MIN = 10.0
 PEAK_MIB_MAX = 128.0
 SCRIPT_EVENTS = 60_000
-PAGE = 2000
+PAGE = 3200
 """What the product comes to ask for, with events of this size."""
 
 

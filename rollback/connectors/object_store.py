@@ -179,6 +179,7 @@ class ObjectStore:
                 connect_timeout=CONNECT_TIMEOUT_S,
                 read_timeout=READ_TIMEOUT_S,
                 proxies={},
+                user_agent="trade-rollback",  # botocore's own is put together for every request
                 s3={
                     "addressing_style": "path" if self._store.endpoint else "virtual",
                     "payload_signing_enabled": True,

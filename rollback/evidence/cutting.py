@@ -15,8 +15,8 @@ from zlib import crc32
 class Sizes:
     """Bounds of a chunk's content in bytes. One in `one_in` lines between them is an end."""
 
-    bytes_min: int = 2**21
-    bytes_max: int = 2**22
+    bytes_min: int = 3 * 2**20
+    bytes_max: int = 6 * 2**20
     one_in: int = 1024
 
 

@@ -290,11 +290,18 @@ class PartReading:
 
     def _pack(self, room: Room) -> PackedLines:
         """On a packing thread: redact by field, blot, compress, name."""
-        redaction, blot = self._shared.redaction, self._shared.sink.redact_bytes
+        redaction, rooms = self._shared.redaction, self._shared.packing.rooms
+        if redaction.rules:
+            clean = rooms.take()
+            for piece in room.pieces():
+                with memoryview(redaction.lines(piece)) as lines:
+                    clean.add(lines, 0)
+            clean.items = room.items
+            rooms.give(room)
+            room = clean
         with room.content() as content:
-            lines = redaction.lines(bytes(content)) if redaction.rules else content
-            made = packed_lines(blot(lines), room.items)
-        self._shared.packing.rooms.give(room)
+            made = packed_lines(self._shared.sink.redact_bytes(content), room.items)
+        rooms.give(room)
         return made
 
     def _put(self, made: PackedLines) -> Chunk:

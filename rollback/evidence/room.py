@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-ROOM_BYTES: Final = 2**22
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOM_BYTES: Final = 6 * 2**20
 """As much as a chunk of many lines holds. For a larger line a room grows, and is then let go."""
 
 SPARE_MAX: Final = 3
 """Rooms that are kept while nobody uses them: two readers', and one on its way."""
+
+PIECE_BYTES: Final = 2**20
+"""What is made anew of lines is made of about so much at once."""
 
 
 class Room:
@@ -44,6 +50,15 @@ class Room:
     def content(self) -> memoryview:
         """All of it; to be released before anything is added."""
         return memoryview(self._held)[: self.size]
+
+    def pieces(self, size: int = PIECE_BYTES) -> Iterator[bytes]:
+        """Copies of all of it, one after the other: whole lines, and no more than they need."""
+        at = 0
+        while at < self.size:
+            end = self._held.rfind(b"\n", at, min(at + size, self.size)) + 1
+            end = end or self._held.find(b"\n", at, self.size) + 1 or self.size
+            yield self._held[at:end]
+            at = end
 
     def again(self) -> bool:
         """Empty it; False where it has grown and is better let go."""

@@ -13,7 +13,7 @@ from rollback.errors import ConnectorError, EvidenceNotWritten, GuardRefusal
 from rollback.evidence import capture as capturing_module
 from rollback.evidence.capture import capture
 from rollback.evidence.cutting import Sizes
-from rollback.evidence.source import LOST_PLACE, Gap, Source
+from rollback.evidence.source import LOST_PLACE, Gap, Lines, Source
 from rollback.model.base import Fact
 from tests.evidence.pipeline import Kept, Moment, apart_from_times, capturing, container
 
@@ -258,6 +258,23 @@ def test_a_line_larger_than_any_chunk_of_many_is_a_chunk_of_its_own() -> None:
     with capturing(sink) as shared:
         window = capture(Source("x", read, 60), "durable", shared)
     assert (sink.lines(window), window.completeness) == (lines, "complete")
+
+
+def test_rules_apply_to_every_line_of_a_chunk_of_megabytes() -> None:
+    long = b'{"name":"Ana","note":"' + b"x" * (5 * 2**19) + b'"}'
+    short = [b'{"name":"n-%d","at":%d}' % (number % 7, number) for number in range(60_000)]
+    lines = [long, *short, long]
+
+    def read(clients: Clients) -> Iterator[Read]:
+        yield Lines.of(lines)
+
+    sink = Kept()
+    with capturing(sink, rules=("name",), sizes=Sizes()) as shared:
+        window = capture(Source("x", read, 60), "durable", shared)
+        wanted = [shared.redaction.line(one) for one in lines]
+    assert sink.lines(window) == wanted
+    assert sum(chunk.items for chunk in window.chunks) == len(lines)
+    assert b"n-3" not in b"".join(wanted)
 
 
 def test_gaps_and_facts_are_told_once() -> None:

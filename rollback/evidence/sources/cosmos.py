@@ -35,7 +35,7 @@ PAGE_ITEMS = 1000
 """Asked for first; then as many as `_size` says."""
 
 PAGE_ITEMS_MAX = 8000
-PAGE_BYTES = 5 * 2**18
+PAGE_BYTES = 2**21
 PAGE_SHARE = 4
 """A page may cost this part of what a second may."""
 
