@@ -216,7 +216,7 @@ def test_time_that_is_over_is_a_gap() -> None:
     sink, clock = Kept(), Moment(step=timedelta(seconds=7))
     with capturing(sink, clients=clock) as shared:
         window = capture(container(1, 99, 3).source(), "durable", shared)
-    assert (window.completeness, window.reason) == ("partial", "stopped after 60 s")
+    assert (window.completeness, window.reason) == ("partial", "stopped after 1 min")
     assert 0 < window.items < 99 * 3
 
 
