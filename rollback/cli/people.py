@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rollback.cli.progress import Progress
     from rollback.running.store import StateDirectory
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C, and what a supervisor sends."""
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what a supervisor sends, and a terminal that hangs up."""
 
 HALT_OUTSIDE = "halt-outside"
 """What an attestation without ABOUT is about: trading is halted at the venue or broker."""
@@ -73,6 +73,8 @@ def interruptible(unknown: Callable[[], str]) -> Iterator[Callable[[], bool]]:
 
     unknown: says what nobody knows at that moment, and what to do. The second interrupt waits for
     no thread and closes nothing: the journal holds what `resume` needs, as after a power cut.
+    A terminal may hang up more than once, and nobody means anything by it: that is never a second
+    interrupt. Under ``nohup`` it is none at all.
     """
     asked: list[int] = []
 
@@ -81,6 +83,8 @@ def interruptible(unknown: Callable[[], str]) -> Iterator[Callable[[], bool]]:
             asked.append(number)
             _say("stopping: what was sent is looked for first; interrupt again to leave at once")
             return
+        if number == signal.SIGHUP:
+            return
         try:
             said = unknown()
         except Exception as error:  # noqa: BLE001 - leaving must not fail
@@ -88,7 +92,9 @@ def interruptible(unknown: Callable[[], str]) -> Iterator[Callable[[], bool]]:
         _say(f"error: interrupted: left at once; {said}")
         os._exit(ExitStatus.INTERRUPTED)
 
-    before = [(number, signal.signal(number, hear)) for number in INTERRUPTS]
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heard = [number for number in INTERRUPTS if not (nohup and number == signal.SIGHUP)]
+    before = [(number, signal.signal(number, hear)) for number in heard]
     try:
         yield lambda: bool(asked)
     finally:

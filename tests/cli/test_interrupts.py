@@ -94,13 +94,16 @@ def resumed(play: Play) -> int:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_interrupt_resolves_what_was_sent_and_begins_nothing_else(
     play: Play, number: signal.Signals
 ) -> None:
     with applying(play) as command:
         command.when("sent         revert/web")
         command.process.send_signal(number)
+        if number == signal.SIGHUP:  # a shell and its terminal may both say so
+            command.when("stopping: ")
+            command.process.send_signal(number)
         status, out = command.ended()
     run = play.operator().setting.state.runs()[0]
     assert (status, read_status(run).in_doubt) == (130, ()), command.said
