@@ -149,4 +149,5 @@ def _socket_without_a_token(http: HttpPort, name: str, path: str) -> Check:
     # A server may also accept the handshake and close at once; one that stays open did not refuse.
     refused = hello.status in REFUSED or (hello.opened and _CLOSED in hello.problem)
     said = f"it opened, by {hello.build}" if hello.build else hello.problem
-    return Check(closed, refused, f"{said} ({hello.status})")
+    status = f"({hello.status})"
+    return Check(closed, refused, said if status in said else f"{said} {status}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus
-from rollback.model.change import Update
+from rollback.model.change import NoOp, Update
 from rollback.model.record import Outcome, RecordKind
 from rollback.planning.left_on import left_on
 from rollback.rendering.next_moves import SEALED, moves_of, noted
@@ -242,6 +242,11 @@ def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line
             weight=_STATUS_WEIGHTS.get(status, Weight.PLAIN),
         )
     ]
+    lines += [
+        line("{}: {}", change.resource, prose(change.reason), label="nothing to do", depth=1)
+        for change in step.changes
+        if isinstance(change, NoOp)
+    ]
     summaries = {change.id: change.summary for change in step.changes if isinstance(change, Update)}
     for record in mine:
         if record.kind is RecordKind.OUTCOME:
@@ -269,6 +274,12 @@ def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line
             ]
         elif record.kind is RecordKind.VERIFIED:
             lines += _checks(record)
+        elif record.kind is RecordKind.EVIDENCE:
+            gaps = record.get("performed/incomplete")
+            lines += [
+                line("{}", prose(str(gap)), label="incomplete", depth=1, weight=Weight.WEAK)
+                for gap in (gaps if isinstance(gaps, tuple) else ())
+            ]
     return lines
 
 

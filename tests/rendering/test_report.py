@@ -9,6 +9,7 @@ import pytest
 
 from rollback.errors import ExitStatus
 from rollback.model.base import facts
+from rollback.model.change import NoOp
 from rollback.model.record import FIRST, Record, RecordKind
 from rollback.rendering.faces import render_report
 from rollback.rendering.report import ending
@@ -224,3 +225,20 @@ def test_what_is_only_noted_is_no_stop_in_a_step_that_holds() -> None:
     assert "WEAK FAILS orders: 500" in held
     failed = report(OPENED, (RecordKind.VERIFIED, {**noted, "holds": False}), CLOSED)
     assert "STOP FAILS orders: 500" in failed
+
+
+def test_a_source_that_came_short_is_named() -> None:
+    gaps = ("cosmos/audit_log: partial, the budget is spent",)
+    said = {"step": "revert-backend", "performed/incomplete": gaps}
+    out = report(OPENED, (RecordKind.EVIDENCE, said), CLOSED)
+    assert "incomplete      WEAK cosmos/audit_log: partial, the budget is spent" in out
+
+
+def test_a_step_says_why_nothing_was_to_do() -> None:
+    plan = make_plan()
+    idle = NoOp(id="ramp-rules", resource="web/traffic", reason="no ramp-up rule sends users")
+    steps = (plan.steps[0].model_copy(update={"changes": (idle,)}), *plan.steps[1:])
+    told = render_report(
+        plan.model_copy(update={"steps": steps}), "d" * 64, records(OPENED, CLOSED), "text"
+    )
+    assert "nothing to do   web/traffic: no ramp-up rule sends users" in told
