@@ -160,7 +160,7 @@ def error_as_json(error: RollbackError) -> dict[str, object]:
         "promise": error.promise,
         "reason": error.reason,
         "hint": error.hint,
-        "exit": int(error.exit_status),
+        "exit_status": int(error.exit_status),
         "complaints": [asdict(one) for one in complaints],
     }
 

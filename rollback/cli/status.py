@@ -73,8 +73,13 @@ def _read(run: RunDirectory) -> dict[str, Any]:
         return {"run": run.run, "problem": error.reason, "said": f"journal: {error.reason}"}
     doubt = f"; in doubt: {', '.join(known.in_doubt)}" if known.in_doubt else ""
     glass = f"break-glass: {known.break_glass}: " if known.break_glass else ""
+    fields = asdict(known)
+    fields["exit_status"] = fields.pop("exit")
+    fields["steps"] = [
+        {"step": name, "status": status, "reason": reason} for name, status, reason in known.steps
+    ]
     return {
-        **asdict(known),
+        **fields,
         "said": f"{glass}{known.playbook} in {known.environment}: {ending(known.exit)}{doubt}",
     }
 

@@ -290,7 +290,7 @@ def _driven(
     result = closed(sitting, directory, journal, result)
     if mirror is not None:
         mirror.stop()  # once more: what was sealed, by its digest
-    sitting.log.event("closed", exit=result.exit_status, bundle=result.bundle_sha256)
+    sitting.log.event("closed", exit_status=result.exit_status, bundle=result.bundle_sha256)
     return result
 
 

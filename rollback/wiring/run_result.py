@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.model.base import rfc3339
 from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
 
@@ -57,7 +58,7 @@ def read_status(run: RunDirectory) -> RunStatus:
     exit_: int | None = None
     for record in check.records:
         if record.kind is RecordKind.OPENED:
-            opened = record.at.isoformat()
+            opened = rfc3339(record.at)
             environment, playbook = record.text("environment"), record.text("playbook")
             glass = record.text("break_glass") or glass
             exit_ = None

@@ -493,7 +493,7 @@ def test_an_error_is_there_for_machines_too(rollback: Rollback, place: Place) ->
     ran = rollback("plan", place.playbook(HEAD + A + A), "--environment", place.environment(), "--json")
     assert ran.status == 2
     error = json.loads(ran.out)["error"]
-    assert (error["code"], error["exit"]) == ("playbook.invalid", 2)
+    assert (error["code"], error["exit_status"]) == ("playbook.invalid", 2)
     assert error["hint"]
     (found,) = error["complaints"]
     assert (found["line"], found["column"]) == (5, 5)

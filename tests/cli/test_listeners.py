@@ -147,7 +147,7 @@ def test_the_log_is_lines_of_json(rollback: Rollback, ready: Ready, tmp_path: Pa
     by_event: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
         by_event.setdefault(line["event"], []).append(line)
-    assert by_event["closed"][0]["exit"] == 0
+    assert by_event["closed"][0]["exit_status"] == 0
     assert {"sent", "verified", "done", "request", "open"} <= set(by_event)
     assert {line["environment"] for line in lines} == {ready.stage.environment.environment}
     assert not logging.getLogger("rollback").handlers

@@ -62,9 +62,9 @@ def test_one_run_is_reported(rollback: Rollback, kept: RunDirectory, tmp_path: P
     assert rollback("--state", tmp_path, "status", kept.run, "--format", "html").out.startswith(
         "<!doctype"
     )
-    assert (
-        json.loads(rollback("--state", tmp_path, "status", kept.run, "--json").out)["exit"] is None
-    )
+    told = json.loads(rollback("--state", tmp_path, "status", kept.run, "--json").out)
+    assert told["exit_status"] is None
+    assert told["opened"].endswith("Z")
 
 
 def test_a_run_without_approval_says_so_wherever_it_is_listed(
