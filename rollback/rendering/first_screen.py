@@ -23,6 +23,9 @@ from rollback.rendering.words import counted, moment
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
 
+_SENT_MAX = 10
+"""Requests that the first screen tells one by one."""
+
 
 def first_screen(plan: Plan, digest: str, given: tuple[str, ...] = ()) -> tuple[Section, ...]:
     """The sections of the first screen. given: who has approved already, for a ticket."""
@@ -146,7 +149,36 @@ def _changes(plan: Plan) -> list[Line]:
         f"{counted(moving, 'change moves', 'changes move')} users" if moving else "nobody is moved",
         f"at most {spoken(plan.duration_s_max)}",
     )
+    lines += _sent(plan, "would send" if refused else "sends")
     lines.append(line("; ".join(part for part in parts if part), label=size))
+    return lines
+
+
+def _sent(plan: Plan, label: str) -> list[Line]:
+    """Every request to another system, in order, in a line each; the exact ones are further down.
+
+    A message says itself what it is for, a change says it of the others.
+    """
+    requests = [
+        (effect, effect.says or change.summary)
+        for _, change in plan.updates
+        for effect in change.effects
+        if isinstance(effect, HttpWrite)
+    ]
+    lines = [
+        line(
+            "{}: {} {}{}",
+            prose(said),
+            prose(effect.method),
+            effect.host,
+            prose("" if effect.times_max == 1 else f", at most {effect.times_max:,} times"),
+            label=label,
+        )
+        for effect, said in requests[:_SENT_MAX]
+    ]
+    if len(requests) > _SENT_MAX:
+        more = counted(len(requests) - _SENT_MAX, "request")
+        lines.append(line(f"and {more} more; each stands under its step", label=label))
     return lines
 
 

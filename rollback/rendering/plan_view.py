@@ -17,6 +17,7 @@ from rollback.rendering.view import (
     Cut,
     Line,
     Section,
+    Span,
     Table,
     View,
     Weight,
@@ -25,7 +26,7 @@ from rollback.rendering.view import (
     prose,
     spans,
 )
-from rollback.rendering.words import changed, counted, moment, shown
+from rollback.rendering.words import NOT_SAID, changed, counted, moment, shown
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
@@ -163,7 +164,7 @@ def _update(change: Update) -> list[Line]:
         )
     ]
     lines += [
-        line("{}: {} -> {}", name, old, new, depth=1, cut=Cut.DETAILS)
+        line("{}: {} -> {}", name, _said(old), _said(new), depth=1, cut=Cut.DETAILS)
         for name, old, new in changed(change.before, change.after)
     ]
     for effect in change.effects:
@@ -182,6 +183,10 @@ def _update(change: Update) -> list[Line]:
     if change.volatile:
         lines.append(line("{}", change.volatile, label="captured first", depth=1, cut=Cut.DETAILS))
     return lines
+
+
+def _said(value: str) -> str | Span:
+    return prose("not said") if value == NOT_SAID else value
 
 
 def _upkeep(plan: Plan) -> list[Line]:

@@ -67,15 +67,19 @@ def shown(value: Value) -> str:
     return "(empty)" if value == "" else str(value)
 
 
+NOT_SAID = "(not said)"
+"""What stands for a fact that one side does not have."""
+
+
 def changed(before: Facts, after: Facts) -> tuple[tuple[str, str, str], ...]:
-    """(name, before, after) of the facts that differ; a fact on one side only is ``(not said)``."""
+    """(name, before, after) of the facts that differ; a fact on one side only is `NOT_SAID`."""
     old = {fact.name: fact.value for fact in before}
     new = {fact.name: fact.value for fact in after}
     return tuple(
         (
             name,
-            shown(old[name]) if name in old else "(not said)",
-            shown(new[name]) if name in new else "(not said)",
+            shown(old[name]) if name in old else NOT_SAID,
+            shown(new[name]) if name in new else NOT_SAID,
         )
         for name in sorted(new)
         if name not in old or old[name] != new[name]
