@@ -101,6 +101,12 @@ $(PEERS)/.installed: benchmarks/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --require-hashes --no-deps -r $<
 	touch $@
 
+# Plans made by other interpreters have the same bytes, where the machine has such interpreters.
+PYTHONS ?= python3.12 python3.13 python3.14
+.PHONY: same-bytes
+same-bytes: $(STAMP)
+	$(BIN)/python -m tests.planning.same_bytes $(PYTHONS)
+
 .PHONY: plan-benchmark
 plan-benchmark: $(STAMP) $(PEERS)/.installed
 	$(BIN)/python -m benchmarks.plan $(PEERS)/bin
