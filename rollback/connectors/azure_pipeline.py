@@ -102,7 +102,8 @@ def _no_token(error: Exception) -> Failure:
         hint = "see whether this machine reaches the network and the sign-in service"
         return replace(failure, what=f"no token was had: {failure.what}", hint=hint)
     if type(error).__name__ == "CredentialUnavailableError":  # azure-identity is not loaded for it
+        what = f"no token was had, log in with `az login` ({error})"
         hint = "log in with `az login`, give this machine a managed identity, or name a service "
         hint += "principal under azure.identity"
-        return replace(by_status(401), what=f"no token was had: {error}", hint=hint)
+        return replace(by_status(401), what=what, hint=hint)
     return by_status(401)

@@ -126,7 +126,7 @@ class FirstThatCan:
             try:
                 token = ask(credential)
             except CredentialUnavailableError as error:
-                said.append(f"{type(credential).__name__}: {error.message}")
+                said.append(error.message.splitlines()[0].rstrip("."))
                 continue
             self._found = credential
             return token

@@ -112,6 +112,6 @@ def test_where_no_source_has_a_token_each_says_why_and_nothing_is_refused(
         place = f"127.0.0.1:{closed.getsockname()[1]}"
     with stand(managed(place)) as here, pytest.raises(ConnectorError) as caught:
         here.clients.arm().slots(BACKEND)
-    assert "AzureCliCredential: Azure CLI not found" in caught.value.reason
-    assert "ManagedIdentityCredential" in caught.value.reason
+    assert "no token was had, log in with `az login`" in caught.value.reason
+    assert "Azure CLI not found on path; ManagedIdentityCredential" in caught.value.reason
     assert here.latch.tripped() is None
