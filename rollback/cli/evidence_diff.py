@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,8 @@ from rollback.errors import InputError
 from rollback.rendering.escape import clipped, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rollback.evidence.compare import SourceDifference
     from rollback.evidence.read import Bundle
     from rollback.model.evidence import SourceWindow
@@ -56,14 +59,16 @@ def diff(
         )
     if other is None:
         before = before[::-1]  # of a source read more than once, the last counts: here the first
-    found = compare(before, after, one.lines, two.lines)
+    found = compare(before, after, one.chunk_lines, two.chunk_lines)
     if as_json:
-        output.result_json({"before": bundle, "after": other or bundle, "sources": _json(found)})
+        output.result_pieces(_json(bundle, other or bundle, found))
         return 0
+    compared = differing = 0
     for each in found:
         _print(each)
-    differing = sum(each.verdict != "same" for each in found)
-    output.talk(f"{len(found)} sources compared, {differing} not the same")
+        compared += 1
+        differing += each.verdict != "same"
+    output.talk(f"{compared} sources compared, {differing} not the same")
     return 0
 
 
@@ -88,23 +93,25 @@ def _print(each: SourceDifference) -> None:
     because = f" ({each.reason})" if each.reason else ""
     output.result(visible(f"{each.source}: {each.verdict}{because}"))
     for mark, lines in (("-", each.gone), ("+", each.new)):
-        for line in lines[:LINES_MAX]:
+        for line in islice(lines, LINES_MAX):
             output.result(f"  {mark} {clipped(_text(line), LINE_CHARS_MAX)}")
         if len(lines) > LINES_MAX:
             output.result(f"  {mark} and {len(lines) - LINES_MAX} more lines; --json has all")
 
 
-def _json(found: tuple[SourceDifference, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "source": each.source,
-            "verdict": each.verdict,
-            "reason": each.reason or None,
-            "gone": [_value(line) for line in each.gone],
-            "new": [_value(line) for line in each.new],
-        }
-        for each in found
-    ]
+def _json(before: str, after: str, found: Iterator[SourceDifference]) -> Iterator[str]:
+    """One JSON document in pieces: it may hold every line of a capture."""
+    yield f'{{\n  "before": {json.dumps(before)},\n  "after": {json.dumps(after)},\n  "sources": ['
+    for number, each in enumerate(found):
+        told = {"source": each.source, "verdict": each.verdict, "reason": each.reason or None}
+        yield ("," if number else "") + "\n    " + json.dumps(told)[:-1]
+        for name, lines in (("gone", each.gone), ("new", each.new)):
+            yield f', "{name}": ['
+            for at, line in enumerate(lines):
+                yield ("," if at else "") + "\n      " + json.dumps(_value(line))
+            yield "]"
+        yield "}"
+    yield "\n  ]\n}\n"
 
 
 def _value(line: bytes) -> Any:

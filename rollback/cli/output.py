@@ -15,6 +15,7 @@ from rollback.errors import InputError
 from rollback.rendering.escape import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from typing import TextIO
 
@@ -46,6 +47,16 @@ def result_spaced(text: str) -> None:
 def result_json(value: Any) -> None:
     """A result for machines: one JSON document."""
     result(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def result_pieces(pieces: Iterable[str]) -> None:
+    """A result that may be larger than memory, piece by piece, as it comes."""
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _to_nowhere(sys.stdout)
 
 
 def talk(text: str) -> None:

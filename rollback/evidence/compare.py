@@ -7,13 +7,15 @@ what is named as different is different.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+from rollback.evidence.differing import DifferentLines, Side, differing
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rollback.evidence.differing import ReadChunk
     from rollback.model.evidence import SourceWindow
 
 OWN: Final = frozenset({"at", "request_id", "elapsed_ms", "nonce", "asked_at", "age_ms"})
@@ -25,37 +27,39 @@ class SourceDifference:
     """One source in two captures.
 
     verdict: ``same``, ``differs``, ``only-before``, ``only-after``, or ``not-known`` where one of
-    them is incomplete and nothing that was read differs. lines are whole, as they were captured.
+    them is incomplete and nothing that was read differs. Lines are whole, as they were captured,
+    and are read again from the captures when asked for.
     """
 
     source: str
     verdict: Literal["same", "differs", "only-before", "only-after", "not-known"]
-    gone: tuple[bytes, ...] = ()
-    new: tuple[bytes, ...] = ()
+    gone: DifferentLines = field(default_factory=DifferentLines)
+    new: DifferentLines = field(default_factory=DifferentLines)
     reason: str = ""
 
 
 def compare(
     before: Iterable[SourceWindow],
     after: Iterable[SourceWindow],
-    lines_before: Callable[[SourceWindow], Iterator[bytes]],
-    lines_after: Callable[[SourceWindow], Iterator[bytes]],
-) -> tuple[SourceDifference, ...]:
-    """Every source of either capture, by name. Of a source read more than once, the last counts."""
+    read_before: ReadChunk,
+    read_after: ReadChunk,
+) -> Iterator[SourceDifference]:
+    """Every source of either capture, by name. Of a source read more than once, the last counts.
+
+    Memory is bounded for captures of any size; see `differing`, whose errors come through.
+    """
     old = {window.source: window for window in before}
     new = {window.source: window for window in after}
-    return tuple(
-        _source(name, old.get(name), new.get(name), lines_before, lines_after)
-        for name in sorted({*old, *new})
-    )
+    for name in sorted({*old, *new}):
+        yield _source(name, old.get(name), new.get(name), read_before, read_after)
 
 
 def _source(
     name: str,
     old: SourceWindow | None,
     new: SourceWindow | None,
-    lines_before: Callable[[SourceWindow], Iterator[bytes]],
-    lines_after: Callable[[SourceWindow], Iterator[bytes]],
+    read_before: ReadChunk,
+    read_after: ReadChunk,
 ) -> SourceDifference:
     if new is None:
         return SourceDifference(name, "only-before")
@@ -66,33 +70,10 @@ def _source(
         for one in (old, new)
         if one.completeness != "complete"
     )
-    if [one.content_sha256 for one in old.chunks] == [one.content_sha256 for one in new.chunks]:
-        return SourceDifference(name, "not-known" if gaps else "same", reason=gaps)
-    gone, fresh = _lines(lines_before(old), lines_after(new))
-    if gone or fresh:
+    gone, fresh = differing(Side(old.chunks, read_before), Side(new.chunks, read_after), _key)
+    if len(gone) or len(fresh):
         return SourceDifference(name, "differs", gone, fresh, gaps)
     return SourceDifference(name, "not-known" if gaps else "same", reason=gaps)
-
-
-def _lines(
-    before: Iterator[bytes], after: Iterator[bytes]
-) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """(gone, new), each as captured; counted, so that a line more of a kind is seen."""
-    counts: Counter[bytes] = Counter()
-    whole: dict[bytes, bytes] = {}
-    for line in before:
-        key = _key(line)
-        counts[key] += 1
-        whole[key] = line
-    new: list[bytes] = []
-    for line in after:
-        key = _key(line)
-        if counts[key] > 0:
-            counts[key] -= 1
-        else:
-            new.append(line)
-    gone = [whole[key] for key, count in counts.items() for _ in range(count)]
-    return tuple(gone), tuple(new)
 
 
 def _key(line: bytes) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rollback.model.evidence import Manifest, SourceWindow
+    from rollback.model.evidence import Chunk, Manifest, SourceWindow
     from rollback.model.record import Record
 
 
@@ -48,15 +48,19 @@ class Bundle:
     def lines(self, window: SourceWindow) -> Iterator[bytes]:
         """The lines of one window, chunk by chunk. Raises VerificationFailed."""
         for chunk in window.chunks:
-            name = f"{CHUNKS}/{chunk.sha256}"
-            data, why = read_file(self.folder, name, STORED_BYTES_MAX)
-            if data is None or sha256(data) != chunk.sha256:
-                raise _unreadable(name, why or "it is not what was sealed")
-            try:
-                content = unpacked(data)
-            except ValueError as error:
-                raise _unreadable(name, str(error)) from error
-            yield from (line for line in content.split(b"\n") if line)
+            yield from self.chunk_lines(chunk)
+
+    def chunk_lines(self, chunk: Chunk) -> Iterator[bytes]:
+        """The lines of one chunk. Raises VerificationFailed."""
+        name = f"{CHUNKS}/{chunk.sha256}"
+        data, why = read_file(self.folder, name, STORED_BYTES_MAX)
+        if data is None or sha256(data) != chunk.sha256:
+            raise _unreadable(name, why or "it is not what was sealed")
+        try:
+            content = unpacked(data)
+        except ValueError as error:
+            raise _unreadable(name, str(error)) from error
+        yield from (line for line in content.split(b"\n") if line)
 
 
 def _unreadable(name: str, why: str) -> VerificationFailed:
