@@ -147,7 +147,10 @@ def _signature(check: BundleCheck) -> str:
         return f"by {check.signed_by}; whose key that is, an allowed-signers file says (--signers)"
     if check.manifest is not None and check.manifest.signature == "sshsig":
         return "signed, but the signature does not hold"
-    return "unsigned; hold the manifest's digest against one kept elsewhere (--anchor)"
+    return (
+        "unsigned: whoever can write this folder can make another that holds; hold the manifest's "
+        "digest against one kept elsewhere (--anchor)"
+    )
 
 
 def _as_json(

@@ -45,6 +45,7 @@ NAMESPACE, APPROVAL = "evidence@trade-rollback", "plan-approval@trade-rollback"
 FIRST = "0" * 64
 PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
 STREAM = re.compile(r"run(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
+PLANNED = {"playbook", "environment", "owner", "incident", "tool_version"}
 OWN = {"manifest.json", "manifest.sha256", "manifest.sig", "chunks"}
 FILE_BYTES_MAX, CONTENT_BYTES_MAX, LINE_BYTES_MAX = 2**30, 2**26, 2**20
 
@@ -244,9 +245,13 @@ class Bundle:
         plan, data = self.held.get("plan.json"), self.held.get("journal.jsonl")
         if plan is not None and sha256(plan) != self.m["plan_sha256"]:
             self.say("V5", "plan.json", "not the plan that the manifest names")
+        for name in sorted(PLANNED & plan_in(plan).keys()):
+            if plan_in(plan)[name] != self.m[name]:
+                self.say("V5", "manifest.json", f"its {name} is not the plan's")
         records = None if data is None else self.records(data)
         if records is None:
             return
+        spooled = False
         captures: dict[str, str] = {}  # content of a list of windows -> the chunk it is kept in
         for record in records:
             facts = {one["name"].removeprefix("performed/"): one["value"] for one in record["body"]}
@@ -255,6 +260,9 @@ class Bundle:
                 self.say("V5", "journal.jsonl", "it was opened for another plan")
             if record["kind"] == "evidence" and facts.get("windows_sha256") is not None:
                 captures[facts["windows_content_sha256"]] = facts["windows_sha256"]
+            spooled |= record["kind"] == "evidence" and facts.get("spooled") is True
+        if spooled is not self.m["spooled"]:
+            self.say("V7", "manifest.json", "whether the spool was used is not as recorded")
         self.captures(captures)
         self.approvals(records)
 
@@ -274,7 +282,7 @@ class Bundle:
                 told |= {written(one) for one in json.loads(data)["windows"]}
             except (ValueError, KeyError, TypeError, RecursionError):
                 self.say("V7", path, "not a list of windows")
-        if captures and set(held) - set(own) != told:
+        if set(held) - set(own) != told:
             self.say("V7", "manifest.json", "its windows are not those that the journal recorded")
         for path in sorted(self.held):
             if path.startswith("captures/") and path[9:-5] not in captures:
@@ -282,7 +290,7 @@ class Bundle:
 
     def approvals(self, records: list[Tree]) -> None:
         """V10: what the journal counted is here and holds, and is enough for each move of users."""
-        away, needed = asked(self.held.get("plan.json") or b"{}")
+        away, needed = asked(plan_in(self.held.get("plan.json")))
         moves = {
             number: record["at"]
             for number, record in enumerate(records, start=1)
@@ -466,15 +474,22 @@ def texts(record: Tree, name: str) -> list[str]:
     return [str(one) for one in value] if type(value) is list else []
 
 
-def asked(plan: bytes) -> tuple[set[str], int]:
+def plan_in(data: bytes | None) -> Tree:
+    try:
+        plan = json.loads(data or b"{}")
+        return plan if type(plan) is dict else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def asked(plan: Tree) -> tuple[set[str], int]:
     """(effects that move users away from safety, people who approve before the first of them)."""
     try:
-        content = json.loads(plan)
-        changes = [one for step in content.get("steps", []) for one in step.get("changes", [])]
+        changes = [one for step in plan.get("steps", []) for one in step.get("changes", [])]
         away = [one for one in changes if one.get("direction") == "away-from-safety"]
         effects = {effect["id"] for one in away for effect in one.get("effects", [])}
-        return effects, int(content.get("approvals", {}).get("count", 0))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return effects, int(plan.get("approvals", {}).get("count", 0))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return set(), 0
 
 

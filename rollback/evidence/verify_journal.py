@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Final
 
 from rollback.evidence import windows as captured
 from rollback.evidence.bundle import CAPTURES, JOURNAL, MANIFEST, PLAN
@@ -12,8 +13,11 @@ from rollback.model.record import RecordKind
 
 if TYPE_CHECKING:
     from rollback.evidence.problems import Findings
-    from rollback.model.evidence import Chunk
+    from rollback.model.evidence import Chunk, Manifest
     from rollback.model.record import Record
+
+PLANNED: Final = ("playbook", "environment", "owner", "incident", "tool_version")
+"""Fields of the plan that a manifest repeats."""
 
 
 def plan_and_journal(work: Findings) -> tuple[Record, ...]:
@@ -21,6 +25,8 @@ def plan_and_journal(work: Findings) -> tuple[Record, ...]:
     plan = work.contents.get(PLAN)
     if plan is not None and sha256(plan) != work.manifest.plan_sha256:
         work.wrong("V5", PLAN, "not the plan that the manifest names")
+    for name in _not_as_planned(plan or b"{}", work.manifest):
+        work.wrong("V5", MANIFEST, f"its {name} is not the plan's")
     data = work.contents.get(JOURNAL)
     if data is None:
         return ()
@@ -42,8 +48,23 @@ def plan_and_journal(work: Findings) -> tuple[Record, ...]:
         opened_for = record.text("plan") or record.text("plan_sha256")
         if record.kind is RecordKind.OPENED and opened_for not in ("", work.manifest.plan_sha256):
             work.wrong("V5", JOURNAL, "it was opened for another plan", line=1)
+    if captured.spooled(check.records) is not work.manifest.spooled:
+        work.wrong("V7", MANIFEST, "whether the spool was used is not what the journal recorded")
     _captures(work, captured.lists(check.records))
     return check.records
+
+
+def _not_as_planned(plan: bytes, manifest: Manifest) -> tuple[str, ...]:
+    """What the manifest repeats of the plan, and repeats wrongly: people sign the plan."""
+    try:
+        content = json.loads(plan)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(content, dict):
+        return ()
+    return tuple(
+        name for name in PLANNED if name in content and content[name] != getattr(manifest, name)
+    )
 
 
 def _captures(work: Findings, lists: tuple[tuple[str, Chunk], ...]) -> None:
@@ -84,7 +105,7 @@ def _captures(work: Findings, lists: tuple[tuple[str, Chunk], ...]) -> None:
         if not set(windows) <= held:
             work.wrong("V7", MANIFEST, f"a window of {path} is left out or changed")
     extra = [one for one in held - told if one.source != captured.WINDOWS]
-    if lists and extra and not unread:
+    if extra and not unread:
         first = min(one.source for one in extra)
         work.wrong("V7", MANIFEST, f"window {first} is in no capture that the journal records")
     for path in sorted(path for path in work.contents if path.startswith(f"{CAPTURES}/")):

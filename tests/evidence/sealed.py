@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from rollback.approval.sshsig import Signature, fingerprint, signed_bytes
 from rollback.approval.statement import NAMESPACE as APPROVALS
 from rollback.approval.statement import Statement
 from rollback.evidence.bundle import (
+    BLOCKS,
     DIGEST,
     MANIFEST,
     SIGNATURE,
@@ -24,6 +26,7 @@ from rollback.evidence.bundle import (
     seal,
 )
 from rollback.evidence.chunks import sha256
+from rollback.evidence.damage import block_sums
 from rollback.evidence.signature import signing_with
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
@@ -42,7 +45,15 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 23, 2, 14, tzinfo=UTC)
 AWAY: dict[str, Any] = {"direction": "away-from-safety", "effects": [{"id": "revert#swap"}]}
 PLAN_BYTES = rfc8785.dumps(
-    {"playbook": "full-rollback", "approvals": {"count": 2}, "steps": [{"changes": [AWAY]}]}
+    {
+        "playbook": "full-rollback",
+        "environment": "production",
+        "owner": "Release desk",
+        "incident": "INC-4711",
+        "tool_version": "0.1.0",
+        "approvals": {"count": 2},
+        "steps": [{"changes": [AWAY]}],
+    }
 )
 ANA, BEN = "ana@example.net", "ben@example.net"
 KEYS: dict[str, PrivateKey] = {
@@ -214,3 +225,20 @@ def resealed(folder: Path, written: bytes) -> None:
     signature = path.read_bytes() if path.exists() else None
     rewrite(folder / MANIFEST, written)
     rewrite(folder / DIGEST, digest_text(written, signature))
+
+
+def refile(folder: Path, name: str, data: bytes) -> None:
+    """Replace a listed file, with its digest in the manifest and its sums."""
+    rewrite(folder / name, data)
+    lines = [
+        f"{line.split(' ')[0]} {' '.join(f'{one:08x}' for one in block_sums(data))}"
+        if line.split(" ")[0] == name
+        else line
+        for line in (folder / BLOCKS).read_text().splitlines()
+    ]
+    rewrite(folder / BLOCKS, ("\n".join(lines) + "\n").encode())
+    content = json.loads((folder / MANIFEST).read_bytes())
+    for entry in content["files"]:
+        listed = (folder / entry["path"]).read_bytes()
+        entry.update(sha256=sha256(listed), bytes=len(listed))
+    resealed(folder, rfc8785.dumps(content))

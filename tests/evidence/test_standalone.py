@@ -18,13 +18,12 @@ from hypothesis import strategies as st
 from rollback.evidence import standalone_verify
 from rollback.evidence.bundle import BLOCKS, DIGEST, JOURNAL, MANIFEST, SIGNATURE, digest_text
 from rollback.evidence.chunks import packed, sha256
-from rollback.evidence.damage import block_sums
 from rollback.evidence.verify import verify_bundle
 from rollback.model import journal
 from rollback.model.base import facts
 from rollback.model.record import FIRST, Record, RecordKind
 from tests.evidence.flips import flip, positions
-from tests.evidence.sealed import NOW, Sealed, resealed, rewrite
+from tests.evidence.sealed import NOW, Sealed, refile, resealed, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,23 +187,6 @@ def _rejournal(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path],
     return tamper
 
 
-def refile(folder: Path, name: str, data: bytes) -> None:
-    """Replace a listed file, with its digest in the manifest and its sums."""
-    rewrite(folder / name, data)
-    lines = [
-        f"{line.split(' ')[0]} {' '.join(f'{one:08x}' for one in block_sums(data))}"
-        if line.split(" ")[0] == name
-        else line
-        for line in (folder / BLOCKS).read_text().splitlines()
-    ]
-    rewrite(folder / BLOCKS, ("\n".join(lines) + "\n").encode())
-    content = json.loads((folder / MANIFEST).read_bytes())
-    for entry in content["files"]:
-        listed = (folder / entry["path"]).read_bytes()
-        entry.update(sha256=sha256(listed), bytes=len(listed))
-    resealed(folder, rfc8785.dumps(content))
-
-
 CAUGHT: dict[str, Callable[[Path], None]] = {
     "chunk removed": _remove_chunk,
     "chunk added": _add_chunk,
@@ -238,7 +220,7 @@ def test_both_catch_what_needs_no_signature(sealed: Sealed, what: str) -> None:
     assert both(sealed.folder) == (False, False)
 
 
-@pytest.mark.parametrize("field", ["created_by", "owner", "incident", "tool_version", "store"])
+@pytest.mark.parametrize("field", ["created_by", "store"])
 def test_an_edited_field_is_caught_by_signature_or_anchor_alone(tmp_path: Path, field: str) -> None:
     def mallory(content: dict[str, Any]) -> None:
         content[field] = "mallory"
