@@ -159,7 +159,11 @@ class _Planner:
                 f"use one of: {', '.join(self.surface.ways)}",
             )
         tried: list[str] = []
-        move = "plan again when every instance of the slot serves the release"
+        move = (
+            f"see `rollback doctor`: plan again when slot {target.slot} can be read"
+            if target.unread
+            else "plan again when every instance of the slot serves the release"
+        )
         for way in self.surface.ways if chosen == "auto" else (chosen,):
             if why := unavailable(target, way):
                 tried.append(f"{way}: {why}")

@@ -64,6 +64,11 @@ class Target:
         return str(self.fact(self.slot, "image") or "") != self.image
 
     @property
+    def unread(self) -> bool:
+        """What the slot is could not be read."""
+        return self.fact(self.slot, "state") is None
+
+    @property
     def image(self) -> str:
         """The release's image by digest, as the catalogue has it; empty where it has none."""
         entry = self.surface.release(self.build)
@@ -84,7 +89,7 @@ def unavailable(target: Target, way: str) -> str:
     """Why a way cannot be taken; empty when it can."""
     if way == "image":
         return _no_image(target)
-    if target.fact(target.slot, "state") is None:
+    if target.unread:
         return f"slot {target.slot} cannot be read"
     return _no_artifact(target) if way == "artifact" else _no_swap(target)
 
