@@ -144,12 +144,16 @@ class BlobContainer:
             return str(blob.upload_blob(body, max_concurrency=1, **LIMITS, **named)["etag"])
 
     def _retention(self, effect: HttpWrite) -> dict[str, Any]:
-        if self._store.retention_days == 0 or effect.purpose.value != "evidence":
+        if effect.purpose.value != "evidence":
             return {}
-        from azure.storage.blob import ImmutabilityPolicy
+        named: dict[str, Any] = {"legal_hold": True} if self._store.legal_hold else {}
+        if self._store.retention_days:
+            from azure.storage.blob import ImmutabilityPolicy
 
-        until = self._clock.now() + timedelta(days=self._store.retention_days)
-        return {"immutability_policy": ImmutabilityPolicy(expiry_time=until, policy_mode="Locked")}
+            until = self._clock.now() + timedelta(days=self._store.retention_days)
+            policy = ImmutabilityPolicy(expiry_time=until, policy_mode="Locked")
+            named["immutability_policy"] = policy
+        return named
 
     @cached_property
     def _client(self) -> Any:

@@ -226,6 +226,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "BlobStore.prefix": "what every key starts with",
     "BlobStore.key": "an account key; without one, the credential of azure",
     "BlobStore.retention_days": "how long the service keeps each object from change",
+    "BlobStore.legal_hold": "true: each object is also held until somebody lifts that by hand",
     "Lease.store": "{kind: folder} here, or {kind: s3} or {kind: azure-blob}, which machines share",
     "Lease.ttl_s": "how long a lease lives without being renewed",
     "Lease.renew_s": "how often it is renewed",

@@ -181,13 +181,30 @@ def test_no_other_write_of_the_sdk_leaves(
     assert here.ledger.spent == []
 
 
-def test_retention_is_asked_for_on_evidence_only(azurite: Azurite) -> None:
-    """Azurite ignores it; what is seen here is that the guard lets the two headers pass."""
-    env = container(azurite, retention_days=1)
+@pytest.mark.parametrize("hold", [False, True])
+def test_retention_and_hold_are_asked_for_on_evidence_only(azurite: Azurite, hold: bool) -> None:
+    """Azurite ignores them; what is seen here is what leaves, and that the guard lets it pass."""
+    env = container(azurite, retention_days=1, legal_hold=hold)
     keep = effect(env, "evidence/{key}", id="e#keep")
-    with stand(env, keep) as here:
-        here.clients.blobs().create(keep, "evidence/kept", b"x")
-    assert names(azurite, env) == ["evidence/kept"]
+    lease = effect(env, "leases/{key}", id="l#make", purpose=Purpose.LEASE)
+    asked: dict[str, dict[str, str]] = {}
+    with stand(env, keep, lease) as here:
+        blobs: Any = here.clients.blobs()
+        leave = blobs._transport.send
+
+        def seen(request: Any, **kwargs: Any) -> Any:
+            asked[request.url.partition("?")[0].rpartition("/")[2]] = {
+                name.lower(): str(value) for name, value in request.headers.items()
+            }
+            return leave(request, **kwargs)
+
+        blobs._transport.send = seen
+        blobs.create(keep, "evidence/kept", b"x")
+        blobs.create(lease, "leases/taken", b"x")
+    assert names(azurite, env) == ["evidence/kept", "leases/taken"]
+    assert asked["kept"]["x-ms-immutability-policy-mode"] == "Locked"
+    assert asked["kept"].get("x-ms-legal-hold", "").lower() == ("true" if hold else "")
+    assert not any("immutab" in name or "hold" in name for name in asked["taken"])
 
 
 def test_a_container_that_is_not_there_is_told(azurite: Azurite) -> None:

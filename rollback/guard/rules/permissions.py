@@ -47,7 +47,7 @@ _STORE_HEADERS: Final = re.compile(
     r"|object-lock-(?:mode|retain-until-date|legal-hold)"
     r"|server-side-encryption(?:-aws-kms-key-id|-bucket-key-enabled)?)"
     r"|x-ms-(?:date|version|client-request-id|return-client-request-id|blob-type"
-    r"|blob-content-(?:type|md5)|content-crc64|immutability-policy-(?:until-date|mode))"
+    r"|blob-content-(?:type|md5)|content-crc64|immutability-policy-(?:until-date|mode)|legal-hold)"
 )
 """Headers a store write may have: no copy source, no access rights, no tags, no redirect, no lease
 or key of somebody else's."""

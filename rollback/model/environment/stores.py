@@ -40,6 +40,7 @@ class BlobStore(Frozen):
 
     endpoint: the account's blob address. key: an account key; without one, the credential of
     `azure`. retention_days: how long the service keeps each piece of evidence from change.
+    legal_hold: it is also held until somebody lifts that by hand.
     """
 
     kind: Literal["azure-blob"] = "azure-blob"
@@ -48,6 +49,7 @@ class BlobStore(Frozen):
     prefix: str = ""
     key: SecretRef | None = None
     retention_days: Annotated[int, Field(ge=0)] = 0
+    legal_hold: bool = False
 
 
 SharedStore = S3Store | BlobStore

@@ -466,6 +466,7 @@ def put(path: str, headers: dict[str, str], body: bytes = b"12345678") -> Reques
         ("create-only", {**CREATES, "x-amz-bypass-governance-retention": "true"}, "permission.header"),
         ("create-only", {**CREATES, "x-ms-blob-type": "BlockBlob"}, "permission"),
         ("create-only", {**CREATES, "x-ms-immutability-policy-mode": "Locked"}, "permission"),
+        ("create-only", {**CREATES, "x-ms-legal-hold": "true"}, "permission"),
         ("create-only", {**CREATES, "x-ms-blob-type": "AppendBlob"}, "permission.header"),
         ("create-only", {**CREATES, "x-ms-copy-source": "https://a/b"}, "permission.header"),
         ("if-match", {**REPLACES, "x-ms-lease-action": "break"}, "permission.header"),
