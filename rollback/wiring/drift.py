@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, InputError
-from rollback.evidence.drift import CONTROL, Reading, document_views, drift_brief
+from rollback.evidence.drift import drift_brief
+from rollback.evidence.drift_reading import CONTROL, Reading, document_views
 from rollback.evidence.source import Gap
 from rollback.evidence.sources import cosmos
 from rollback.model.base import facts

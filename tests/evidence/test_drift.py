@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback.evidence.drift import Reading, drift_brief, drift_json
+from rollback.evidence.drift import drift_brief, drift_json
+from rollback.evidence.drift_reading import Reading
 from rollback.evidence.sources.cosmos import document_view
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
