@@ -20,6 +20,7 @@ from rollback.running.perform import Performer
 from rollback.wiring.log import EventLog, LoggedExchanges
 from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Numbers, Opener
 from rollback.wiring.telling import Teller
+from rollback.wiring.upkeep import evidence_path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,9 @@ class Sitting:
             setting.clock,
             Numbers(_counted_to(journal.records())),
         )
-        evidence = str(setting.state.root / "evidence" / document.plan.nonce)
+        # The plan's own: it may have been made with another folder of state, or elsewhere.
+        here = str(setting.state.root / "evidence" / document.plan.nonce)
+        evidence = evidence_path_of(document.plan) or here
         return cls(setting, document, journal, asked, run, ledger, opener, evidence, say, log)
 
     def performer(self, lease: HeldLease) -> Performer:
