@@ -4,7 +4,8 @@
 
 Captures the container of a Cosmos-shaped server into FOLDER/store, with the action itself. At the
 KILL_AT-th file that it creates (0: never) the process kills itself, after the file is there and
-before anything is noted of it. Prints the windows when it comes to its end.
+before anything is noted of it. Where KILL_AT is negative, it dies once so many are there, before the
+next one is: another may be half written then. Prints the windows when it comes to its end.
 """
 
 from __future__ import annotations
@@ -57,9 +58,12 @@ def main() -> None:
     (change,) = action.plan(step, World()).changes
     if not isinstance(change, Update):
         raise SystemExit(change)
-    created, create = [], stores.create
+    created: list[str] = []
+    create = stores.create
 
     def counted(path: Path, data: bytes) -> None:
+        if kill_at < 0 and len(created) >= -kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         create(path, data)
         created.append(path.name)
         with (folder / "created").open("a") as file:
