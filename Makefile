@@ -62,12 +62,13 @@ scenarios: $(STAMP)
 	$(BIN)/rollback rehearse --scenario all --at-once 3
 
 # Killed, interrupted, terminated or out of disk at random moments, then resumed.
-# `make crashes KILLS=200 SEED=7` for more; AT_ONCE rounds are played side by side.
+# `make crashes KILLS=200 SEED=7` for more; AT_ONCE rounds are played side by side. WAY=kill keeps to rounds that begin
+# so; WAY=limit to those of a full disk, made by a limit on file size as where no small disk can be mounted.
 KILLS ?= 12
 SEED ?= 1
 AT_ONCE ?= 2
 crashes: $(STAMP)
-	$(BIN)/python -m rollback.rehearsal.kills $(KILLS) $(SEED) $(AT_ONCE)
+	$(BIN)/python -m rollback.rehearsal.kills $(KILLS) $(SEED) $(AT_ONCE) $(WAY)
 
 .PHONY: guard-million guard-benchmark
 guard-million: $(STAMP)

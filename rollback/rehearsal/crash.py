@@ -49,8 +49,11 @@ class Ended:
     said: str
 
 
-def struck(strikes: tuple[Strike, ...]) -> Scenario:
-    """Apply and be struck; resume, struck again where there are more strikes, until it is done."""
+def struck(strikes: tuple[Strike, ...], *, small: bool = True) -> Scenario:
+    """Apply and be struck; resume, struck again where there are more strikes, until it is done.
+
+    small: a full disk is a small file system where one may be mounted, else a limit on file size.
+    """
     name = "; then ".join(str(one) for one in strikes)
 
     def settings(content: dict[str, Any]) -> dict[str, Any]:
@@ -62,16 +65,16 @@ def struck(strikes: tuple[Strike, ...]) -> Scenario:
         (0,),
         world=lambda world: auto_swapping(world, names.WEB),
         settings=settings,
-        play=lambda playing: _play(playing, strikes),
+        play=lambda playing: _play(playing, strikes, small=small),
         parameters={"bake": "0s"},
         swaps=1,
         unrecorded=any(one.way == "disk" for one in strikes),
     )
 
 
-def _play(play: Play, strikes: tuple[Strike, ...]) -> int:
+def _play(play: Play, strikes: tuple[Strike, ...], *, small: bool) -> int:
     play.directory.joinpath("state").mkdir()
-    with disk_of(play.directory / "state") as disk:
+    with disk_of(play.directory / "state", small=small) as disk:
         plan = play.plan()
         struck_run = _Struck(play, plan, _files(play, plan), disk)
         kept = b""

@@ -1,8 +1,9 @@
 """A real apply struck at random moments, then resumed: a documented command, seeded.
 
-``python -m rollback.rehearsal.kills COUNT SEED [AT_ONCE]``. It is killed, interrupted once or
+``python -m rollback.rehearsal.kills COUNT SEED [AT_ONCE [WAY]]``. It is killed, interrupted once or
 twice, terminated, or finds its disk full; `rollback.rehearsal.crash` says what must hold after. A
-seed gives the same strikes; no machine is twice equally fast, so where they fall may differ.
+seed gives the same strikes; no machine is twice equally fast, so where they fall may differ. WAY
+keeps to rounds that begin so; ``limit`` to those of a full disk, made by a limit on file size.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from rollback.errors import RollbackError
@@ -44,11 +46,22 @@ def strikes_of(seed: int, number: int) -> tuple[Strike, ...]:
     )
 
 
-def round_of(seed: int, number: int) -> tuple[str, tuple[str, ...]]:
+LIMIT = "limit"
+
+
+def numbers_of(count: int, way: str) -> list[int]:
+    """The numbers of `count` rounds; with a way, of the first so many that begin so."""
+    if not way:
+        return list(range(count))
+    place = WAYS.index("disk" if way == LIMIT else way)
+    return [number * len(WAYS) + place for number in range(count)]
+
+
+def round_of(seed: int, number: int, *, small: bool = True) -> tuple[str, tuple[str, ...]]:
     """Play one round; return its line and every broken promise."""
     from playbooks import full_rollback
 
-    scenario = struck(strikes_of(seed, number))
+    scenario = struck(strikes_of(seed, number), small=small)
     folder = Path(tempfile.mkdtemp(prefix="rollback-crash-"))
     try:
         exit_, problems, playing = play(
@@ -66,12 +79,14 @@ def round_of(seed: int, number: int) -> tuple[str, tuple[str, ...]]:
 
 
 def main() -> int:
-    """``COUNT SEED [AT_ONCE]``; the exit status is 1 when one ended otherwise."""
+    """``COUNT SEED [AT_ONCE [WAY]]``; the exit status is 1 when one ended otherwise."""
     count, seed = int(sys.argv[1]), int(sys.argv[2])
     at_once = int(sys.argv[3]) if len(sys.argv) > 3 else 1  # noqa: PLR2004 - the third argument
+    way = sys.argv[4] if len(sys.argv) > 4 else ""  # noqa: PLR2004 - the fourth
+    played = partial(round_of, seed, small=way != LIMIT)
     failed: Counter[bool] = Counter()
     with ThreadPoolExecutor(at_once) as pool:
-        for line, problems in pool.map(lambda number: round_of(seed, number), range(count)):
+        for line, problems in pool.map(played, numbers_of(count, way)):
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
             failed[bool(problems)] += 1

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback.errors import LeaseHeld, RollbackError
+from rollback.errors import JournalBroken, LeaseHeld, RollbackError
 from rollback.model.base import facts
 from rollback.model.environment import FolderLease
 from rollback.model.record import RecordKind
@@ -138,13 +138,14 @@ class RunLease:
                 raise
             except RollbackError as error:
                 body = facts(code="lease.not-renewed", text=error.reason)
-                self._journal.append(MAIN, RecordKind.NOTE, body, durable=False)
+                with suppress(JournalBroken):  # whoever writes what matters is told
+                    self._journal.append(MAIN, RecordKind.NOTE, body, durable=False)
 
     def _renew(self) -> None:
         while not self._stop.wait(self._renew_s):
             state = fold(self._plan, self._journal.records())
             doing = self._doing if may_still_move(self._plan, state) else WATCHING
-            with suppress(LeaseHeld):
+            with suppress(LeaseHeld, JournalBroken):
                 self._beat(doing)
             if self._grant is None:
                 return

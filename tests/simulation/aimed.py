@@ -85,6 +85,11 @@ AIMED: Mapping[str, Schedule] = {
         ),
     ),
     "disk-full-in-mid-run": _full(Aim("append", "", "full-for-good", after=(_LEASED,))),
+    "disk-full-while-the-lease-cannot-be-renewed": _backend(
+        Aim("write", _SWAP, "slow-answer"),
+        Aim("append", "", "full-for-good", after=(_SWAP,)),
+        Aim("lease", "write the lease", "failed", times=0, after=(_SWAP,)),
+    ),
     "died-with-a-record-that-nobody-saw": _backend(
         Aim("sync", "", "torn", after=("PATCH .*config/web$",))
     ),

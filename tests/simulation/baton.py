@@ -76,6 +76,8 @@ class Baton:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self.broken: BaseException | None = None
+        self.uncaught: list[str] = []
+        """What ended a thread that nobody waits for."""
 
     # --- who runs ----------------------------------------------------------------------------
 

@@ -104,6 +104,8 @@ def tell(
 
 
 def told_of(scene: Scene, ground: Ground, watch: Watch) -> Told:
+    for trace in ground.baton.uncaught:
+        watch.breaks("defect", f"a traceback at a person's screen: {trace}")
     return Told(
         broken=tuple(watch.broken),
         endings=tuple("died" if one.died else str(one.exit) for one in watch.sittings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import traceback
 from collections import deque
 from concurrent.futures import Future
 from concurrent.futures._base import DoneAndNotDoneFutures
@@ -187,7 +188,10 @@ class Thread:
 
     def start(self) -> None:
         def work() -> None:
-            self._work()
+            try:
+                self._work()
+            except Exception:  # noqa: BLE001 - Python prints it on a person's screen
+                self._baton.uncaught.append(f"{self._name}: {traceback.format_exc()}")
 
         process = self._baton.actor.process
         self._actor = self._baton.start(f"{process.name} {self._name}", process, work)
