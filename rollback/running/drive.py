@@ -358,6 +358,8 @@ def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
             ExitStatus.EVIDENCE.value,
         )
     reason = f"{change.summary}: it did not take effect"
+    if 0 < limit <= given:
+        reason = f"{reason}, and may not be sent again by this plan; make a new one"
     return End(
         step.name,
         StepStatus.FAILED,

@@ -77,7 +77,9 @@ class Performer(Hands):
             if record.text("code") == "performed" and of == (name, change_id):
                 performed = _unprefixed(record.body)
         self.progress("looking", name, planned.change.summary)
-        self._look(planned, performed, "its answer was lost")
+        # A move toward safety may have left without a record, where none could be written.
+        unrecorded = planned.change.direction is Direction.TOWARD
+        self._look(planned, performed, "its answer was lost", sent=unrecorded)
 
     def give_back(self, name: str, change_id: str, why: str) -> None:
         """Return the permissions of a change that was looked for and found not applied."""
@@ -160,10 +162,15 @@ class Performer(Hands):
         """Whether anything of a change may have left the process."""
         return any(self.ledger.left_process(effect.id) for effect in planned.change.effects)
 
-    def _look(self, planned: Planned, performed: Facts, problem: str) -> None:
-        """Look until it is told, bounded by the change's own limit. Never resends."""
+    def _look(
+        self, planned: Planned, performed: Facts, problem: str, *, sent: bool = False
+    ) -> None:
+        """Look until it is told, bounded by the change's own limit. Never resends.
+
+        sent: something may have left whatever the ledger says.
+        """
         step, change = planned.step, planned.change
-        sent = any(self.ledger.attempts(one.id) for one in change.effects)
+        sent = sent or any(self.ledger.attempts(one.id) for one in change.effects)
         if change.effects and not sent and not performed:  # facts say: it stood there already
             why = problem or "nothing left the process"
             self.outcome(planned, Look(Outcome.NOT_APPLIED, why))

@@ -373,13 +373,15 @@ def _unknown(watch: Watch, who: str, step: PlannedStep) -> list[str]:
 
 
 def at_sitting_end(watch: Watch, sitting: Sitting) -> None:
-    """Where nothing but a disk failed, a sitting that ended by itself has made every halt."""
+    """Where nothing but a disk failed, a sitting that ended by itself has made every halt it may."""
     struck = (one for one in watch.ground.struck if one.point.process == sitting.process)
     kinds = {one.point.kind for one in struck}
     if sitting.died or sitting.exit is None or not kinds <= {"append", "sync", "file"}:
         return
     for _, change in sitting.plan.plan.updates:
         made = effect_in(watch.ground.world, change)
+        if _spent(watch, sitting, change):
+            continue
         if change.direction is Direction.TOWARD and made is False:
             said = f"{sitting.process} ended with {sitting.exit}: {sitting.said}"
             watch.breaks(SAFETY, f"{change.id} of {change.surface} was not made, and {said}")

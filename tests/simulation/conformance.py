@@ -16,6 +16,7 @@ from rollback.planning.proof.model import Status, system_of
 from rollback.planning.proof.predicates import broken_by_start, broken_in_state, live_builds
 from rollback.planning.proof.prove import startable
 from rollback.rehearsal.simulator import names
+from rollback.running.state import AGAIN
 
 if TYPE_CHECKING:
     from rollback.model.environment import Environment
@@ -54,6 +55,9 @@ class Model:
                 return self._started(self._owner.get(record.text("effect"), ""))
             case RecordKind.RETURNED:
                 self._set(self._owner.get(record.text("effect"), ""), Status.BEFORE)
+            case RecordKind.NOTE if record.text("code") == AGAIN:
+                # Nothing of it had left, and a person says that it may be tried again.
+                self._set(f"{record.text('step')}#{record.text('change')}", Status.BEFORE)
             case RecordKind.OUTCOME:
                 name = f"{record.text('step')}#{record.text('change')}"
                 self._set(name, _OUTCOMES[record.text("outcome")])

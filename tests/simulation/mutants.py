@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant(
         "resume-trusts-the-intent",
         "rollback/running/perform.py",
-        """        self._look(planned, performed, "its answer was lost")
+        """        self._look(planned, performed, "its answer was lost", sent=unrecorded)
 """,
         """        self.outcome(planned, Look(Outcome.APPLIED, "it was sent"))
 """,
