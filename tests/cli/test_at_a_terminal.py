@@ -29,7 +29,8 @@ def at_terminal(*args: str | Path, **variables: str) -> str:
     """All that a terminal of 100 columns is sent."""
     master, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
-    clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    ours = ("NO_COLOR", "TERM", "COLUMNS", "LINES")
+    clean = {name: value for name, value in os.environ.items() if name not in ours}
     code = "import sys; from rollback.cli.main import run; sys.exit(run(sys.argv[1:]))"
     with subprocess.Popen(
         [sys.executable, "-c", code, *map(str, args)],
