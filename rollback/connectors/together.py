@@ -46,18 +46,27 @@ class Together:
         ConnectorError.
         """
         queue = _Queue(reads)
-        threads = self._take(len(reads) - 1)
-        # Of nobody's executor: one that hangs must not keep the process from ending.
-        others = [
-            Thread(target=self._help, name=f"rollback-read-{number}", args=(queue,), daemon=True)
-            for number in range(threads)
-        ]
-        for other in others:
-            other.start()
+        others = self._helped(queue, self._take(len(reads) - 1))
         queue.work()
         for other in others:
             other.join()
         return queue.given()
+
+    def _helped(self, queue: _Queue[T], threads: int) -> list[Thread]:
+        """Threads that work too; fewer where the machine gives no more."""
+        others: list[Thread] = []
+        for number in range(threads):
+            # Of nobody's executor: one that hangs must not keep the process from ending.
+            other = Thread(
+                target=self._help, name=f"rollback-read-{number}", args=(queue,), daemon=True
+            )
+            try:
+                other.start()
+            except RuntimeError:
+                self._give_back(threads - number)
+                break
+            others.append(other)
+        return others
 
     def _take(self, wanted: int) -> int:
         with self._lock:
@@ -69,8 +78,11 @@ class Together:
         try:
             queue.work()
         finally:
-            with self._lock:
-                self._free += 1
+            self._give_back(1)
+
+    def _give_back(self, threads: int) -> None:
+        with self._lock:
+            self._free += threads
 
 
 class _Queue(Generic[T]):

@@ -106,3 +106,14 @@ def test_a_refusal_is_never_hidden_by_a_gap() -> None:
 
 def test_two_of_different_kinds() -> None:
     assert both(Together(2), lambda: 1, lambda: "two") == (1, "two")
+
+
+def test_where_there_is_no_thread_to_be_had_reads_are_made_one_by_one() -> None:
+    together, more_than_there_is = Together(3), 1 << 46
+    before = threading.stack_size(more_than_there_is)
+    try:
+        assert together([lambda: 1, lambda: 2, lambda: 3]) == (1, 2, 3)
+    finally:
+        threading.stack_size(before)
+    meeting = threading.Barrier(3)
+    assert sorted(together([partial(meeting.wait, 60)] * 3)) == [0, 1, 2]
