@@ -251,7 +251,7 @@ class Bundle:
         records = None if data is None else self.records(data)
         if records is None:
             return
-        spooled = False
+        spooled, brief = False, ""
         captures: dict[str, str] = {}  # content of a list of windows -> the chunk it is kept in
         for record in records:
             facts = {one["name"].removeprefix("performed/"): one["value"] for one in record["body"]}
@@ -261,6 +261,10 @@ class Bundle:
             if record["kind"] == "evidence" and facts.get("windows_sha256") is not None:
                 captures[facts["windows_content_sha256"]] = facts["windows_sha256"]
             spooled |= record["kind"] == "evidence" and facts.get("spooled") is True
+            if record["kind"] == "note" and text(record, "code") == "control-drift":
+                brief = text(record, "sha256")
+        if brief and sha256(self.held.get("drift.json") or b"") != brief:
+            self.say("V7", "drift.json", "not the brief that the journal noted")
         if spooled is not self.m["spooled"]:
             self.say("V7", "manifest.json", "whether the spool was used is not as recorded")
         self.captures(captures)

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from rollback.evidence import windows as captured
-from rollback.evidence.bundle import CAPTURES, JOURNAL, MANIFEST, PLAN
+from rollback.evidence.bundle import CAPTURES, DRIFT, JOURNAL, MANIFEST, PLAN
 from rollback.evidence.chunks import sha256
 from rollback.model import journal
+from rollback.model.drift import CONTROL_DRIFT
 from rollback.model.record import RecordKind
 
 if TYPE_CHECKING:
@@ -51,7 +52,20 @@ def plan_and_journal(work: Findings) -> tuple[Record, ...]:
     if captured.spooled(check.records) is not work.manifest.spooled:
         work.wrong("V7", MANIFEST, "whether the spool was used is not what the journal recorded")
     _captures(work, captured.lists(check.records))
+    _drift(work, check.records)
     return check.records
+
+
+def _drift(work: Findings, records: tuple[Record, ...]) -> None:
+    """V7: the brief is the one that the journal noted last, and is there where one was noted."""
+    noted = [
+        record.text("sha256")
+        for record in records
+        if record.kind is RecordKind.NOTE and record.text("code") == CONTROL_DRIFT
+    ]
+    data = work.contents.get(DRIFT)
+    if noted and noted[-1] and (data is None or sha256(data) != noted[-1]):
+        work.wrong("V7", DRIFT, "not the brief that the journal noted")
 
 
 def _not_as_planned(plan: bytes, manifest: Manifest) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from rollback.model.base import Frozen, Instant
 
 DRIFT_FORMAT: Final = 1
 
+CONTROL_DRIFT: Final = "control-drift"
+"""The code of the note that holds a run's brief, and the digest of drift.json."""
+
 
 class ControlReading(Frozen):
     """One container read once. moment: of the capture, or ``live`` at the end of the run.

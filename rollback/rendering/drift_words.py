@@ -9,9 +9,6 @@ from rollback.rendering.words import counted, moment
 if TYPE_CHECKING:
     from rollback.model.drift import DriftBrief, DriftedDocument
 
-CONTROL_DRIFT: Final = "control-drift"
-"""The code of the note that holds a run's brief."""
-
 _CHANGES: Final = {
     "changed": "was changed",
     "added": "was added",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus
+from rollback.model.drift import CONTROL_DRIFT
 from rollback.model.record import RecordKind
-from rollback.rendering.drift_words import CONTROL_DRIFT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

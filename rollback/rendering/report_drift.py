@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollback.model.drift import CONTROL_DRIFT
 from rollback.model.record import RecordKind
-from rollback.rendering.drift_words import CONTROL_DRIFT
 from rollback.rendering.view import Cut, Line, Weight, line, prose
 
 if TYPE_CHECKING:

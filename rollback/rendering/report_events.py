@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from rollback.model.base import rfc3339
+from rollback.model.drift import CONTROL_DRIFT
 from rollback.model.record import RecordKind
-from rollback.rendering.drift_words import CONTROL_DRIFT
 from rollback.rendering.record_words import answer_words
 from rollback.rendering.timeline import entries
 from rollback.rendering.view import Cut, Line, Section, Table, Weight, line, prose, spans

@@ -6,19 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, InputError
-from rollback.evidence.drift import drift_brief
+from rollback.evidence.chunks import sha256
+from rollback.evidence.drift import drift_brief, drift_json
 from rollback.evidence.drift_reading import CONTROL, Reading, document_views
 from rollback.evidence.source import Gap
 from rollback.evidence.sources import cosmos
 from rollback.model.base import facts
 from rollback.model.direction import Direction
+from rollback.model.drift import CONTROL_DRIFT
 from rollback.model.record import RecordKind
-from rollback.rendering.drift_words import (
-    CONTROL_DRIFT,
-    document_words,
-    repair_words,
-    summary_words,
-)
+from rollback.rendering.drift_words import document_words, repair_words, summary_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +66,7 @@ def control_drift(
             weight=weight,
             text=summary_words(brief),
             verdict=brief.verdict,
+            sha256=sha256(drift_json(brief)),
             documents=tuple(map(document_words, brief.documents[:NAMED_MAX])),
             repairs=repair_words(brief)[:NAMED_MAX],
             gaps=brief.gaps[:NAMED_MAX],

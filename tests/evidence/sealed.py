@@ -19,6 +19,7 @@ from rollback.approval.statement import Statement
 from rollback.evidence.bundle import (
     BLOCKS,
     DIGEST,
+    DRIFT,
     MANIFEST,
     SIGNATURE,
     Sealing,
@@ -31,6 +32,7 @@ from rollback.evidence.signature import signing_with
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
 from rollback.model.base import Fact, Facts, Value, facts
+from rollback.model.drift import CONTROL_DRIFT
 from rollback.model.evidence import SourceWindow
 from rollback.model.journal import Chain, line_of
 from rollback.model.record import Record, RecordKind
@@ -55,6 +57,7 @@ PLAN_BYTES = rfc8785.dumps(
         "steps": [{"changes": [AWAY]}],
     }
 )
+BRIEF_BYTES = rfc8785.dumps({"format": 1, "verdict": "unchanged"})
 ANA, BEN = "ana@example.net", "ben@example.net"
 KEYS: dict[str, PrivateKey] = {
     name: ed25519.Ed25519PrivateKey.from_private_bytes(name[:1].encode() * 32)
@@ -186,6 +189,8 @@ class Sealed:
             *people,
             (RecordKind.INTENT, facts(effect="revert#swap")),
             *((RecordKind.EVIDENCE, body) for body in captures),
+            (RecordKind.NOTE, facts(code=CONTROL_DRIFT, sha256=sha256(b"of an earlier sitting"))),
+            (RecordKind.NOTE, facts(code=CONTROL_DRIFT, sha256=sha256(BRIEF_BYTES))),
             (RecordKind.NOTE, facts(code="sealing")),
         )
         self.sealing = Sealing(
@@ -203,6 +208,7 @@ class Sealed:
             approvals=tuple((f"{one}.json", data) for one, data in enumerate(files, start=1)),
             report_md=report,
             report_html="<p>What happened</p>",
+            extra=((DRIFT, BRIEF_BYTES),),
         )
         key = key or (ed25519.Ed25519PrivateKey.generate() if signed else None)
         self.sign = None if key is None else signing_with(key)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from rollback.approval.allowed_signers import read_allowed_signers
 from rollback.evidence import standalone_verify
-from rollback.evidence.bundle import BLOCKS, JOURNAL, MANIFEST, NAMESPACE, SIGNATURE
+from rollback.evidence.bundle import BLOCKS, DRIFT, JOURNAL, MANIFEST, NAMESPACE, SIGNATURE
 from rollback.evidence.chunks import packed, sha256
 from rollback.evidence.verify import verify_bundle
 from rollback.model.record import RecordKind
@@ -112,6 +112,7 @@ def test_an_edited_file_is_found_by_what_says_it_again(tmp_path: Path) -> None:
             passed.add(path)
         assert not both(folder, anchor), path
     assert passed == UNSEEN_FILES
+    assert DRIFT in listed
     assert len(listed) > len(passed) + 5
 
 
