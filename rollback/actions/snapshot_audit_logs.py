@@ -1,9 +1,7 @@
 """Capture evidence: what a change could destroy before it, what lasts alongside and after (A5).
 
-Volatile sources: routing rules, settings differences, worker logs, probe answers, authority
-answers, control reads. Durable ones: Cosmos audit containers in the window, digests of control
-documents, deployments, the activity log. Each source is bounded; what could not be had is recorded
-as a gap, and is never an exception (promise evidence-first).
+Each source (`snapshot_sources`) is bounded; what could not be had is recorded as a gap, and is
+never an exception (promise evidence-first).
 """
 
 from __future__ import annotations
@@ -15,8 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.authority_reading import read_authority
-from rollback.actions.surfaces import PRODUCTION
+from rollback.actions.snapshot_sources import RUN, sources_of, spec_of, wants
 from rollback.errors import ConnectorError, InputError
 from rollback.evidence.budget import Budget
 from rollback.evidence.capture import capture
@@ -27,9 +24,6 @@ from rollback.evidence.progress import Progress
 from rollback.evidence.reading import Shared
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Source
-from rollback.evidence.sources import answers, app_service, commands, cosmos, files, hosts
-from rollback.evidence.sources.lines import model_line
-from rollback.evidence.units import Units
 from rollback.evidence.windows import recorded
 from rollback.model.base import facts
 from rollback.model.change import Finding, RefusedChange, Update
@@ -38,25 +32,20 @@ from rollback.model.durations import spoken
 from rollback.model.observation import Observation
 from rollback.model.ports import ActionPlan, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.steps import CAPTURE_BEFORE
 from rollback.model.steps import SnapshotAuditLogs as SnapshotSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-    from rollback.evidence.source import AnySource, Read
+    from rollback.evidence.source import AnySource
     from rollback.model.base import Facts
     from rollback.model.change import Change
-    from rollback.model.environment import Environment
     from rollback.model.evidence import SourceWindow
     from rollback.model.observation import Prediction, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
 
 CAPTURE = "capture"
-BEFORE = "capture-before/"
-"""How the planner names a capture that it puts in; the rest is the step it comes before."""
-
-RUN = "run"
 _COSMOS = "cosmos/account"
 
 
@@ -68,7 +57,7 @@ class SnapshotAuditLogs:
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Whether Cosmos can be reached from here; the rest is read when it is captured."""
-        if not _wants(step, "durable"):
+        if not wants(step, "durable"):
             return ()
         at = clients.now()
         try:
@@ -140,7 +129,7 @@ class SnapshotAuditLogs:
                 packing=packing,
                 progress=Progress(sink.progress),
             )
-            windows = _captured(tuple(_sources(step, until)), moment, shared)
+            windows = _captured(tuple(sources_of(step, until)), moment, shared)
         made = recorded(windows, moment, sink)
         remembered.notes.close()
         return Performed(made)
@@ -192,33 +181,26 @@ def _captured(
     return tuple(made[source.name] for _, source in sources)
 
 
-def _spec(step: StepContext) -> SnapshotSpec:
-    return step.spec if isinstance(step.spec, SnapshotSpec) else SnapshotSpec()
-
-
-def _wants(step: StepContext, kind: str) -> bool:
-    return _spec(step).sources in ("all", kind)
-
-
 def _moment(step: StepContext) -> str:
-    if step.name.startswith(BEFORE):
-        return f"before/{step.name.removeprefix(BEFORE)}"
-    return "after" if _spec(step).window == RUN else f"at/{step.name}"
+    if step.name.startswith(CAPTURE_BEFORE):
+        return f"before/{step.name.removeprefix(CAPTURE_BEFORE)}"
+    return "after" if spec_of(step).window == RUN else f"at/{step.name}"
 
 
 def _seconds_max(step: StepContext) -> int:
     """How long the whole capture may take: a few sources' worth, or nothing would be bounded."""
     environment = step.environment
-    volatile = environment.policy.volatile_s_max * 2 if _wants(step, "volatile") else 0
-    durable = environment.evidence.source_s_max * 3 if _wants(step, "durable") else 0
+    volatile = environment.policy.volatile_s_max * 2 if wants(step, "volatile") else 0
+    durable = environment.evidence.source_s_max * 3 if wants(step, "durable") else 0
     return max(1, volatile + durable)
 
 
 def _summary(step: StepContext) -> str:
-    spec = _spec(step)
+    spec = spec_of(step)
     kind = {"all": "volatile and durable", "volatile": "volatile", "durable": "durable"}
     since = f"of the last {spoken(spec.window)}" if isinstance(spec.window, int) else "of this run"
-    before = f" before {step.name.removeprefix(BEFORE)}" if step.name.startswith(BEFORE) else ""
+    name = step.name.removeprefix(CAPTURE_BEFORE)
+    before = "" if name == step.name else f" before {name}"
     return f"capture {kind[spec.sources]} evidence{before}, {since}"
 
 
@@ -234,7 +216,7 @@ def _findings(step: StepContext, world: World) -> tuple[Finding, ...]:
             )
         )
     commands_ = step.environment.evidence.commands
-    if commands_ and _wants(step, "volatile"):
+    if commands_ and wants(step, "volatile"):
         names = ", ".join(f"{one.name} ({shlex.join(one.argv)})" for one in commands_)
         found.append(
             Finding(
@@ -245,7 +227,7 @@ def _findings(step: StepContext, world: World) -> tuple[Finding, ...]:
             )
         )
     problem = world.get(_COSMOS, "reachable", "")
-    if problem and _wants(step, "durable"):
+    if problem and wants(step, "durable"):
         found.append(
             Finding(
                 weight="unknown",
@@ -280,56 +262,3 @@ def _key(step: StepContext, clients: Clients) -> bytes:
         return hmac.new(clients.secret(halt.token).encode(), about, hashlib.sha256).digest()
     except InputError:
         return clients.nonce().encode()
-
-
-def _sources(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySource]]:
-    """(durable, source) in the order they are captured: what passes soonest comes first."""
-    environment = step.environment
-    surfaces = [
-        name for name, surface in environment.surfaces if surface.provider == "app-service"
-    ]
-    if _wants(step, "volatile"):
-        bound = environment.policy.volatile_s_max
-        for name in surfaces:
-            for source in app_service.volatile(environment, name, bound):
-                yield False, source
-            yield False, hosts.probe_answers(environment, name, bound)
-        yield False, _authority(environment, bound)
-        more: tuple[AnySource, ...] = (
-            *hosts.control_reads(environment, bound),
-            *answers.answers(environment, bound),
-            *files.files(environment, bound),
-            *commands.commands(environment, bound),
-        )
-        for one in more:
-            yield False, one
-    if _wants(step, "durable"):
-        since = _since(step, until)
-        bound = environment.evidence.source_s_max
-        units = Units.of(environment)
-        for source in cosmos.control(environment, bound, units):
-            yield True, source
-        for paged in cosmos.audit(environment, bound, since, until, units):
-            yield True, paged
-        for name in surfaces:
-            for source in app_service.durable(environment, name, bound, since, until):
-                yield True, source
-
-
-def _since(step: StepContext, until: datetime) -> datetime:
-    created = step.created or until
-    window = _spec(step).window
-    back = 0 if isinstance(window, str) else window
-    return created - timedelta(seconds=back)
-
-
-def _authority(environment: Environment, seconds_max: int) -> Source:
-    halt = environment.halt_authority
-    surface = environment.surface(halt.surface)
-
-    def read(clients: Clients) -> Iterator[Read]:
-        slots = (PRODUCTION, surface.stable_slot)
-        reads = [partial(read_authority, environment, slot, clients) for slot in slots]
-        yield from map(model_line, clients.together(reads))
-
-    return Source(f"authority/{halt.surface}", read, seconds_max)

@@ -6,7 +6,7 @@ scalars), and passes it in a catalogue; nothing registers itself.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from rollback.model.release import Build
 
 SurfaceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Way = Literal["auto", "image", "swap", "artifact"]
+
+CAPTURE_BEFORE: Final = "capture-before/"
+"""How the planner names a capture that it puts in; the rest is the step it comes before."""
 
 
 class StepSpec(Frozen):

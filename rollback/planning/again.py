@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollback.errors import RollbackError
-from rollback.model.steps import RevertDeployment
-from rollback.planning.order import CAPTURE_BEFORE, OrderedStep
+from rollback.model.steps import CAPTURE_BEFORE, RevertDeployment
+from rollback.planning.order import OrderedStep
 from rollback.planning.steps import StepPlanner
 
 if TYPE_CHECKING:

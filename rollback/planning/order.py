@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
 from rollback.errors import InputError, ProductDefect, did_you_mean
 from rollback.model.base import Fact, Facts, Scalar
-from rollback.model.steps import RevertDeployment, SnapshotAuditLogs, StepSpec
+from rollback.model.steps import CAPTURE_BEFORE, RevertDeployment, SnapshotAuditLogs, StepSpec
 from rollback.planning.triggers import revert_order
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
     from rollback.model.environment import Environment
     from rollback.model.playbook import Playbook, Step
-
-
-CAPTURE_BEFORE: Final = "capture-before/"
-"""How the name of a capture starts that no playbook asked for."""
 
 
 @dataclass(frozen=True, slots=True)

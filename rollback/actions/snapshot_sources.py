@@ -1,0 +1,94 @@
+"""Which sources a capture reads, and in what order: what passes soonest comes first (row A5).
+
+Volatile sources: routing rules, settings differences, worker logs, probe answers, authority
+answers, control reads. Durable ones: Cosmos audit containers in the window, digests of control
+documents, deployments, the activity log.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rollback.actions.authority_reading import read_authority
+from rollback.actions.surfaces import PRODUCTION
+from rollback.evidence.source import Source
+from rollback.evidence.sources import answers, app_service, commands, cosmos, files, hosts
+from rollback.evidence.sources.lines import model_line
+from rollback.evidence.units import Units
+from rollback.model.steps import SnapshotAuditLogs as SnapshotSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from rollback.evidence.source import AnySource, Read
+    from rollback.model.environment import Environment
+    from rollback.model.ports import Clients, StepContext
+
+RUN = "run"
+"""The window of the run itself."""
+
+
+def spec_of(step: StepContext) -> SnapshotSpec:
+    """What the capture was told."""
+    return step.spec if isinstance(step.spec, SnapshotSpec) else SnapshotSpec()
+
+
+def wants(step: StepContext, kind: str) -> bool:
+    """Whether ``volatile`` or ``durable`` sources are captured."""
+    return spec_of(step).sources in ("all", kind)
+
+
+def sources_of(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySource]]:
+    """(durable, source) in the order they are captured: what passes soonest comes first."""
+    environment = step.environment
+    surfaces = [
+        name for name, surface in environment.surfaces if surface.provider == "app-service"
+    ]
+    if wants(step, "volatile"):
+        bound = environment.policy.volatile_s_max
+        for name in surfaces:
+            for source in app_service.volatile(environment, name, bound):
+                yield False, source
+            yield False, hosts.probe_answers(environment, name, bound)
+        yield False, _authority(environment, bound)
+        more: tuple[AnySource, ...] = (
+            *hosts.control_reads(environment, bound),
+            *answers.answers(environment, bound),
+            *files.files(environment, bound),
+            *commands.commands(environment, bound),
+        )
+        for one in more:
+            yield False, one
+    if wants(step, "durable"):
+        since = _since(step, until)
+        bound = environment.evidence.source_s_max
+        units = Units.of(environment)
+        for source in cosmos.control(environment, bound, units):
+            yield True, source
+        for paged in cosmos.audit(environment, bound, since, until, units):
+            yield True, paged
+        for name in surfaces:
+            for source in app_service.durable(environment, name, bound, since, until):
+                yield True, source
+
+
+def _since(step: StepContext, until: datetime) -> datetime:
+    created = step.created or until
+    window = spec_of(step).window
+    back = 0 if isinstance(window, str) else window
+    return created - timedelta(seconds=back)
+
+
+def _authority(environment: Environment, seconds_max: int) -> Source:
+    halt = environment.halt_authority
+    surface = environment.surface(halt.surface)
+
+    def read(clients: Clients) -> Iterator[Read]:
+        slots = (PRODUCTION, surface.stable_slot)
+        reads = [partial(read_authority, environment, slot, clients) for slot in slots]
+        yield from map(model_line, clients.together(reads))
+
+    return Source(f"authority/{halt.surface}", read, seconds_max)
