@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rfc8785
 
 from rollback.actions.snapshot_audit_logs import SnapshotAuditLogs
 from rollback.evidence.bundle import Sealing, seal
@@ -89,13 +91,14 @@ def sealed_from(env: Environment, change: Update, performed: tuple[Fact, ...], f
     journal = journal_of(
         (RecordKind.OPENED, facts(plan="")), (RecordKind.EVIDENCE, (*facts(step="capture"), *body))
     )
+    planned = {"environment": env.environment, "owner": env.owner.name, "incident": None}
     sealing = Sealing(
         run="r-1",
         playbook="full-rollback",
         environment=env.environment,
         owner=env.owner.name,
         incident=None,
-        plan=PLAN_BYTES,
+        plan=rfc8785.dumps(json.loads(PLAN_BYTES) | planned),
         journal=journal,
         created=datetime.now(UTC),
         created_by="ana@example.net",
