@@ -94,7 +94,22 @@ def moves_toward(plan: Plan) -> bool:
 
 
 def plan_problem(setting: Setting, document: PlanDocument) -> RollbackError | None:
-    """Why this plan is not what was made with this environment; None where it is."""
+    """Why this plan is not what was made with this environment; None where it is. Never raises.
+
+    A defect, of an action that plans once more or of ours, withholds what moves users and no halt.
+    """
+    try:
+        return _not_as_made(setting, document)
+    except Exception as error:  # noqa: BLE001 - said above
+        return Refused(
+            "plan.not-judged",
+            f"whether this plan is as it was made cannot be told ({type(error).__name__})",
+            hint="make the plan again; where that ends likewise, an action has a bug",
+            promise="fail-closed",
+        )
+
+
+def _not_as_made(setting: Setting, document: PlanDocument) -> RollbackError | None:
     plan, environment = document.plan, setting.environment
     if plan.environment_digest != digest(environment):
         return PlanStale(
