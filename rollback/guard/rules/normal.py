@@ -2,8 +2,9 @@
 
 The rules, each cited by its number where it is kept:
 
-N1  a body is there in whole, or the request is refused; so are chunked and trailer framings
-    and a change of protocol
+N1  a body is there in whole, or the request is refused; so are chunked and trailer framings,
+    a change of protocol, and a body said to be a part of something. ``Connection`` names no
+    header: what it names is taken out on the way (an ``If-None-Match`` would be)
 N2  the address is plain ASCII without spaces, backslashes, fragment or user. Method, address and
     headers are text itself, never something that only answers like text
 N3  the scheme is https (or wss); http only on this machine and to the local metadata address
@@ -14,7 +15,7 @@ N5  the path is decoded once, strictly as UTF-8 (overlong forms fail); afterward
 N6  each query name stands once, in whatever case, and is plain; no other separator than ``&``
 N7  each header stands once, is named by letters, digits and dashes, and has a value of printable
     ASCII (beyond it, clients differ in the bytes they send)
-N8  no header or query name overrides the method
+N8  no header, query name or name in a form overrides the method; no header another target
 N9  one content type, with no parameter but charset=utf-8; no content coding; the length agrees
 N10 GET and HEAD have no body; the method is one of the seven known, in capitals
 """
@@ -56,11 +57,15 @@ _MEDIA_TYPE: Final = re.compile(
 )
 _NUMBER_HOST: Final = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)(?:\.(?:0[xX][0-9a-fA-F]*|\d+))*")
 _IPV4: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?=\d)|$)){4}")
-_FORBIDDEN_HEADERS: Final = frozenset({
-    "x-http-method", "x-http-method-override", "x-method-override", "x-original-method",
-    "x-original-url", "x-rewrite-url", "x-forwarded-host", "x-host", "forwarded",
+_OVERRIDING_HEADER: Final = re.compile(
+    r"method|override|rewrite|forwarded|original|^x-host$", re.MULTILINE
+)
+_FRAMING_HEADERS: Final = frozenset({
+    "transfer-encoding", "trailer", "x-amz-trailer", "upgrade", "content-range",
 })  # fmt: skip
-_FRAMING_HEADERS: Final = frozenset({"transfer-encoding", "trailer", "x-amz-trailer", "upgrade"})
+_CONNECTION: Final = frozenset({"keep-alive", "close", "upgrade"})
+_FORMS: Final = frozenset({"", "application/x-www-form-urlencoded"})
+"""A body without a type is taken for a form by some."""
 _OVERRIDING_NAMES: Final = frozenset({
     "_method", "_httpmethod", "x-http-method", "x-http-method-override", "x-method-override",
     "$method",
@@ -116,7 +121,7 @@ def _normalise(request: Request) -> Normal | Denial:  # noqa: C901, PLR0911 (a w
     query = _query(address[5]) if address[5] else ()
     if isinstance(query, Denial):
         return query
-    media_type = _content(headers, body)
+    media_type = _content(headers, method, body)
     if isinstance(media_type, Denial):
         return media_type
     segments = tuple(path[1:].split("/")) if path != "/" else ()
@@ -210,24 +215,34 @@ def _headers(given: Pairs) -> Mapping[str, str] | Denial:
         )  # N7
     if _UNPRINTABLE.search("".join(headers.values())):  # N7
         return Denial("normal.headers", "a header value that is not printable ASCII")
-    if not _FORBIDDEN_HEADERS.isdisjoint(headers):  # N8
+    if _OVERRIDING_HEADER.search(names):  # N8
         return Denial("normal.override", "a header overrides the method, the target or the host")
     if not _FRAMING_HEADERS.isdisjoint(headers):  # N1
         return Denial("normal.streamed", "another framing or protocol cannot be judged")
+    if headers.get("connection", "close").lower() not in _CONNECTION:  # N1
+        return Denial("normal.connection", "a header that takes others out on the way")
     return headers
 
 
-def _content(headers: Mapping[str, str], body: bytes) -> str | Denial:
+def _content(headers: Mapping[str, str], method: str, body: bytes) -> str | Denial:
     coding = headers.get("content-encoding")
     if coding is not None and coding.lower() != "identity":  # N9
         return Denial("normal.coding", "a coded body cannot be judged")
     length = headers.get("content-length")
     if length is not None and length != str(len(body)):  # N9
         return Denial("normal.length", "the length header does not agree with the body")
-    said = headers.get("content-type")
-    if said is None:
-        return ""
-    media = _MEDIA_TYPE.fullmatch(said.lower())
-    if media is None:  # N9
-        return Denial("normal.content-type", "not one content type in normal form")
-    return media[1]
+    said, media_type = headers.get("content-type"), ""
+    if said is not None:
+        media = _MEDIA_TYPE.fullmatch(said.lower())
+        if media is None:  # N9
+            return Denial("normal.content-type", "not one content type in normal form")
+        media_type = media[1]
+    if method == "POST" and media_type in _FORMS and _form_overrides(body):  # N8
+        return Denial("normal.override", "a form overrides the method")
+    return media_type
+
+
+def _form_overrides(body: bytes) -> bool:
+    parts = re.split(b"[&;]", body.replace(b"+", b" "))
+    names = (unquote_to_bytes(part.partition(b"=")[0]).strip().lower() for part in parts)
+    return any(name.decode("latin-1") in _OVERRIDING_NAMES for name in names)

@@ -52,6 +52,9 @@ _STORE_HEADERS: Final = re.compile(
 """Headers a store write may have: no copy source, no access rights, no tags, no redirect, no lease
 or key of somebody else's."""
 
+_ONE_TAG: Final = re.compile(r"[^*,\s]+")
+"""One entity tag. A list replaces whichever is there, a star anything, and a blank may
+be read as no condition."""
 _BLOCK_BLOB: Final = "blockblob"
 
 
@@ -131,11 +134,11 @@ def _path(request: Normal, effect: HttpWrite) -> bool:
 
 def _condition(request: Normal, effect: HttpWrite) -> Denial | None:
     creates = request.headers.get("if-none-match") == "*" and "if-match" not in request.headers
-    replaces = bool(request.headers.get("if-match")) and "if-none-match" not in request.headers
+    replaces = "if-match" in request.headers and "if-none-match" not in request.headers
     if isinstance(effect.body, SelfAddressedBody) or effect.condition == "create-only":  # P2
         return None if creates else _off("condition", "it must create only (if-none-match: *)")
     if effect.condition == "if-match":
-        if replaces and request.headers["if-match"].strip() != "*":
+        if replaces and _ONE_TAG.fullmatch(request.headers["if-match"]):
             return None
         return _off("condition", "it must replace exactly what was read (if-match)")
     return None

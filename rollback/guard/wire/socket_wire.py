@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rollback.guard.wire.gate import Wire
 
 
-_ADDED: Final = tuple((name, "-") for name in ("Connection", "Sec-WebSocket-Key"))
+_ADDED: Final = (("Connection", "Upgrade"), ("Sec-WebSocket-Key", "-"))
 
 
 class SocketReader:

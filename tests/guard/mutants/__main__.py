@@ -25,27 +25,31 @@ from tests.guard.mutants import left_out, trial
 
 ROOT: Final = Path(__file__).parents[3]
 REASONS: Final = ROOT / "docs" / "explanation" / "guard-mutants.md"
+TESTS: Final = ROOT / "tests" / "guard"
 _PAIR: Final = re.compile(r"^- (.+)\n\+ (.+)$", re.MULTILINE)
 Pair = tuple[str, str]
 
 CASES: Final = 2_000
+TYPES_ONLY: Final = "if TYPE_CHECKING:"
+"""No mutants of it: the names imported there stand in annotations, which nothing evaluates."""
 RULES: Final = ("edges", "shapes", "effects", "directions", "judge", "perimeter", "shape_of", "tables")
 SLOW: Final = ("normal", "agreement")
 """Tests of the rules: quick ones first, then the others, then those that generate."""
 WIRE: Final = {
-    "gate": ("gate", "scopes"),
+    "gate": ("gate", "scopes", "what_leaves"),
     "trap": ("gate", "scopes"),
     "canaries": ("gate", "scopes"),
-    "httpx_wire": ("httpx", "platform"),
-    "azure_wire": ("platform", "scopes"),
-    "requests_adapter": ("platform", "scopes"),
-    "aiohttp_transport": ("platform", "every_rule"),
-    "botocore_wire": ("botocore", "scopes"),
     "net": ("net",),
-    "network": ("platform", "httpx"),
-    "socket_wire": ("httpx", "gate"),
+    "aiohttp_transport": ("aiohttp", "held_requests", "what_leaves", "proxies"),
+    "azure_wire": ("held_requests", "what_leaves", "proxies", "scopes"),
+    "botocore_wire": ("held_requests", "what_leaves", "proxies", "botocore"),
+    "httpx_wire": ("held_requests", "what_leaves", "proxies", "httpx"),
+    "requests_adapter": ("held_requests", "what_leaves", "proxies"),
+    "socket_wire": ("held_requests", "httpx", "gate"),
+    "network": ("proxies", "platform", "httpx"),
 }
-"""Where a mutant of the wire is most likely found; then the other tests of the wire."""
+"""Where a mutant of the wire is most likely found; then the other tests of the wire. What decides is
+tried first."""
 COMMON: Final = (
     "hypothesis", "_hypothesis_pytestplugin", "xdist", "sybil", "rollback.errors", "rollback.model.environment",
     "rollback.model.plan", "rollback.model.ports", "rollback.model.record", "httpx", "rfc8785",
@@ -80,7 +84,12 @@ class Mutant:
 
 def made(folder: str, tool: str) -> Iterator[Mutant]:
     """Every mutant of a folder's files."""
-    paths = [str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).glob("*.py"))]
+    order = list(WIRE)
+    files = sorted(
+        (ROOT / folder).glob("*.py"),
+        key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem),
+    )
+    paths = [str(path.relative_to(ROOT)) for path in files]
     listed = subprocess.run(
         [tool, str(Path(__file__).with_name("cosmic.py")), *paths],
         check=True, capture_output=True, text=True, cwd=ROOT,
@@ -90,7 +99,7 @@ def made(folder: str, tool: str) -> Iterator[Mutant]:
     for line in listed.stdout.splitlines():
         entry = json.loads(line)
         one = _mutant(entry["path"], sources[entry["path"]], entry["operator"], entry["source"])
-        if one.id not in seen:
+        if one.id not in seen and one.old != TYPES_ONLY:
             seen.add(one.id)
             yield one
     for path, source in sources.items():
@@ -118,18 +127,22 @@ def oracle_agrees() -> bool:
     return not disagreements(CASES, 7)[0]
 
 
-def tests_of(path: str) -> tuple[str, ...]:
-    """The tests a mutant of that file is held against: all of its layer, likely finders first."""
+def tests_of(path: str) -> tuple[tuple[str, ...], ...]:
+    """The tests a mutant of that file is held against: all of its layer, likely finders first.
+
+    Each group is collected and run only where the one before found nothing.
+    """
     layer = "wire" if "/wire/" in path else "rules"
-    last = () if layer == "wire" else SLOW
     first = WIRE.get(Path(path).stem, ()) if layer == "wire" else RULES
-    folder = ROOT / "tests/guard" / layer
-    there = sorted(one.stem.removeprefix("test_") for one in folder.glob("test_*.py"))
-    rest = [one for one in there if one not in {*first, *last}]
-    named = (*(one for one in first if one in there), *rest, *last)
-    files = [f"tests/guard/{layer}/test_{one}.py" for one in named]
-    fences = [] if layer == "wire" else ["tests/guard/test_fences.py"]
-    return (*files[:-len(last)], *fences, *files[-len(last):]) if last else tuple(files)
+    there = sorted(one.stem.removeprefix("test_") for one in (TESTS / layer).glob("test_*.py"))
+    rest = [one for one in there if one not in {*first, *SLOW}]
+    last = ("", *SLOW) if layer == "rules" else ()
+    groups = ([one for one in first if one in there], rest, last)
+    return tuple(tuple(_file(layer, one) for one in group) for group in groups if group)
+
+
+def _file(layer: str, name: str) -> str:
+    return f"tests/guard/{layer}/test_{name}.py" if name else "tests/guard/test_fences.py"
 
 
 def reasons(folder: str) -> set[Pair]:

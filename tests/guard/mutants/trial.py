@@ -83,9 +83,13 @@ class Trial:
     """One mutant, in a process of its own."""
 
     def __init__(
-        self, path: str, source: str, first: Callable[[], bool], tests: Sequence[str]
+        self, path: str, source: str, first: Callable[[], bool], tests: Sequence[Sequence[str]]
     ) -> None:
-        """Start. first: run before the tests, False where it finds something."""
+        """Start.
+
+        first: run before the tests, False where it finds something. tests: in groups; one is run
+        where those before it found nothing.
+        """
         self._out = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the trial is)
         self._child = os.fork()
         if self._child == 0:
@@ -129,7 +133,7 @@ def wait(running: Sequence[Trial]) -> Trial:
 
 
 def _run(
-    path: str, source: str, first: Callable[[], bool], tests: Sequence[str], out: int
+    path: str, source: str, first: Callable[[], bool], tests: Sequence[Sequence[str]], out: int
 ) -> NoReturn:
     code = 1
     try:
@@ -141,7 +145,8 @@ def _run(
         name = ".".join(Path(path).with_suffix("").parts)
         sys.meta_path.insert(0, _Finder(name, path, source))
         if first():
-            code = int(pytest.main([*OPTIONS, *tests]))
+            told = (int(pytest.main([*OPTIONS, *group])) for group in tests)
+            code = next((one for one in told if one), 0)
         else:
             os.write(1, b"first: the oracle\n")
     except BaseException:  # noqa: BLE001 (whatever a mutant does to this process, it ends here)

@@ -175,12 +175,15 @@ _HEADERS = (
     ("If-None-Match", "*"), ("If-Match", "*"), ("If-Match", '"etag"'), ("Upgrade", "h2c"),
     ("x-amz-copy-source", "other/secret"), ("x-ms-copy-source", "https://other/secret"),
     ("x-ms-blob-type", "AppendBlob"), ("x-ms-lease-id", "1"), ("x-ms-tags", "a=b"), ("x-ms-meta-a", "b"), ("Accept", "application/json"), ("x-amz-trailer", "x"),
+    ("Connection", "If-None-Match"), ("Connection", "close, x-ms-documentdb-isquery"), ("Connection", "Keep-Alive"),
+    ("X-Original-Host", "a"), ("X-Forwarded-Path", "/a"), ("X-Host", "a"), ("Content-Range", "bytes 0-1/2"),
+    ("If-Match", '"a", "b"'), ("If-Match", " "), ("If-Match", '"*"'),
 )  # fmt: skip
 _BODIES: tuple[bytes | None, ...] = (
     None, b"", b"{}", b"[]", b"not json", b'{"query":1}', _QUERY, b'{"query":"q","id":"x"}', b"x" * 65,
     b'{"preserveVnet":true,"targetSlot":"staging"}', b'{"targetSlot":"other","preserveVnet":true}',
     b'{"properties":{"COSMOS_ENDPOINT":"https://elsewhere"}}', b"grant_type=refresh_token",
-    b"grant_type=client_credentials", b"\xff\xfe",
+    b"grant_type=client_credentials", b"\xff\xfe", b"a=b&_method=DELETE", b"%5Fmethod=PUT", b"a;+X-HTTP-Method=PUT",
 )  # fmt: skip
 _HOSTS = (
     *KINDS,

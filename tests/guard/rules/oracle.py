@@ -78,6 +78,10 @@ class Seen:
         need(self.headers.get("host", self.host).lower() in {self.host, f"{self.host}:443"})
         self.media = self.one_type(self.headers.get("content-type", ""))
         need(self.headers.get("content-length", str(len(self.body))) == str(len(self.body)))
+        if self.method == "POST" and self.media in {"", "application/x-www-form-urlencoded"}:
+            form = self.body.decode("latin-1").replace(";", "&").replace("+", " ")
+            for part in form.split("&"):
+                self.no_override(unquote(part.partition("=")[0], "latin-1").strip())
         need(self.headers.get("content-encoding", "identity").lower() == "identity")
 
     def host_in_normal_form(self, netloc: str) -> str:
@@ -121,9 +125,13 @@ class Seen:
             need(name and set(name) <= LETTERS_AND_DIGITS | set("$._~[]-"))
             need(value.isprintable())
             need(name.lower() not in {known.lower() for known in found})
-            need(name.lower() not in {"_method", "x-http-method-override", "$method"})
+            self.no_override(name)
             found[name] = value
         return sorted(found.items())
+
+    def no_override(self, name: str) -> None:
+        need(name.lower() not in {"_method", "_httpmethod", "$method"})
+        need(name.lower() not in {"x-http-method", "x-http-method-override", "x-method-override"})
 
     def each_once(self, given: Sequence[tuple[str, str]]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -132,8 +140,12 @@ class Seen:
             need(lower and set(lower) <= set(string.ascii_lowercase + string.digits + "-"))
             need(lower not in found)
             need(all(c == "\t" or " " <= c <= "~" for c in value))
-            need(lower not in {"x-http-method", "x-http-method-override", "x-method-override"})
+            for word in ("method", "override", "original", "rewrite", "forwarded"):
+                need(word not in lower)
+            need(lower != "x-host")
             need(lower not in {"transfer-encoding", "trailer", "x-amz-trailer", "upgrade"})
+            need(lower != "content-range")
+            need(lower != "connection" or value.lower() in {"close", "keep-alive", "upgrade"})
             found[lower] = value
         return found
 
@@ -271,7 +283,8 @@ def plain_headers(seen: Seen) -> bool:
 def replaces(seen: Seen) -> bool:
     """True where it names what it replaces."""
     etag = seen.headers.get("if-match", "")
-    return bool(etag) and etag.strip() != "*" and "if-none-match" not in seen.headers
+    one = bool(etag) and not any(mark in etag for mark in "*, \t")
+    return one and "if-none-match" not in seen.headers
 
 
 def permits(effect: HttpWrite, seen: Seen) -> bool:  # noqa: PLR0911 (one question each)

@@ -41,6 +41,7 @@ from tests.guard.rules.test_judge import (
 from tests.guard.rules.test_judge import CREATES as CREATES_ONLY
 from tests.guard.support import SITES, environment, exact, swap
 
+JSON_PAIRS = tuple(JSON.items())
 LOGIN = f"https://{names.LOGIN_HOST}"
 
 
@@ -102,6 +103,7 @@ def test_each_way_into_a_site(name: str) -> None:
     [
         "x-http-method", "x-http-method-override", "x-method-override", "x-original-method",
         "x-original-url", "x-rewrite-url", "x-forwarded-host", "x-host", "forwarded",
+        "x-forwarded-uri", "x-original-host", "method-override", "x-override-url", "x-tunneled-method",
     ],
 )  # fmt: skip
 def test_each_header_that_overrides(header: str) -> None:
@@ -116,7 +118,32 @@ def test_each_query_name_that_overrides(query: str) -> None:
     denied(Request("GET", f"{COSMOS}/?{query}=PUT"), "normal.override")
 
 
-@pytest.mark.parametrize("header", ["transfer-encoding", "trailer", "x-amz-trailer", "upgrade"])
+@pytest.mark.parametrize("name", ["_method", "_Method", "%5Fmethod", "+_method", "$method", "x-http-method", "X-Method-Override"])
+@pytest.mark.parametrize("media", ["", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("form", ["{}=PUT", "a=b&{}=PUT", "a=b;{}", "{}=PUT&a=b"])
+def test_a_form_that_overrides(name: str, media: str, form: str) -> None:
+    """Rack and others take the method of a POST from its form, typed or not; of a PUT never."""
+    headers = (("Content-Type", media),) if media else ()
+    body = form.format(name).encode()
+    url = f"https://{names.BACKEND}.azurewebsites.net/api/search"
+    denied(Request("POST", url, headers, body), "normal.override")
+    assert isinstance(normalise(Request("PUT", url, headers, body)), Normal)
+    assert isinstance(normalise(Request("POST", url, JSON_PAIRS, body)), Normal)
+    assert isinstance(normalise(Request("POST", url, headers, b"a=_method&method=b&" + b"x" * 9)), Normal)
+
+
+@pytest.mark.parametrize("named", ["If-None-Match", "close, if-match", "x-ms-documentdb-isquery", "", "te"])
+def test_a_header_that_takes_others_out(named: str) -> None:
+    """What Connection names is dropped by the next server: a condition, or what makes a query of it."""
+    for method in ("GET", "PUT"):
+        denied(Request(method, f"{COSMOS}/", (("Connection", named),)), "normal.connection")
+    for said in ("close", "Keep-Alive", "Upgrade"):
+        assert isinstance(normalise(Request("GET", f"{COSMOS}/", (("connection", said),))), Normal)
+
+
+@pytest.mark.parametrize(
+    "header", ["transfer-encoding", "trailer", "x-amz-trailer", "upgrade", "content-range"]
+)
 def test_each_header_of_another_framing(header: str) -> None:
     denied(Request("GET", f"{COSMOS}/", ((header, "a"),)), "normal.streamed")
 

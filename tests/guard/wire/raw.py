@@ -59,6 +59,7 @@ class Raw:
 
     port: int = 0
     taken: list[Taken] = field(default_factory=list)
+    answer: bytes = ANSWER
     drops: int = 0
     """This many requests are taken, and answered by hanging up."""
 
@@ -137,4 +138,4 @@ def _serve(line: socket.socket, story: Raw) -> None:
                 story.drops -= 1
                 line.shutdown(socket.SHUT_RDWR)
                 return
-            line.sendall(BARE if taken.method == "HEAD" else ANSWER)
+            line.sendall(BARE if taken.method == "HEAD" else story.answer)

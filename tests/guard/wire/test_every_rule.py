@@ -27,7 +27,7 @@ from tests.guard.rules.agreement import perimeter_of_cases
 from tests.guard.rules.generator import EFFECTS, Case, case
 from tests.guard.support import Bench, bench
 
-CASES, SAMPLES = 12_000, 6
+CASES, SAMPLES = 12_000, 12
 PERIMETER = perimeter_of_cases()
 TRANSPORTS = ("httpx", "httpx-async", "azure-core", "azure-core-aio", "botocore")
 # Ports in odd forms (``:0443``) are written anew by these clients before the guard sees them.

@@ -190,3 +190,27 @@ def test_a_web_socket_opens_with_one_of_each_header(raw: Raw) -> None:
     assert taken.header("sec-websocket-protocol") == ["bearer.t"]
     said = [header.lower() for header, _ in taken.headers]
     assert len(set(said)) == len(said)
+
+
+def test_a_web_socket_does_not_follow_where_it_is_sent(raw: Raw) -> None:
+    """A redirect would be opened by websockets itself, and judged by nobody."""
+    told = over(raw, HostKind.WEB)
+    raw.answer = b"HTTP/1.1 307 X\r\nLocation: /api/control\r\nContent-Length: 0\r\n\r\n"
+    with (
+        pytest.raises(ValueError, match="cannot follow redirect"),
+        socket_wire.connect(told.wire, f"ws://{raw.host}/live"),
+    ):
+        pass
+    assert [taken.target for taken in raw.taken] == ["/live"]
+
+
+def test_a_header_that_the_next_server_takes_out_does_not_leave(name: str, raw: Raw) -> None:
+    """Named in Connection, the condition of a permitted write is gone where it counts."""
+    told = over(raw)
+    headers = {"If-None-Match": "*", "Connection": "If-None-Match", "Content-Length": "1"}
+    send = sender(name, told.wire)
+    with pytest.raises(GuardRefusal) as refused:
+        send("PUT", f"{raw.url}/b/1", headers, b"x")
+    assert refused.value.code == "guard.normal.connection"
+    assert raw.taken == []
+    assert told.ledger.spent == []
