@@ -51,7 +51,7 @@ class ExitStatus(IntEnum):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``did you mean X? `` for the known name nearest to one that is not known; empty for none."""
+    """``did you mean X? `` for the known name nearest to one that is not; empty for none."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1)

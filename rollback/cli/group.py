@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from rollback.errors import did_you_mean
+
 VERBS = {
     "validate": "Check playbooks, and an environment with them.",
     "plan": "Look at the world, read-only, and make a plan.",
@@ -58,9 +60,6 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; an unknown one is answered with the nearest."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], VERBS, n=1)
-            more = f"; did you mean `{near[0]}`?" if near else ""
-            ctx.fail(f"no verb is named {args[0]!r}{more}")
+            near = did_you_mean(args[0], VERBS).rstrip()
+            ctx.fail(f"no verb is named {args[0]!r}" + (f"; {near}" if near else ""))
         return super().resolve_command(ctx, args)

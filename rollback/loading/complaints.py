@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rollback.errors import did_you_mean
 from rollback.loading.shape import DURATION
 from rollback.loading.words import FIELD_WORDS, words_of_pattern
 
@@ -25,10 +26,8 @@ Path = tuple[str | int, ...]
 
 def meant(wrong: str, known: Iterable[str]) -> str:
     """``; did you mean x?`` where something known is close, otherwise empty."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    near = did_you_mean(wrong, known).rstrip()
+    return f"; {near}" if near else ""
 
 
 def kind_of(value: Tree) -> str:
