@@ -25,8 +25,6 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
 from rollback.approval.allowed_signers import read_allowed_signers
 from rollback.evidence.bundle import (
     BLOCKS,
@@ -38,17 +36,15 @@ from rollback.evidence.bundle import (
     PLAN,
     SIGNATURE,
     blocks_text,
-    canonical,
-    digest_text,
     read_sums,
 )
 from rollback.evidence.chunks import CONTENT_BYTES_MAX, STORED_BYTES_MAX, sha256, unpacked
-from rollback.evidence.damage import Damage, block_sums, first_damage, first_difference
+from rollback.evidence.damage import block_sums, first_damage, first_difference
 from rollback.evidence.problems import BundleCheck, BundleProblem, Findings, read_file
 from rollback.evidence.stores import CHUNKS
 from rollback.evidence.verify_approvals import approvals
 from rollback.evidence.verify_journal import plan_and_journal
-from rollback.model.evidence import Manifest
+from rollback.evidence.verify_seal import SMALL_BYTES_MAX, manifest_of, sealed_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +52,7 @@ if TYPE_CHECKING:
     from rollback.approval.allowed_signers import AllowedSigner
     from rollback.model.evidence import Chunk
 
-MANIFEST_BYTES_MAX: Final = 256 * 2**20
 FILE_BYTES_MAX: Final = 2**30
-_SMALL: Final = 2**24
 _LISTED: Final = (PLAN, JOURNAL, BLOCKS)
 _FIRST: Final = (MANIFEST, SIGNATURE, DIGEST)
 
@@ -79,10 +73,10 @@ def verify_bundle(
     of an allowed-signers file from outside; every approval that counted must then be by one of
     them. Raises InputError where that cannot be read, and for nothing else.
     """
-    raw, problems = _sealed(folder)
+    raw, problems = sealed_manifest(folder)
     if raw is None:
         return BundleCheck(None, problems)
-    manifest, problem = _manifest(raw)
+    manifest, problem = manifest_of(raw)
     if manifest is None:
         # A manifest that cannot be read is what is broken, whatever manifest.sha256 says.
         named = [one for one in problems if one.file == MANIFEST and one.byte is not None]
@@ -115,79 +109,6 @@ def verify_bundle(
         manifest_sha256=sha256(raw),
         approvals=approved,
     )
-
-
-def _sealed(folder: Path) -> tuple[bytes | None, tuple[BundleProblem, ...]]:
-    """V1: the manifest's bytes, and what is wrong with the three files that are in no manifest.
-
-    Where a single byte of the manifest was changed, it is named, and the rest is verified with the
-    manifest as it was sealed.
-    """
-    raw, why = read_file(folder, MANIFEST, MANIFEST_BYTES_MAX)
-    if raw is None:
-        return None, (BundleProblem("V1", MANIFEST, why),)
-    said, why = read_file(folder, DIGEST, _SMALL)
-    if said is None:
-        return raw, (BundleProblem("V1", DIGEST, f"{why}: the bundle was not sealed to its end"),)
-    signature, _ = read_file(folder, SIGNATURE, _SMALL)
-    now = digest_text(raw, signature)
-    if said == now:
-        return raw, ()
-    names = {MANIFEST: raw} | ({} if signature is None else {SIGNATURE: signature})
-    digests = _digests(said)
-    sums = read_sums(said)
-    found: list[BundleProblem] = []
-    for name, data in names.items():
-        damage = _damage(data, sums.get(name, ()), digests.get(name, ""))
-        if damage is None or damage.was is None:
-            continue
-        found.append(BundleProblem("V1", name, str(damage), byte=damage.byte))
-        restored = data[: damage.byte] + bytes((damage.was,)) + data[damage.byte + 1 :]
-        raw = restored if name == MANIFEST else raw
-        signature = restored if name == SIGNATURE else signature
-    if said != (then := digest_text(raw, signature)):
-        at = first_difference(said, then)
-        if _one_byte(said, then):
-            what = "this byte is not the one that was sealed"
-            return raw, (*found, BundleProblem("V1", DIGEST, what, byte=at))
-        # Something was changed in more than a byte: the file, or what is said of it.
-        held = {MANIFEST: raw} | ({} if signature is None else {SIGNATURE: signature})
-        for name in sorted({*digests, *held} & {MANIFEST, SIGNATURE}):
-            if name not in held:
-                found.append(BundleProblem("V1", name, "missing"))
-            elif digests.get(name) != sha256(held[name]):
-                what = f"its digest is not the one in {DIGEST}"
-                found.append(BundleProblem("V1", name, what))
-        if not any(one.what == "missing" for one in found):
-            what = "it does not belong to what it names"
-            found.append(BundleProblem("V1", DIGEST, what, byte=at))
-    return raw, tuple(found)
-
-
-def _digests(said: bytes) -> dict[str, str]:
-    lines = said.decode("ascii", "replace").splitlines()
-    pairs = [line.split("  ", 1) for line in lines if not line.startswith("# ") and "  " in line]
-    return {name: digest for digest, name in pairs}
-
-
-def _one_byte(one: bytes, other: bytes) -> bool:
-    same_size = len(one) == len(other)
-    return same_size and sum(a != b for a, b in zip(one, other, strict=True)) == 1
-
-
-def _manifest(raw: bytes) -> tuple[Manifest | None, BundleProblem | None]:
-    """V1."""
-    try:
-        manifest = Manifest.model_validate_json(raw)
-        again = canonical(manifest)
-    except (ValidationError, ValueError) as error:
-        count = error.error_count() if isinstance(error, ValidationError) else 1
-        what = f"not a manifest of format 1 ({count} problems)"
-        return None, BundleProblem("V1", MANIFEST, what)
-    if again != raw:
-        at = first_difference(raw, again)
-        return None, BundleProblem("V1", MANIFEST, "not in canonical form", byte=at)
-    return manifest, None
 
 
 def _files(work: Findings) -> None:
@@ -227,10 +148,6 @@ def _say_damage(
     if damage is not None:
         what = f"{what}; {damage}"
     work.wrong(rule, path, what, byte=None if damage is None else damage.byte)
-
-
-def _damage(data: bytes, sums: tuple[int, ...], sealed: str) -> Damage | None:
-    return None if sha256(data) == sealed else first_damage(data, sums, len(data), sealed)
 
 
 def _chunks(work: Findings) -> int:
@@ -306,7 +223,7 @@ def _signature(
             work.wrong("V8", MANIFEST, "it is not signed, and signers were asked for")
         return "", ()
     work.expected.add(SIGNATURE)
-    armored, why = read_file(work.folder, SIGNATURE, _SMALL)
+    armored, why = read_file(work.folder, SIGNATURE, SMALL_BYTES_MAX)
     if armored is None:
         work.wrong("V8", SIGNATURE, why)
         return "", ()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus
-from rollback.model.change import NoOp, Update
-from rollback.model.record import Outcome, RecordKind
+from rollback.model.record import RecordKind
 from rollback.planning.left_on import left_on
 from rollback.rendering.next_moves import SEALED, moves_of, noted
 from rollback.rendering.report_drift import control_state
 from rollback.rendering.report_events import requests, seen_during, timeline
+from rollback.rendering.report_steps import people_of, steps_of
 from rollback.rendering.risks import exposed
 from rollback.rendering.view import Line, Section, View, Weight, line, prose, spans, strong
 from rollback.rendering.words import counted, moment
@@ -22,7 +22,7 @@ from rollback.rendering.words import counted, moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollback.model.plan import Exposure, Plan, PlannedStep
+    from rollback.model.plan import Exposure, Plan
     from rollback.model.record import Record
 
 _ENDINGS = {
@@ -38,18 +38,6 @@ _ENDINGS = {
     ExitStatus.EVIDENCE: "evidence could not be written",
     ExitStatus.LEASE: "somebody else holds the lease",
     ExitStatus.INTERRUPTED: "interrupted by a person",
-}
-_HOLDS = "holds "
-"""How a check that holds begins, in the journal."""
-
-_STATUS_WEIGHTS = {
-    "done": Weight.GOOD,
-    "no-op": Weight.PLAIN,
-    "skipped": Weight.WEAK,
-    "failed": Weight.FORBIDDEN,
-    "unknown": Weight.UNKNOWN,
-    "handed-over": Weight.UNKNOWN,
-    "open": Weight.UNKNOWN,
 }
 
 
@@ -101,7 +89,7 @@ def report_view(
             tuple(_next(plan, records, next_moves, status, running=running)),
         ),
         *((Section("Control-plane state", tuple(drift)),) if drift else ()),
-        Section("Steps", tuple(_steps(plan, records))),
+        Section("Steps", tuple(steps_of(plan, records))),
     )
     return View(
         kind="Rollback report",
@@ -110,7 +98,7 @@ def report_view(
         title=spans("{} in {}", plan.playbook, plan.environment),
         sections=(
             *lead,
-            Section("People", tuple(_people(records))),
+            Section("People", tuple(people_of(records))),
             Section("Seen on the way", tuple(seen_during(records))),
             Section("Timeline", timeline(records)),
             *requests(records),
@@ -218,135 +206,3 @@ def _next(
         goes_on = f"if not, `rollback resume {run}` looks, and goes on"
         lines.append(line("see whether the run is still running; {}", prose(goes_on)))
     return lines or [line("nothing is left to do")]
-
-
-def _steps(plan: Plan, records: Sequence[Record]) -> list[Line]:
-    lines: list[Line] = []
-    for index, step in enumerate(plan.steps, start=1):
-        lines += _step(index, step, records)
-    return lines
-
-
-def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line]:
-    mine = [record for record in records if record.text("step") == step.name]
-    ended = next((one for one in reversed(mine) if one.kind is RecordKind.STEP), None)
-    status = (ended.text("status") if ended else "") or "open"
-    reason = ended.text("reason") if ended else "it did not end"
-    lines = [
-        line(
-            "{}: {}{}",
-            step.name,
-            prose(status),
-            prose(f": {reason}" if reason else ""),
-            number=index,
-            weight=_STATUS_WEIGHTS.get(status, Weight.PLAIN),
-        )
-    ]
-    lines += [
-        line("{}: {}", change.resource, prose(change.reason), label="nothing to do", depth=1)
-        for change in step.changes
-        if isinstance(change, NoOp)
-    ]
-    summaries = {change.id: change.summary for change in step.changes if isinstance(change, Update)}
-    for record in mine:
-        if record.kind is RecordKind.OUTCOME:
-            outcome = record.text("outcome")
-            weight = {
-                Outcome.APPLIED.value: Weight.PLAIN,
-                Outcome.NOT_APPLIED.value: Weight.WEAK,
-            }.get(outcome, Weight.UNKNOWN)
-            lines.append(
-                line(
-                    "{}: {}; {}",
-                    prose(summaries.get(record.text("change"), record.text("change"))),
-                    prose(outcome),
-                    prose(record.text("reason")),
-                    depth=1,
-                    weight=weight,
-                )
-            )
-        elif record.kind is RecordKind.OBSERVED and record.text("verdict") == "drifted":
-            said = record.get("differences")
-            differences = said if isinstance(said, tuple) else (said,)
-            lines += [
-                line("{}", prose(str(each)), label="drift", depth=1, weight=Weight.UNKNOWN)
-                for each in differences
-            ]
-        elif record.kind is RecordKind.VERIFIED:
-            lines += _checks(record)
-        elif record.kind is RecordKind.EVIDENCE:
-            gaps = record.get("performed/incomplete")
-            lines += [
-                line("{}", prose(str(gap)), label="incomplete", depth=1, weight=Weight.WEAK)
-                for gap in (gaps if isinstance(gaps, tuple) else ())
-            ]
-    return lines
-
-
-def _checks(record: Record) -> list[Line]:
-    said = record.get("checks")
-    checks = said if isinstance(said, tuple) else ()
-    fails = Weight.WEAK if record.get("holds") is True else Weight.FORBIDDEN
-    return [
-        line(
-            "{}",
-            prose(str(check).removeprefix(_HOLDS)),
-            label="holds" if str(check).startswith(_HOLDS) else "checked",
-            depth=1,
-            weight=Weight.GOOD if str(check).startswith(_HOLDS) else fails,
-        )
-        for check in checks
-    ] or [
-        line(
-            "{}",
-            prose("holds" if record.get("holds") is True else "does not hold"),
-            label="verified",
-            depth=1,
-        )
-    ]
-
-
-def _people(records: Sequence[Record]) -> list[Line]:
-    lines: list[Line] = []
-    for record in records:
-        if record.kind is RecordKind.APPROVED:
-            if record.text("problem"):
-                lines.append(
-                    line(
-                        "{}",
-                        prose(record.text("problem")),
-                        label="not accepted",
-                        weight=Weight.WEAK,
-                    )
-                )
-            else:
-                lines.append(
-                    line(
-                        "{}: {} with key {}",
-                        record.text("principal"),
-                        prose(record.text("decision")),
-                        record.text("key") or "(not said)",
-                        label="signed",
-                    )
-                )
-        elif record.kind is RecordKind.ATTESTED:
-            lines.append(
-                line(
-                    "{}: {}",
-                    record.text("person"),
-                    prose(record.text("statement")),
-                    label="attested",
-                )
-            )
-        elif record.kind is RecordKind.SAID:
-            lines.append(
-                line(
-                    "{} said that {} was {}",
-                    record.text("person") or "(somebody)",
-                    record.text("effect"),
-                    prose(record.text("outcome")),
-                    label="said",
-                    weight=Weight.WEAK,
-                )
-            )
-    return lines or [line("nobody signed or attested")]
