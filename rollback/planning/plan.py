@@ -7,7 +7,7 @@ all the same, because the halts and captures in it can still be applied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -224,7 +224,7 @@ def world_digest_of(observations: tuple[Observation, ...]) -> str:
         [
             {
                 "resource": seen.resource,
-                "compared": [fact.model_dump(mode="json") for fact in seen.compared],
+                "compared": [asdict(fact) for fact in seen.compared],
                 "gaps": list(seen.gaps),
             }
             for seen in observations
