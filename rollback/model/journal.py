@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import orjson
 from pydantic import ValidationError
 
-from rollback.model.base import Fact, Facts, Frozen, Value, rfc3339
+from rollback.model.base import Fact, Facts, Value, rfc3339
 from rollback.model.record import FIRST, Record
 
 LINE_BYTES_MAX = 1 << 20
@@ -44,7 +44,8 @@ MAIN = "run"
 _STREAM = re.compile(r"run(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
 
 
-class Head(Frozen):
+@dataclass(frozen=True, slots=True)
+class Head:
     """The last line of one stream: enough to notice that anything was cut after it."""
 
     stream: str
@@ -164,6 +165,8 @@ class Chain:
 
     def anchors(self, stream: str) -> tuple[str, ...]:
         """The anchors that the next record of `stream` must hold at least (R6)."""
+        if not self._grown and (self.last is None or self.last.stream == stream):
+            return ()  # nearly always
         wanted = set(self._grown) if stream == MAIN else set()
         if self.last is not None and self.last.stream != stream:
             wanted.add(self.last.stream)
@@ -174,13 +177,17 @@ class Chain:
         """Why this record may not come next; empty when it may."""
         if self.run and record.run != self.run:
             return f"R2: the record is of run {record.run}, the journal of {self.run}"
-        if _STREAM.fullmatch(record.stream) is None:
+        if record.stream not in self._heads and _STREAM.fullmatch(record.stream) is None:
             return f"R2: no such stream name: {record.stream!r}"
         sequence, previous = self.position(record.stream)
         if record.sequence != sequence:
             return f"R3: stream {record.stream} has {record.sequence} where {sequence} must stand"
         if record.previous != previous:
             return f"R4: the line before it in stream {record.stream} is not the one it was after"
+        return self._unanchored(record)
+
+    def _unanchored(self, record: Record) -> str:
+        """Where R5 or R6 is broken."""
         held = record.get(ANCHORS, ())
         if not isinstance(held, tuple):
             return "R5: anchors is not a list"
@@ -188,19 +195,13 @@ class Chain:
             head = self._heads.get(str(anchor).partition(" ")[0])
             if head is None or str(head) != anchor:
                 return f"R5: the lines before it do not end as its anchor says ({anchor})"
-        missing = set(self.anchors(record.stream)) - set(held)
-        if missing:
-            return f"R6: an anchor is missing ({min(missing)})"
-        return ""
+        missing = set(self.anchors(record.stream)).difference(held)
+        return f"R6: an anchor is missing ({min(missing)})" if missing else ""
 
     def add(self, record: Record, line: bytes) -> None:
         """Take a record that has no objection."""
         self.run = record.run
-        head = Head(
-            stream=record.stream,
-            sequence=record.sequence,
-            sha256=hashlib.sha256(line).hexdigest(),
-        )
+        head = Head(record.stream, record.sequence, hashlib.sha256(line).hexdigest())
         self._heads[record.stream] = self.last = head
         if record.stream == MAIN:
             self._grown.clear()

@@ -249,14 +249,12 @@ class FileJournal:
             return record
 
     def _make(self, stream: str, kind: RecordKind, body: Facts) -> tuple[Record, bytes]:
-        if any(fact.name == ANCHORS for fact in body):
-            msg = "the fact `anchors` is the journal's own"
-            raise ProductDefect("journal.body", msg)
+        for fact in body:
+            if fact.name == ANCHORS:
+                msg = "the fact `anchors` is the journal's own"
+                raise ProductDefect("journal.body", msg)
         sequence, previous = self._chain.position(stream)
         anchors = self._chain.anchors(stream)
-        full = speakable(body)
-        if anchors:
-            full = (*full, Fact(name=ANCHORS, value=anchors))
         record = Record(
             run=self._chain.run,
             stream=stream,
@@ -265,11 +263,11 @@ class FileJournal:
             at=self._clock.now(),
             monotonic_ms=int(self._clock.monotonic() * 1000),
             kind=kind,
-            body=full,
+            body=(*body, Fact(ANCHORS, anchors)) if anchors else body,
         )
         problem = self._chain.objection(record)
         try:
-            line = line_of(record)
+            record, line = _written(record)
         except ValueError as error:
             raise ProductDefect("journal.body", str(error)) from error
         if len(line) >= LINE_BYTES_MAX:
@@ -341,6 +339,15 @@ def _unwritable(path: Path, error: OSError) -> JournalBroken:
         "directory; halts still go out with `apply --only-safe`",
         promise="evidence-first",
     )
+
+
+def _written(record: Record) -> tuple[Record, bytes]:
+    """A record and its line; text that is not Unicode becomes escapes, in both."""
+    try:
+        return record, line_of(record)
+    except ValueError:
+        said = record.model_copy(update={"body": speakable(record.body)})
+        return said, line_of(said)
 
 
 def _unreadable(path: Path, error: OSError) -> JournalBroken:
