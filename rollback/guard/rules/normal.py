@@ -65,7 +65,8 @@ _FRAMING_HEADERS: Final = frozenset({
 })  # fmt: skip
 _CONNECTION: Final = frozenset({"keep-alive", "close", "upgrade"})
 _FORMS: Final = frozenset({"", "application/x-www-form-urlencoded"})
-"""A body without a type is taken for a form by some."""
+"""A body without a type is taken for a form by some; that of a PUT, which is what stores keep, by
+nobody."""
 _OVERRIDING_NAMES: Final = frozenset({
     "_method", "_httpmethod", "x-http-method", "x-http-method-override", "x-method-override",
     "$method",
@@ -237,7 +238,7 @@ def _content(headers: Mapping[str, str], method: str, body: bytes) -> str | Deni
         if media is None:  # N9
             return Denial("normal.content-type", "not one content type in normal form")
         media_type = media[1]
-    if method == "POST" and media_type in _FORMS and _form_overrides(body):  # N8
+    if method != "PUT" and media_type in _FORMS and _form_overrides(body):  # N8
         return Denial("normal.override", "a form overrides the method")
     return media_type
 

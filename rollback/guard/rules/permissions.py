@@ -108,13 +108,11 @@ def _same_target(request: Normal, effect: HttpWrite) -> bool:
 
 def _query(request: Normal, effect: HttpWrite) -> bool:
     """Exactly the permitted pairs. At a channel a value may be a secret, then only it is open."""
-    if effect.query == request.query:
-        return True
-    if effect.purpose is not Purpose.NOTIFY or len(effect.query) != len(request.query):
-        return False
-    return all(
-        name == said and (value in (told, SECRET_VALUE) and told != "")
-        for (name, value), (said, told) in zip(effect.query, request.query, strict=True)
+    if effect.purpose is not Purpose.NOTIFY:
+        return effect.query == request.query
+    secret = {name for name, value in effect.query if value == SECRET_VALUE}
+    return effect.query == tuple(
+        (name, SECRET_VALUE if value and name in secret else value) for name, value in request.query
     )
 
 

@@ -135,7 +135,7 @@ def _swap(slot: str | None, document: Any) -> Denial | None:
     target = document["targetSlot"]
     if not isinstance(target, str) or not _SLOT_NAME.fullmatch(target):
         return _off("shape.swap", "the swap's target is not a slot's name")
-    if type(document.get("preserveVnet", True)) is not bool:
+    if "preserveVnet" in document and type(document["preserveVnet"]) is not bool:
         return _off("shape.swap", "preserveVnet is true or false")
     if target.lower() == (slot or "production").lower():
         return _off("shape.swap", "a slot is not swapped with itself")

@@ -78,7 +78,7 @@ class Seen:
         need(self.headers.get("host", self.host).lower() in {self.host, f"{self.host}:443"})
         self.media = self.one_type(self.headers.get("content-type", ""))
         need(self.headers.get("content-length", str(len(self.body))) == str(len(self.body)))
-        if self.method == "POST" and self.media in {"", "application/x-www-form-urlencoded"}:
+        if self.method != "PUT" and self.media in {"", "application/x-www-form-urlencoded"}:
             form = self.body.decode("latin-1").replace(";", "&").replace("+", " ")
             for part in form.split("&"):
                 self.no_override(unquote(part.partition("=")[0], "latin-1").strip())

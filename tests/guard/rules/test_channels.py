@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from rollback.guard.rules.effects import judge_effect
@@ -83,8 +85,26 @@ def test_the_end_of_a_path_is_open_below_its_prefix() -> None:
 def test_a_secret_value_of_a_query_is_open_and_its_name_is_not() -> None:
     teams = message("/workflows/{key}", HOST, "sig", "sp")
     assert leaves("POST", f"{HOST}/workflows/f1?sig=secret&sp=%2Frun", teams)
-    for query in ("", "?sig=a", "?sig=a&sp=b&sv=c", "?sig=a&sq=b", "?sig=&sp=b"):
+    for query in (
+        "",
+        "?sig=a",
+        "?sp=b",
+        "?sig=a&sp=b&sv=c",
+        "?sig=a&sq=b",
+        "?pin=a&sig=b",
+        "?sig=&sp=b",
+    ):
         assert not leaves("POST", f"{HOST}/workflows/f1{query}", teams)
+
+
+@pytest.mark.parametrize("said", ["!", "~", SECRET_VALUE + "s"])
+def test_a_value_that_is_no_secret_is_not_open(said: str) -> None:
+    mixed = message("/workflows/{key}", HOST, "sig").model_copy(
+        update={"query": (("sig", SECRET_VALUE), ("v", said))}
+    )
+    assert leaves("POST", f"{HOST}/workflows/f1?sig=a&v={quote(said)}", mixed)
+    for other in ("1", "{secret}", "{other}", ""):
+        assert not leaves("POST", f"{HOST}/workflows/f1?sig=a&v={quote(other)}", mixed), other
 
 
 def test_no_other_write_has_open_values() -> None:
@@ -104,6 +124,9 @@ def test_a_comment_goes_to_its_issue_and_is_a_body_alone() -> None:
         "POST", f"{host}{path.replace('4711', '4712')}", comment, body=b'{"body":"x"}'
     )
     assert not leaves("POST", f"{host}{path}", body=b'{"body":"x"}')
+    for method in ("PATCH", "PUT", "DELETE"):
+        edit = comment.model_copy(update={"method": method})
+        assert not leaves(method, f"{host}{path}", edit, body=b'{"body":"x"}')
     plain = Request("POST", f"https://{host}{path}", (("content-type", "text/plain"),), b"x")
     assert judged(plain, comment).kind is VerdictKind.DENY
 
@@ -150,6 +173,9 @@ def test_only_what_was_posted_can_be_read_at_a_channel() -> None:
         request = Request("GET", f"https://jira.example{path}")
         assert (judged(request, phase=Phase.OBSERVE).kind is VerdictKind.ALLOW) is allowed, path
     assert judged(Request("GET", f"https://{HOST}/services/x")).kind is VerdictKind.DENY
+    for method in ("HEAD", "OPTIONS", "DELETE"):
+        other = Request(method, "https://jira.example/rest/api/2/issue/INC-1/comment")
+        assert judged(other, phase=Phase.OBSERVE).kind is VerdictKind.DENY, method
 
 
 def test_a_segment_stands_for_an_incident_and_for_nothing_else() -> None:

@@ -214,6 +214,7 @@ REFUSED = {
     "effect.channel/purpose": notify(purpose=Purpose.EVIDENCE),
     "shape.channel": notify(method="PUT"),
     "effect.file": FileWrite(id="f", path="/var/../etc", bytes_max=1, times_max=1),
+    "effect.file/dot": FileWrite(id="f", path="/var/./lib", bytes_max=1, times_max=1),
     "effect.file/relative": FileWrite(id="f", path="evidence", bytes_max=1, times_max=1),
     "effect.unknown": object(),
 }

@@ -155,7 +155,9 @@ def test_what_has_two_readings_is_refused(url: str) -> None:
         (("Upgrade", "h2c"),),
         (("Content-Encoding", "gzip"),),
         (("Content-Encoding", "aws-chunked"),),
+        (("Content-Length", "1"),),
         (("Content-Length", "7"),),
+        (("Content-Length", "02"),),
         (("Content-Type", "application/json, text/plain"),),
         (("Content-Type", "application/json; charset=utf-16"),),
         (("Content-Type", "application/json; charset=utf-8; charset=utf-7"),),
@@ -181,6 +183,19 @@ def test_bodies_that_cannot_be_judged_are_refused() -> None:
     assert isinstance(normalise(Request("POST", url, body="text")), Denial)  # type: ignore[arg-type]
     assert isinstance(normalise(Request("GET", url, body=b"x")), Denial)
     assert isinstance(normalise(Request("HEAD", url, body=b"x")), Denial)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "OPTIONS"])
+def test_a_form_that_overrides_the_method_is_refused(method: str) -> None:
+    """Said to be a form, or not said to be anything."""
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    for headers in ((), (form,)):
+        for body in (b"_method=PUT", b"a=b&%5fmethod=PUT", b"a;+X-HTTP-Method=PUT", b"$Method=PUT"):
+            found = normalise(Request(method, f"https://{HOST}/dbs", headers, body))
+            assert isinstance(found, Denial), (headers, body)
+    assert isinstance(normalise(Request(method, f"https://{HOST}/dbs", (form,), b"a=_method")), Normal)
+    chunk = Request("PUT", f"https://{HOST}/chunk", (), b"\x28\xb5&_method=PUT")
+    assert isinstance(normalise(chunk), Normal)
 
 
 def test_the_normal_form_is_stated() -> None:
