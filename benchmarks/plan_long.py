@@ -14,7 +14,7 @@ START = time.perf_counter()
 
 def main() -> None:
     """Load, plan, digest, as the command does."""
-    from rollback.cli.main import collect_rarely
+    from rollback.cli.main import collect_rarely, end_at_once
 
     collect_rarely()
     from datetime import UTC, datetime
@@ -60,6 +60,7 @@ def main() -> None:
     for name, then in at:
         sys.stderr.write(f"{name} {(then - before) * 1e3:.0f} ms\n")
         before = then
+    end_at_once()
 
 
 if __name__ == "__main__":

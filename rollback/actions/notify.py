@@ -22,7 +22,6 @@ from rollback.model.ports import ActionPlan, Look, Performed, Verification
 from rollback.model.record import Outcome
 from rollback.model.steps import Notify as NotifySpec
 from rollback.planning.canonical import digest
-from rollback.rendering.faces import for_channel
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
@@ -143,6 +142,8 @@ def message(step: StepContext, channel: Channel, clients: Clients) -> Message:
     about = _about(step)
     text = f"Rollback in {environment.environment}: see the {about}."
     if plan is not None:
+        from rollback.rendering.faces import for_channel
+
         text = for_channel(
             plan,
             digest(plan),

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import pinned
-from rollback.actions.outside import look_from_outside
 from rollback.actions.seen import (
     PRODUCTION,
     builds_of,
@@ -97,6 +96,8 @@ class RestoreTrafficAction:
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """Sample every host from outside, after the reconnect storm had time to settle."""
+        from rollback.actions.outside import look_from_outside
+
         settle = _settle_s(step)
         stretch = int(clients.nonce()[:4], 16) % (JITTER_HUNDREDTHS + 1)
         clients.pause(settle + settle * stretch / 100)

@@ -11,10 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rollback.actions.authority_reading import read_authority
 from rollback.actions.seen import ORDERS_MAX
 from rollback.actions.surfaces import PRODUCTION, host_of
-from rollback.connectors import trading_backend
 from rollback.errors import ConnectorError
 from rollback.model.authority import AuthorityJudgement, Verdict
 from rollback.model.base import facts
@@ -41,13 +39,13 @@ _OK = 200
 _TRIES = 3
 """A bad release may fail some of its answers; a gap is what failed this often."""
 
-__all__ = ["RetainTradeHalt", "judge_now", "read_authority"]
-
 
 def judge_now(
     environment: Environment, slot: str, clients: Clients, *, in_flight: bool = False
 ) -> AuthorityJudgement:
     """Read one slot and judge it by the clock of this moment."""
+    from rollback.actions.authority_reading import read_authority
+
     reading = read_authority(environment, slot, clients)
     return judge(reading, environment.halt_authority, clients.now(), in_flight=in_flight)
 
@@ -112,9 +110,7 @@ class RetainTradeHalt:
         del step, change, clients
         return Performed()
 
-    def look(
-        self, step: StepContext, change: Update, clients: Clients, performed: Facts
-    ) -> Look:
+    def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
         """Nothing was sent, so there is nothing to look for."""
         del step, change, clients, performed
         return Look(Outcome.NOT_APPLIED, "this step sends nothing")
@@ -219,9 +215,11 @@ def _look_at(
 
 
 def _trading(environment: Environment, clients: Clients, token: str) -> dict[str, Value]:
+    from rollback.connectors.trading_backend import trading_control
+
     halt = environment.halt_authority
     http = clients.http(host_of(environment.surface(halt.surface), PRODUCTION))
-    state = trading_backend.trading_control(http, halt.control_path, token)
+    state = trading_control(http, halt.control_path, token)
     return {
         "halted": tuple(one.scope for one in state.halted),
         "by": tuple(one.by for one in state.halted),
@@ -232,16 +230,20 @@ def _trading(environment: Environment, clients: Clients, token: str) -> dict[str
 
 
 def _flags(environment: Environment, clients: Clients, token: str) -> dict[str, Value]:
+    from rollback.connectors.trading_backend import feature_flags
+
     halt = environment.halt_authority
     http = clients.http(host_of(environment.surface(halt.surface), PRODUCTION))
-    flags = trading_backend.feature_flags(http, halt.flags_path, token)
+    flags = feature_flags(http, halt.flags_path, token)
     return {"enabled": tuple(flag.name for flag in flags if flag.enabled)}
 
 
 def _orders(environment: Environment, clients: Clients, token: str) -> dict[str, Value]:
+    from rollback.connectors.trading_backend import open_orders
+
     halt = environment.halt_authority
     http = clients.http(host_of(environment.surface(halt.surface), PRODUCTION))
-    found = trading_backend.open_orders(http, halt.orders_path or "", token)
+    found = open_orders(http, halt.orders_path or "", token)
     return {"count": found.count, "ids": found.ids[:ORDERS_MAX]}
 
 

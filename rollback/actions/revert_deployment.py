@@ -16,7 +16,6 @@ from rollback.actions.slot_outcome import look_at_slot
 from rollback.actions.surfaces import observe_surface, reference, served
 from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap
 from rollback.actions.trading_loops import judge_loops
-from rollback.connectors import trading_backend
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError
 from rollback.model.base import facts
@@ -101,6 +100,8 @@ class RevertDeploymentAction:
 
 def _orders_now(step: StepContext, host: str, clients: Clients) -> Check:
     """Open orders after users were moved, for a person to hold against those before."""
+    from rollback.connectors import trading_backend
+
     halt = step.environment.halt_authority
     path, token = halt.orders_path or "", clients.secret(halt.token)
     try:
@@ -271,9 +272,7 @@ def _look_at_swap(step: StepContext, change: Update, clients: Clients, performed
         return clients.together([partial(arm.slot, ref) for ref in refs])
 
     def serving() -> tuple[Serving, ...]:
-        return clients.together(
-            [partial(served, environment, name, one, clients) for one in slots]
-        )
+        return clients.together([partial(served, environment, name, one, clients) for one in slots])
 
     if ended:  # no operation is to be expected: everything at once
         views, serves = both(clients.together, viewed, serving)

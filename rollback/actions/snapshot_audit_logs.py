@@ -1,30 +1,17 @@
 """Capture evidence: what a change could destroy before it, what lasts alongside and after (A5).
 
 Each source (`snapshot_sources`) is bounded; what could not be had is recorded as a gap, and is
-never an exception (promise evidence-first).
+never an exception (promise evidence-first). `capturing` reads them, and is loaded when it does.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import shlex
-from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.snapshot_sources import RUN, sources_of, spec_of, wants
-from rollback.errors import ConnectorError, InputError
-from rollback.evidence.budget import Budget
-from rollback.evidence.capture import capture
+from rollback.actions.snapshot_asked import spec_of, wants
+from rollback.errors import ConnectorError
 from rollback.evidence.effects import evidence_effects
-from rollback.evidence.notes import Remembered
-from rollback.evidence.packing import Packing
-from rollback.evidence.progress import Progress
-from rollback.evidence.reading import Shared
-from rollback.evidence.redaction import Redaction
-from rollback.evidence.source import Source
-from rollback.evidence.windows import recorded
 from rollback.model.base import facts
 from rollback.model.change import Finding, RefusedChange, Update
 from rollback.model.direction import Direction
@@ -36,11 +23,8 @@ from rollback.model.steps import CAPTURE_BEFORE
 from rollback.model.steps import SnapshotAuditLogs as SnapshotSpec
 
 if TYPE_CHECKING:
-
-    from rollback.evidence.source import AnySource
     from rollback.model.base import Facts
     from rollback.model.change import Change
-    from rollback.model.evidence import SourceWindow
     from rollback.model.observation import Prediction, World
     from rollback.model.plan import PlannedStep
     from rollback.model.ports import Clients, StepContext
@@ -110,33 +94,11 @@ class SnapshotAuditLogs:
         what its notes say.
         """
         del change
-        environment = step.environment
-        sink = clients.evidence()
-        moment = _moment(step)
-        remembered = Remembered.of(sink.notes(step.name))
-        until = datetime.fromisoformat(remembered.begun(clients.now().isoformat()))
-        with Packing() as packing:
-            shared = Shared(
-                clients=clients,
-                sink=sink,
-                redaction=Redaction(environment.evidence.redact, _key(step, clients)),
-                budget=Budget(
-                    bytes_max=environment.evidence.bytes_max,
-                    chunks_max=environment.evidence.chunks_max,
-                    deadline=clients.now() + timedelta(seconds=_seconds_max(step)),
-                ),
-                remembered=remembered,
-                packing=packing,
-                progress=Progress(sink.progress),
-            )
-            windows = _captured(tuple(sources_of(step, until)), moment, shared)
-        made = recorded(windows, moment, sink)
-        remembered.notes.close()
-        return Performed(made)
+        from rollback.actions.capturing import captured
 
-    def look(
-        self, step: StepContext, change: Update, clients: Clients, performed: Facts
-    ) -> Look:
+        return captured(step, clients, _seconds_max(step))
+
+    def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
         """Captured when the list of windows was stored; an interrupted capture was not."""
         del step, change, clients
         told = {fact.name: fact.value for fact in performed}
@@ -153,38 +115,6 @@ class SnapshotAuditLogs:
         """Nothing more: the store read each chunk back, and the bundle is verified as a whole."""
         del step, planned, clients
         return Verification()
-
-
-def _captured(
-    sources: tuple[tuple[bool, AnySource], ...], moment: str, shared: Shared
-) -> tuple[SourceWindow, ...]:
-    """The windows of sources, in their order: what is read in one go side by side, all of what
-    passes first; what comes in pages one after another, so that memory stays flat.
-    """  # noqa: D205
-
-    def one(durable: bool, source: AnySource) -> SourceWindow:  # noqa: FBT001
-        return capture(source, "durable" if durable and moment != "after" else moment, shared)
-
-    together = shared.clients.together
-    made: dict[str, SourceWindow] = {}
-    for wanted in (False, True):
-        short = [
-            (durable, source)
-            for durable, source in sources
-            if durable is wanted and isinstance(source, Source)
-        ]
-        windows = together([partial(one, durable, source) for durable, source in short])
-        made |= {window.source: window for window in windows}
-        for durable, source in sources:
-            if durable is wanted and source.name not in made:
-                made[source.name] = one(durable, source)
-    return tuple(made[source.name] for _, source in sources)
-
-
-def _moment(step: StepContext) -> str:
-    if step.name.startswith(CAPTURE_BEFORE):
-        return f"before/{step.name.removeprefix(CAPTURE_BEFORE)}"
-    return "after" if spec_of(step).window == RUN else f"at/{step.name}"
 
 
 def _seconds_max(step: StepContext) -> int:
@@ -248,17 +178,3 @@ def _nowhere(resource: str) -> RefusedChange:
         next_move="name an evidence store in the environment, or a state folder to write to",
         promise="evidence-first",
     )
-
-
-def _key(step: StepContext, clients: Clients) -> bytes:
-    """Keys the digests of what is redacted: the same throughout a run, and nowhere written.
-
-    It is derived from a secret that every environment has, so that a resumed capture goes on with
-    the key that it began with, and the captures of a run can be compared.
-    """
-    halt = step.environment.halt_authority
-    about = f"evidence of run {clients.scope.run}".encode()
-    try:
-        return hmac.new(clients.secret(halt.token).encode(), about, hashlib.sha256).digest()
-    except InputError:
-        return clients.nonce().encode()

@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.authority_reading import read_authority
+from rollback.actions.snapshot_asked import spec_of, wants
 from rollback.actions.surfaces import PRODUCTION
 from rollback.evidence.source import Source
 from rollback.evidence.sources import answers, app_service, commands, cosmos, files, hosts
 from rollback.evidence.sources.lines import model_line
 from rollback.evidence.units import Units
-from rollback.model.steps import SnapshotAuditLogs as SnapshotSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,26 +27,11 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.ports import Clients, StepContext
 
-RUN = "run"
-"""The window of the run itself."""
-
-
-def spec_of(step: StepContext) -> SnapshotSpec:
-    """What the capture was told."""
-    return step.spec if isinstance(step.spec, SnapshotSpec) else SnapshotSpec()
-
-
-def wants(step: StepContext, kind: str) -> bool:
-    """Whether ``volatile`` or ``durable`` sources are captured."""
-    return spec_of(step).sources in ("all", kind)
-
 
 def sources_of(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySource]]:
     """(durable, source) in the order they are captured: what passes soonest comes first."""
     environment = step.environment
-    surfaces = [
-        name for name, surface in environment.surfaces if surface.provider == "app-service"
-    ]
+    surfaces = [name for name, surface in environment.surfaces if surface.provider == "app-service"]
     if wants(step, "volatile"):
         bound = environment.policy.volatile_s_max
         for name in surfaces:

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 from rollback.actions.seen import PRODUCTION, rules_as_texts, rules_of
 from rollback.actions.surface_context import observe_pipeline, observe_settings, read_history
 from rollback.actions.swap_outcome import Serving
-from rollback.connectors import trading_backend
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError
-from rollback.evidence.holds import read_holds
 from rollback.model.base import facts
 from rollback.model.observation import Observation
 from rollback.model.views import SlotRef
@@ -165,6 +163,8 @@ def _asked(
     *,
     fresh: bool = False,
 ) -> tuple[ReleaseProbe, ...]:
+    from rollback.connectors import trading_backend
+
     return trading_backend.releases(
         clients.http(host_of(surface, slot)),
         surface.release_path,
@@ -254,6 +254,8 @@ def _read_holds(environment: Environment, name: str, clients: Clients) -> Conclu
     made while the plan runs, and is no drift. Holds that cannot be read are another resource, so
     that a store that fails after planning is none either: it must not keep users back.
     """
+    from rollback.evidence.holds import read_holds
+
     resource = f"{name}/holds"
     try:
         found = [one for one in read_holds(environment, clients) if one.surface == name]

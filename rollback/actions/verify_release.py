@@ -11,8 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.held_seen import held_check
-from rollback.actions.outside_checks import backend_checks, release_check, web_checks
-from rollback.actions.sign_in_checks import SignedIn, sign_in_checks
 from rollback.actions.surfaces import PRODUCTION, observe_surfaces
 from rollback.connectors.together import both
 from rollback.model.change import Finding, NoOp
@@ -71,9 +69,7 @@ class VerifyRelease:
         del step, change, clients
         return Performed()
 
-    def look(
-        self, step: StepContext, change: Update, clients: Clients, performed: Facts
-    ) -> Look:
+    def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
         """Nothing was sent, so there is nothing to look for."""
         del step, change, clients, performed
         return Look(Outcome.NOT_APPLIED, "this step sends nothing")
@@ -106,6 +102,9 @@ class VerifyRelease:
 def _round(
     step: StepContext, planned: PlannedStep, clients: Clients, when: str
 ) -> tuple[Check, ...]:
+    from rollback.actions.outside_checks import backend_checks, release_check, web_checks
+    from rollback.actions.sign_in_checks import SignedIn, sign_in_checks
+
     environment = step.environment
     names = _surfaces(step)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rollback.actions.retain_trade_halt import RetainTradeHalt, judge_now, read_authority
+from rollback.actions.authority_reading import read_authority
+from rollback.actions.retain_trade_halt import RetainTradeHalt, judge_now
 from rollback.model.authority import Strength, Verdict
 from rollback.model.change import NoOp, RefusedChange
 from rollback.model.observation import World

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rollback.model.base import Facts
 from rollback.model.effect import FileWrite, HttpWrite
 from rollback.model.environment import Secret
 from rollback.model.ports.evidence import EvidenceSink
 from rollback.model.scope import Scope
-from rollback.model.views import (
-    ActivityView,
-    ConfigurationView,
-    DeploymentView,
-    DifferenceView,
-    InstanceView,
-    OperationView,
-    RampRule,
-    SettingView,
-    SlotRef,
-    SlotView,
-)
+
+if TYPE_CHECKING:
+    from rollback.model.views import (
+        ActivityView,
+        ConfigurationView,
+        DeploymentView,
+        DifferenceView,
+        InstanceView,
+        OperationView,
+        RampRule,
+        SettingView,
+        SlotRef,
+        SlotView,
+    )
 
 T = TypeVar("T")
 
