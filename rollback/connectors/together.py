@@ -1,7 +1,8 @@
 """Reads side by side: so many at once for all who share it, the answers in the order asked.
 
-Whoever asks works too, and takes further threads only while some are free. So reads inside reads
-never wait for each other, and with no thread free they are made one by one, as without this.
+Whoever asks works too, and takes further threads while some are free: at the start, and again
+before each read of its own. So reads inside reads never wait for each other, with no thread free
+they are made one by one, as without this, and what others give back does not lie idle.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ class Together:
         ConnectorError.
         """
         queue = _Queue(reads)
-        others = self._helped(queue, self._take(len(reads) - 1))
-        queue.work()
+        others: list[Thread] = []
+        while queue.waiting:
+            others += self._helped(queue, self._take(queue.waiting - 1))
+            queue.work_one()
         for other in others:
             other.join()
         return queue.given()
@@ -76,7 +79,8 @@ class Together:
 
     def _help(self, queue: _Queue[T]) -> None:
         try:
-            queue.work()
+            while queue.work_one():
+                pass
         finally:
             self._give_back(1)
 
@@ -95,13 +99,22 @@ class _Queue(Generic[T]):
         self._made: dict[int, T] = {}
         self._failed: list[tuple[bool, int, BaseException]] = []
 
-    def work(self) -> None:
-        """Make one read after another until none is left, or one has failed."""
-        while (number := self._take()) is not None:
-            try:
-                self._made[number] = self._reads[number]()
-            except BaseException as error:  # noqa: BLE001 - raised by whoever asked
-                self._failed.append((isinstance(error, ConnectorError), number, error))
+    @property
+    def waiting(self) -> int:
+        """Reads nobody has begun, and that are still wanted: none after one that failed."""
+        with self._lock:
+            return 0 if self._failed else len(self._reads) - self._next
+
+    def work_one(self) -> bool:
+        """Make the next read. False where there is none left, or one has failed."""
+        number = self._take()
+        if number is None:
+            return False
+        try:
+            self._made[number] = self._reads[number]()
+        except BaseException as error:  # noqa: BLE001 - raised by whoever asked
+            self._failed.append((isinstance(error, ConnectorError), number, error))
+        return True
 
     def given(self) -> tuple[T, ...]:
         """All answers. Raises the failure that counts."""

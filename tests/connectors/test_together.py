@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -57,6 +58,31 @@ def test_reads_inside_reads_never_wait_for_a_thread() -> None:
 
     assert together([outer] * 5) == ((1, 2, 3),) * 5
     assert together([threading.get_ident]) == (threading.get_ident(),)
+
+
+def test_a_thread_given_back_is_taken_by_who_had_none() -> None:
+    together, meeting = Together(3), threading.Barrier(2)
+    asks, all_taken = threading.current_thread(), threading.Barrier(3)
+    helps: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+
+    def given_back() -> int:
+        """Ends when a thread that was taken has been given back."""
+        all_taken.wait(60)
+        helps.get(timeout=60).join(60)
+        return 0
+
+    def inner() -> list[int]:
+        """Begins with no thread free, and has two reads that meet once there is one."""
+        meets: Read = partial(meeting.wait, 60)
+        return sorted(together([given_back, meets, meets]))
+
+    def other() -> list[int]:
+        all_taken.wait(60)
+        if threading.current_thread() is not asks:
+            helps.put(threading.current_thread())
+        return []
+
+    assert together([inner, other, other]) == ([0, 0, 1], [], [])
 
 
 def test_threads_are_given_back() -> None:
