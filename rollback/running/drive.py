@@ -12,7 +12,8 @@ T6  no move away from safety begins after one failed or is unknown, unless that 
     and nothing is unknown; nor after any step that says `hand-over` failed: that one ends as
     handed-over, with 6 where nothing worse is to be reported, and a person takes over
 T7  a write found not applied gives its permission back when it is absolute, or a person said so;
-    otherwise its step ends as failed and a person decides
+    otherwise its step ends as failed and a person decides; not before every move toward safety of
+    that step that may be sent again was
 T8  an unknown outcome ends its step as unknown
 T9  a step whose changes are settled is verified; it is done only when that holds
 T10 a step with a refused change ends as failed, after its moves toward safety
@@ -216,10 +217,9 @@ def _step(
         _left_open(plan, state) or _handed_over_before(plan, state, step)
     ):
         return []  # T2, T6
-    for one in updates:
-        intent = _change(plan, environment, state, step, one, now)
-        if intent is not None:
-            return [intent]
+    unsettled = _unsettled(plan, environment, state, step, now)
+    if unsettled is not None:
+        return [unsettled]
     if step.refused:  # T10
         first = step.refused[0]
         return [
@@ -290,6 +290,19 @@ def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
         why = f"it comes after {', '.join(missing)}, which is not done"
         return [End(step.name, StepStatus.SKIPPED, "after", why)]
     return None
+
+
+def _unsettled(
+    plan: Plan, environment: Environment, state: RunState, step: PlannedStep, now: datetime
+) -> Intent | None:
+    """What comes next for the updates of a step; None when all are settled well."""
+    first: Intent | None = None
+    for one in _updates(step):
+        intent = _change(plan, environment, state, step, one, now)
+        if isinstance(intent, GiveBack) and one.direction is Direction.TOWARD:
+            return intent  # T7: none of them waits for what became of another
+        first = first or intent
+    return first
 
 
 def _change(

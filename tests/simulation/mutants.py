@@ -122,7 +122,7 @@ MUTANTS = (
     ),
     Mutant(
         "capture-skipped-when-the-store-is-slow",
-        "rollback/actions/snapshot_audit_logs.py",
+        "rollback/actions/capturing.py",
         """    for wanted in (False, True):
 """,
         """    begun = shared.clients.now()

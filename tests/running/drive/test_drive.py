@@ -183,6 +183,27 @@ def test_an_absolute_write_found_not_applied_is_sent_again_as_often_as_the_plan_
     assert _only_end(one, "traffic").code == "outcome.not-applied"
 
 
+@pytest.mark.parametrize("became", ["not-applied", "unknown"])
+def test_no_halt_is_given_up_for_what_became_of_another(became: str) -> None:
+    one = Story(
+        plan(
+            step(
+                "halt",
+                update("halt", "one", Direction.TOWARD),
+                update("halt", "two", Direction.TOWARD),
+            )
+        )
+    ).ready()
+    one.intent("halt", "one").returned("halt", "one")
+    one.intent("halt", "one").outcome("halt", became, "one")  # and may not be sent again
+    one.intent("halt", "two").outcome("halt", "not-applied", "two")
+    assert one.next() == (GiveBack("halt", "two", "looked for and found not applied"),)
+    one.returned("halt", "two")
+    assert one.next() == (Act("halt", "two"),)
+    one.intent("halt", "two").outcome("halt", "applied", "two")
+    assert _only_end(one, "halt").exit == ExitStatus.PERSON
+
+
 def test_a_permission_that_was_never_used_is_given_back_without_counting() -> None:
     one = Story(plan(step("traffic", update("traffic", "rules", Direction.AWAY)))).ready()
     one.intent("traffic", "rules")
