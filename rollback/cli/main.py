@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMPLAINTS_MAX = 50
+_SECRET_SHORTEST = 6
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 COLLECT_AFTER = 70_000
 """Objects made and not freed before Python looks for cycles among them; its own number is 700."""
 
@@ -190,15 +194,39 @@ def _defect(error: Exception, *, traceback: bool) -> int:
     if traceback:
         import traceback as tracebacks
 
-        _say("".join(tracebacks.format_exception(error)), lines=True)
+        for line in _without_variables("".join(tracebacks.format_exception(error))).splitlines():
+            output.talk_spaced(line)
     _say(f"error: defect: {kind.__module__}.{kind.__qualname__}: this is a bug in rollback")
     _say("hint: what was sent is in the journal (`rollback status`); --debug shows the traceback")
     return int(ExitStatus.DEFECT)
 
 
-def _say(text: str, *, lead: str = "", lines: bool = False) -> None:
-    if not lines:
-        from rollback.rendering.escape import visible
+def _without_variables(text: str) -> str:
+    """A text without what variables of this process hold: which are secrets, a defect cannot say.
 
-        text = visible(text)
-    output.talk_escaped(lead + text)
+    Paths stay, and what is too short to be a secret by itself.
+    """
+    from rollback.connectors.secrets import VariableSecrets
+    from rollback.model.environment import Secret
+
+    told = [
+        Secret(variable=name)
+        for name, value in os.environ.items()
+        if len(value) >= _SECRET_SHORTEST and _VARIABLE.fullmatch(name) and not _is_path(value)
+    ]
+    secrets = VariableSecrets(os.environ)
+    secrets.expect(told)
+    return secrets.redact(text)
+
+
+def _is_path(value: str) -> bool:
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):  # too long for one, or not one at all
+        return False
+
+
+def _say(text: str, *, lead: str = "") -> None:
+    from rollback.rendering.escape import visible
+
+    output.talk_escaped(lead + visible(text))

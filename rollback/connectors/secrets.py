@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from rollback.errors import InputError
+from rollback.model.base import Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from rollback.model.base import Facts, Scalar, Value
     from rollback.model.environment import Secret
 
 BLOT = "[secret]"
@@ -31,6 +33,12 @@ in the text (a key written in hex), that is eighty times slower than looking for
 it does for about ten to sixty patterns that have no letters in common.
 """
 _SHORTEST = 4
+LONG = 12
+"""Characters of a secret that is blotted from facts too.
+
+Rules, names and digests are facts, and are written back or compared: a shorter value may well stand
+in one by chance, and blotting it there would change what a plan does.
+"""
 
 
 @dataclass(slots=True)
@@ -40,6 +48,8 @@ class VariableSecrets:
     variables: Mapping[str, str] = field(repr=False)
     _forms: frozenset[str] = field(default=frozenset(), repr=False)
     _search: _Search | None = field(default=None, repr=False)
+    _long: _Search | None = field(default=None, repr=False)
+    _values: set[str] = field(default_factory=set, repr=False)
     _expected: tuple[Secret, ...] = field(default=(), repr=False)
     _referred: tuple[Secret, ...] = field(default=(), repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -73,6 +83,9 @@ class VariableSecrets:
             forms = self._forms.union(*(_forms(value) for value in values))
             if forms != self._forms:
                 self._forms, self._search = forms, _Search(forms)
+                self._values |= {value for value in values if len(value) >= LONG}
+                long = frozenset[str]().union(*map(_forms, self._values))
+                self._long = _Search(long) if long else None
 
     def redact(self, text: str) -> str:
         """The text with every value given out, in any of its written forms, blotted out."""
@@ -81,19 +94,57 @@ class VariableSecrets:
 
     def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         """The same for bytes: one search for all forms; `data` itself where none is in it."""
+        self._know_expected()
+        return data if self._search is None else _blotted(data, self._search)
+
+    def redact_facts(self, told: Facts) -> Facts:
+        """Facts without the values of secrets of at least `LONG` characters; itself where none."""
+        self._know_expected()
+        search = self._long
+        if search is None or not search.places(_together(told)):
+            return told
+
+        def plain(value: Scalar) -> Scalar:
+            if not isinstance(value, str):
+                return value
+            data = bytes(_blotted(value.encode("utf-8", "surrogatepass"), search))
+            return data.decode("utf-8", "surrogatepass")
+
+        return tuple(
+            Fact(
+                one.name,
+                tuple(plain(part) for part in one.value)
+                if isinstance(one.value, tuple)
+                else plain(one.value),
+            )
+            for one in told
+        )
+
+    def _know_expected(self) -> None:
         if expected := self._expected:
             values = (self.variables.get(secret.variable, "") for secret in expected)
             self._know(*(value for value in values if value))
             self._expected = ()
-        search = self._search
-        if search is None:
-            return data
-        kept: list[bytes | memoryview] = []
-        end = 0
-        for begins, ends in search.places(data):
-            kept += [data[end:begins], _BLOT]
-            end = ends
-        return b"".join([*kept, data[end:]]) if kept else data
+
+
+def _together(told: Facts) -> bytes:
+    """Every text of some facts, to be searched in one go."""
+    texts = (part for one in told for part in _parts(one.value) if isinstance(part, str))
+    return "\0".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _parts(value: Value) -> tuple[Scalar, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _blotted(data: bytes | memoryview, search: _Search) -> bytes | memoryview:
+    """`data` itself where nothing of what is searched for is in it."""
+    kept: list[bytes | memoryview] = []
+    end = 0
+    for begins, ends in search.places(data):
+        kept += [data[end:begins], _BLOT]
+        end = ends
+    return b"".join([*kept, data[end:]]) if kept else data
 
 
 class _Search:

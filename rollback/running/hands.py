@@ -103,6 +103,7 @@ class Hands:
     run: str
     evidence_path: str
     stopping: Callable[[], bool] = never
+    discreet: Callable[[tuple[Observation, ...]], tuple[Observation, ...]] = tuple
 
     # --- what is planned ---------------------------------------------------------------------
 
@@ -155,7 +156,7 @@ class Hands:
         """The step's resources as they are now."""
         clients = self.reading(planned.step)
         try:
-            return planned.action.observe(planned.context, clients)
+            return self.discreet(planned.action.observe(planned.context, clients))
         finally:
             self.close(clients)
 

@@ -10,6 +10,7 @@ from rollback.model.scope import Phase, Scope
 from rollback.model.steps import RetainTradeHalt
 from rollback.planning.order import OrderedStep
 from rollback.running.pool import ThreadPool
+from rollback.wiring.discreet import discreetly
 from rollback.wiring.setting import planning_opener
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def observe_steps(
                 surface=step.surface,
                 evidence_path=evidence,
             )
-            return step.name, action.observe(context, clients)
+            return step.name, discreetly(action.observe(context, clients), setting.secrets)
         finally:
             opener.close(clients)
 

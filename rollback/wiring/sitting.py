@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.connectors.clients import GuardedClients, Parts
@@ -17,6 +18,7 @@ from rollback.running.hands import never
 from rollback.running.latch import JournalLatch
 from rollback.running.ledger import Ledger
 from rollback.running.perform import Performer
+from rollback.wiring.discreet import DiscreetJournal, discreetly
 from rollback.wiring.log import EventLog, LoggedExchanges
 from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Numbers, Opener
 from rollback.wiring.telling import Teller
@@ -74,6 +76,7 @@ class Sitting:
         """Put the parts together; nothing is sent."""
         from rollback.wiring.evidence import sink_for
 
+        journal = DiscreetJournal(journal, setting.secrets)
         ledger = Ledger(document.plan, journal, emergency=_emergency)
         parts = Parts(
             environment=setting.environment,
@@ -121,6 +124,7 @@ class Sitting:
             run=self.run,
             evidence_path=self.evidence,
             stopping=self.asked.stopping or never,
+            discreet=partial(discreetly, secrets=self.setting.secrets),
         )
 
     def prove_guard(self) -> None:

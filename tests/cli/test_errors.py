@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ def test_a_defect_is_told_without_its_text_which_may_hold_a_secret(
     assert "hunter2" not in ran.err
     assert "Traceback" not in ran.err
     assert "Traceback" in rollback("--debug", "validate", "x").err
+
+
+def test_a_traceback_shows_no_value_of_a_variable_and_cannot_colour_a_terminal(
+    rollback: Rollback, raising: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANY_KEY", "hunter2+/=")
+    monkeypatch.setenv("ITS_CONFIG", str(Path(__file__).parent))
+    encoded = base64.b64encode(b"key=hunter2+/=").decode()
+    text = f"hunter2+/= {encoded} hunter2%2B%2F%3D \x1b[2J\u202e"
+    raising(RuntimeError(text))  # type: ignore[operator]
+    told = rollback("--debug", "validate", "x").err
+    assert "RuntimeError: [secret]" in told
+    assert "hunter2" not in told
+    assert encoded[8:-2] not in told
+    assert "\\u{1b}[2J\\u{202e}" in told
+    assert __file__ in told
 
 
 def test_ctrl_c_is_130(rollback: Rollback, raising: object) -> None:

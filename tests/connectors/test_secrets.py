@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import InputError
+from rollback.model.base import facts
 from rollback.model.environment import Secret
 
 KEY = Secret(variable="THE_KEY")
@@ -102,3 +103,15 @@ def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
         else:
             expected, inside = expected + letter, False
     assert bytes(secrets.redact_bytes(text.encode())).decode() == expected
+
+
+def test_facts_keep_what_a_short_secret_may_stand_in_by_chance() -> None:
+    secrets = VariableSecrets({"SHORT": "staging", "LONG": "hunter2+hunter2"})
+    secrets.expect([Secret(variable="SHORT"), Secret(variable="LONG")])
+    told = facts(slot="staging", percent=10, by=("x", "hunter2%2Bhunter2 said it"), none=None)
+    assert secrets.redact_facts(told) == facts(
+        slot="staging", percent=10, by=("x", "[secret] said it"), none=None
+    )
+    untold = facts(slot="staging", percent=10)
+    assert secrets.redact_facts(untold) is untold
+    assert secrets.redact("slot staging") == "slot [secret]"

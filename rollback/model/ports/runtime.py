@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from rollback.model.base import Facts
 from rollback.model.environment import Secret
 
 if TYPE_CHECKING:
@@ -75,4 +76,8 @@ class SecretSource(Protocol):
 
     def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         """The same for bytes."""
+        ...
+
+    def redact_facts(self, told: Facts) -> Facts:
+        """The same for facts, which are decided by: see the implementation for what it leaves."""
         ...

@@ -12,6 +12,7 @@ from rollback.errors import GuardRefusal
 from rollback.guard.rules import cosmos
 from rollback.guard.wire import gate, httpx_wire, requests_adapter
 from rollback.guard.wire.botocore_wire import GuardedClient
+from rollback.model.base import Facts
 from rollback.model.ports import Clients
 from rollback.model.scope import Phase, Scope
 from rollback.rehearsal.simulator import names
@@ -37,6 +38,9 @@ class Secrets:
 
     def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         return data
+
+    def redact_facts(self, told: Facts) -> Facts:
+        return told
 
 
 def opener(latch: MemoryLatch) -> Opener:
