@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import rfc8785
 
 from rollback.model.direction import Direction, Undo
-from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody, Purpose
+from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody, Purpose, returns_max
 
 if TYPE_CHECKING:
     from rollback.model.environment import Azure
@@ -75,7 +75,6 @@ def swap_effect(
     direction: Direction = Direction.AWAY,
     undo: Undo | None = None,
     says: str = "",
-    returns_max: int = 1,
 ) -> HttpWrite:
     """Swap `ref`'s slot with `target`. A toggle: permitted once."""
     back = Undo(possible=True, by=f"swapping {ref.label} with {target} again, by a new plan")
@@ -88,7 +87,6 @@ def swap_effect(
         direction=direction,
         undo=undo or back,
         says=says or f"swap {ref.label} with {target}",
-        returns_max=returns_max,
     )
 
 
@@ -101,7 +99,6 @@ def ramp_rules_effect(
     direction: Direction,
     undo: Undo | None = None,
     says: str = "",
-    returns_max: int = 1,
 ) -> HttpWrite:
     """Set exactly these ramp-up rules. Absolute: repeating it changes nothing."""
     named = ", ".join(f"{rule.name} {rule.percent_hundredths / 100:g} %" for rule in rules)
@@ -113,7 +110,6 @@ def ramp_rules_effect(
         direction=direction,
         undo=undo or Undo(possible=True, by="setting the recorded rules again"),
         says=says or f"ramp-up rules of {ref.label}: {named or 'none'}",
-        returns_max=returns_max,
     )
 
 
@@ -126,7 +122,6 @@ def auto_swap_effect(
     direction: Direction,
     undo: Undo | None = None,
     says: str = "",
-    returns_max: int = 1,
 ) -> HttpWrite:
     """Set the slot a deployment is swapped into by itself; empty switches auto-swap off."""
     return _configuration(
@@ -137,7 +132,6 @@ def auto_swap_effect(
         direction=direction,
         undo=undo or Undo(possible=True, by="setting the recorded auto-swap target again"),
         says=says or f"auto-swap of {ref.label}: {target or 'off'}",
-        returns_max=returns_max,
     )
 
 
@@ -150,7 +144,6 @@ def image_effect(
     direction: Direction = Direction.AWAY,
     undo: Undo | None = None,
     says: str = "",
-    returns_max: int = 1,
 ) -> HttpWrite:
     """Pin a slot's container image by digest. Absolute, but the slot restarts."""
     return _configuration(
@@ -161,7 +154,6 @@ def image_effect(
         direction=direction,
         undo=undo or Undo(possible=True, by="pinning the recorded image again"),
         says=says or f"image of {ref.label}: {image}",
-        returns_max=returns_max,
     )
 
 
@@ -173,7 +165,6 @@ def start_effect(
     direction: Direction = Direction.AWAY,
     undo: Undo | None = None,
     says: str = "",
-    returns_max: int = 1,
 ) -> HttpWrite:
     """Start a stopped slot."""
     return _write(
@@ -185,7 +176,6 @@ def start_effect(
         direction=direction,
         undo=undo or Undo(possible=True, by="stopping the slot"),
         says=says or f"start {ref.label}",
-        returns_max=returns_max,
     )
 
 
@@ -197,7 +187,6 @@ def stop_effect(
     direction: Direction = Direction.AWAY,
     undo: Undo | None = None,
     says: str = "",
-    returns_max: int = 1,
 ) -> HttpWrite:
     """Stop a slot. Never production: no rule names that shape."""
     return _write(
@@ -209,7 +198,6 @@ def stop_effect(
         direction=direction,
         undo=undo or Undo(possible=True, by="starting the slot"),
         says=says or f"stop {ref.label}",
-        returns_max=returns_max,
     )
 
 
@@ -222,7 +210,6 @@ def _configuration(
     direction: Direction,
     undo: Undo,
     says: str,
-    returns_max: int,
 ) -> HttpWrite:
     return _write(
         azure,
@@ -233,11 +220,10 @@ def _configuration(
         direction=direction,
         undo=undo,
         says=says,
-        returns_max=returns_max,
     )
 
 
-def _write(  # noqa: PLR0913 (the fields of an effect)
+def _write(
     azure: Azure,
     path: str,
     content: Content | None,
@@ -247,7 +233,6 @@ def _write(  # noqa: PLR0913 (the fields of an effect)
     direction: Direction,
     undo: Undo,
     says: str,
-    returns_max: int,
 ) -> HttpWrite:
     body: Body = NoBody()
     if content is not None:
@@ -261,7 +246,7 @@ def _write(  # noqa: PLR0913 (the fields of an effect)
         query=(("api-version", API_VERSION),),
         body=body,
         times_max=1,
-        returns_max=returns_max,
+        returns_max=returns_max(direction),
         direction=direction,
         purpose=Purpose.CHANGE,
         undo=undo,

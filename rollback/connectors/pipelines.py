@@ -15,7 +15,7 @@ from rollback.connectors.values import at, listed, mapping, number, parsed, text
 from rollback.errors import ConnectorError
 from rollback.model.base import Frozen
 from rollback.model.direction import Direction, Undo
-from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody
+from rollback.model.effect import Body, ExactBody, HttpWrite, NoBody, returns_max
 
 if TYPE_CHECKING:
     from rollback.connectors.together import ReadTogether
@@ -239,7 +239,7 @@ def _effect(
         host=pipeline.api_host,
         path=f"{_base(pipeline)}/{path}",
         body=body,
-        returns_max=1,
+        returns_max=returns_max(direction),
         direction=direction,
         undo=undo,
         says=says,

@@ -34,6 +34,21 @@ SECRET_VALUE = "{secret}"  # noqa: S105 - the place of a secret, not one
 """In the query of a message to a channel: a value that its secret address holds."""
 
 
+RETURNS_MAX = 1
+"""How often a permission may be given back: looked for, not applied, sent once more. Beyond that a
+person decides: a write away from safety that was twice not taken is not sent in the hope of it."""
+
+RETURNS_TOWARD_MAX = 5
+"""The same of a move toward safety, which must stay possible in every state: a platform that drops
+six halts in a row, half a minute of quiet between any two, is down, and not busy. Sending a halt
+again harms nobody, so it is held to this number only because every permission has an end."""
+
+
+def returns_max(direction: Direction) -> int:
+    """How often a permission of this direction may be given back by a record that looked."""
+    return RETURNS_TOWARD_MAX if direction is Direction.TOWARD else RETURNS_MAX
+
+
 class Purpose(StrEnum):
     """What an effect is for. Bounded bodies exist only for the last four."""
 
@@ -94,8 +109,9 @@ class HttpWrite(Frozen):
     host: exact, lower case, with ``:port`` where it is not 443. path: exact, except a last
     segment ``{sha256}`` (self-addressed) or ``{key}`` (bounded: any remainder of safe segments).
     query: exact pairs, in name order. returns_max: how often a permission may be given back by a
-    record that looked and found the write not applied. condition: header the request must carry
-    (``if-none-match: *`` creates only; ``if-match`` replaces only what was read).
+    record that looked and found the write not applied; beyond RETURNS_MAX only toward safety.
+    condition: header the request must carry (``if-none-match: *`` creates only; ``if-match``
+    replaces only what was read).
     """
 
     kind: Literal["http"] = "http"
@@ -107,7 +123,7 @@ class HttpWrite(Frozen):
     body: Body
     condition: Literal["none", "create-only", "if-match"] = "none"
     times_max: Annotated[int, Field(ge=1, lt=2**20)] = 1
-    returns_max: Annotated[int, Field(ge=0, le=3)] = 0
+    returns_max: Annotated[int, Field(ge=0, le=RETURNS_TOWARD_MAX)] = 0
     direction: Direction
     purpose: Purpose = Purpose.CHANGE
     undo: Undo
@@ -131,6 +147,9 @@ class HttpWrite(Frozen):
             raise ValueError(msg)
         if _CONTROL_API.search(unquote(unquote(self.path))):
             msg = "no-control-plane-rewrite: no effect can name the backend's control API"
+            raise ValueError(msg)
+        if self.returns_max > returns_max(self.direction):
+            msg = f"only a move toward safety may be given back {self.returns_max} times"
             raise ValueError(msg)
         if tuple(sorted(self.query)) != self.query:
             msg = "query pairs are held in name order"

@@ -50,8 +50,7 @@ def approvals_needed(
         count += 1
         reasons.append(f"one more, because {' and '.join(ONE_MORE[code] for code in raised)}")
     lost = any(
-        one.slot == "production" and one.verdict is not Verdict.RETAINED
-        for one in judgements
+        one.slot == "production" and one.verdict is not Verdict.RETAINED for one in judgements
     )
     words = {
         change.word

@@ -28,9 +28,7 @@ def resource(surface: str, slot: str) -> str:
     return f"authority/{surface}/{slot}"
 
 
-def to_observation(
-    judgement: AuthorityJudgement, surface: str, slot: str
-) -> Observation:
+def to_observation(judgement: AuthorityJudgement, surface: str, slot: str) -> Observation:
     """A judgement as an observation. Nothing is compared: a verdict is judged again, not diffed."""
     document, lowest, highest = judgement.control_schema or (None, None, None)
     return Observation(
@@ -61,15 +59,10 @@ def from_observation(observation: Observation) -> AuthorityJudgement | None:
     if not isinstance(verdict, str) or not isinstance(strength, str):
         return None
     document, lowest, highest = (
-        observation.get(name)
-        for name in ("schema_document", "schema_min", "schema_max")
+        observation.get(name) for name in ("schema_document", "schema_min", "schema_max")
     )
     schema = None
-    if (
-        isinstance(document, int)
-        and isinstance(lowest, int)
-        and isinstance(highest, int)
-    ):
+    if isinstance(document, int) and isinstance(lowest, int) and isinstance(highest, int):
         schema = (document, lowest, highest)
     instances = observation.get("instances", 0)
     return AuthorityJudgement(

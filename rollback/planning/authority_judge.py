@@ -132,22 +132,16 @@ def _missing(
     now: datetime,
 ) -> _Ground | None:
     """Rule 5."""
-    everywhere = bool(probes) and all(
-        probe.status == MISSING_STATUS for probe in probes
-    )
+    everywhere = bool(probes) and all(probe.status == MISSING_STATUS for probe in probes)
     if halt.path is not None and not everywhere:
         return None
     if not reading.instances:
         return _Ground(Verdict.UNKNOWN, ("no instance is listed",), Strength.WEAK)
     declared = [proof for proof in reading.weak if proof.kind in halt.weak_proofs]
-    held = {
-        proof.kind for proof in declared if proof.holds and _fresh(proof.at, halt, now)
-    }
+    held = {proof.kind for proof in declared if proof.holds and _fresh(proof.at, halt, now)}
     failed = tuple(proof for proof in declared if not proof.holds)
     if len(held) >= WEAK_CLASSES_MIN and not failed:
-        says = (
-            f"there is no authority endpoint; weak proof by {', '.join(sorted(held))}"
-        )
+        says = f"there is no authority endpoint; weak proof by {', '.join(sorted(held))}"
         return _Ground(Verdict.RETAINED, (says,), Strength.WEAK)
     return _Ground(Verdict.UNKNOWN, _weak_reasons(held, failed, halt), Strength.WEAK)
 
@@ -175,15 +169,11 @@ def _proved(
         problems = tuple(probe.problem for probe in reading.probes if probe.problem)
         return _Ground(Verdict.UNKNOWN, ("no instance is listed", *problems))
     lacking = {
-        instance: _lacks(
-            [probe for probe in probes if probe.instance == instance], halt, now
-        )
+        instance: _lacks([probe for probe in probes if probe.instance == instance], halt, now)
         for instance in sorted(set(reading.instances))
     }
     short_of = tuple(
-        f"instance {short(instance)}: {reason}"
-        for instance, reason in lacking.items()
-        if reason
+        f"instance {short(instance)}: {reason}" for instance, reason in lacking.items() if reason
     )
     control = _control_fails(reading.controls, halt, now)
     if not control and len(short_of) < len(lacking):
@@ -193,9 +183,7 @@ def _proved(
         if not short_of:
             return _Ground(Verdict.RETAINED, (says,))
         if in_flight:
-            return _Ground(
-                Verdict.RETAINED, (f"{says}, while a swap is in flight", *short_of)
-            )
+            return _Ground(Verdict.RETAINED, (f"{says}, while a swap is in flight", *short_of))
     silent = [
         sum(_silent(probe) for probe in probes if probe.instance == instance)
         for instance in lacking
@@ -258,9 +246,7 @@ def _refused(probe: AuthorityProbe, halt: HaltAuthority, now: datetime) -> bool:
     if probe.status in REFUSED_STATUSES:
         return True
     claims = {claim.scope: claim.can_halt for claim in probe.scopes}
-    return _counts(probe, halt, now) and all(
-        claims.get(scope) is False for scope in halt.scopes
-    )
+    return _counts(probe, halt, now) and all(claims.get(scope) is False for scope in halt.scopes)
 
 
 def _schema(told: list[AuthorityProbe]) -> tuple[int, int, int] | None:

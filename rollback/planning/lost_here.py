@@ -25,9 +25,7 @@ def authority_lost_here(judgements: tuple[AuthorityJudgement, ...]) -> bool:
     )
 
 
-def lost_finding(
-    judgements: tuple[AuthorityJudgement, ...], environment: Environment
-) -> Finding:
+def lost_finding(judgements: tuple[AuthorityJudgement, ...], environment: Environment) -> Finding:
     """What a reviewer must know of it."""
     production = next(one for one in judgements if one.slot == PRODUCTION)
     return Finding(

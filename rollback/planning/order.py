@@ -97,9 +97,7 @@ def order_steps(
     volatile_before: names of expanded steps that need a capture of volatile evidence before them.
     """
     supported = {
-        name
-        for name, surface in environment.surfaces
-        if surface.provider != "unsupported"
+        name for name, surface in environment.surfaces if surface.provider != "unsupported"
     }
     expansions: dict[str, tuple[str, ...]] = {}
     expanded: list[OrderedStep] = []
@@ -122,13 +120,9 @@ def order_steps(
     return _sorted(_with_captures(resolved, volatile_before))
 
 
-def _expanded(
-    expansions: Mapping[str, tuple[str, ...]], names: tuple[str, ...]
-) -> tuple[str, ...]:
+def _expanded(expansions: Mapping[str, tuple[str, ...]], names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of declared steps as names of expanded ones, each once."""
-    return tuple(
-        dict.fromkeys(made for name in names for made in expansions.get(name, (name,)))
-    )
+    return tuple(dict.fromkeys(made for name in names for made in expansions.get(name, (name,))))
 
 
 def _expand(
@@ -177,9 +171,7 @@ def _expand(
     return made
 
 
-def _with_captures(
-    steps: list[OrderedStep], volatile_before: tuple[str, ...]
-) -> list[OrderedStep]:
+def _with_captures(steps: list[OrderedStep], volatile_before: tuple[str, ...]) -> list[OrderedStep]:
     out: list[OrderedStep] = []
     for step in steps:
         if step.name not in volatile_before:

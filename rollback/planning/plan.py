@@ -90,9 +90,7 @@ def steps_to_observe(
     """The expanded steps whose actions have to look, and the parameters read."""
     read_trigger(trigger)
     parameters = read_parameters(playbook, given)
-    return order_steps(
-        playbook, environment, parameters, backend_first=False
-    ), parameters
+    return order_steps(playbook, environment, parameters, backend_first=False), parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +113,7 @@ def make_plan(request: PlanRequest) -> Plan:
     proof = prove(draft.steps, request.observations, request.environment, judgements)
     if not proof.holds and proof.broken == "no-forbidden-pair":
         other = _draft(request, backend_first=not first)
-        other_proof = prove(
-            other.steps, request.observations, request.environment, judgements
-        )
+        other_proof = prove(other.steps, request.observations, request.environment, judgements)
         if other_proof.holds:
             draft = _Draft(
                 other.steps, (*other.findings, OTHER_ORDER), other.exposures, other.summaries
@@ -156,9 +152,7 @@ def make_plan(request: PlanRequest) -> Plan:
         findings=tuple(findings),
         exposures=draft.exposures,
         authority=judgements,
-        approvals=approvals_needed(
-            environment, draft.steps, tuple(findings), judgements
-        ),
+        approvals=approvals_needed(environment, draft.steps, tuple(findings), judgements),
         steps=draft.steps,
         upkeep=request.upkeep,
         observations=request.observations,
@@ -181,9 +175,7 @@ def _draft(request: PlanRequest, *, backend_first: bool) -> _Draft:
     endangering = tuple(
         step.name
         for step in planned.steps
-        if any(
-            isinstance(change, Update) and change.volatile for change in step.changes
-        )
+        if any(isinstance(change, Update) and change.volatile for change in step.changes)
     )
     if not endangering:
         return planned
@@ -237,16 +229,12 @@ def judgements_of(
 ) -> tuple[AuthorityJudgement, ...]:
     """What the authority observations say."""
     found = (
-        from_observation(seen)
-        for seen in observations
-        if seen.resource.startswith("authority/")
+        from_observation(seen) for seen in observations if seen.resource.startswith("authority/")
     )
     return tuple(judgement for judgement in found if judgement is not None)
 
 
-def by_a_person(
-    environment: Environment, surfaces: frozenset[str]
-) -> tuple[NotRolledBack, ...]:
+def by_a_person(environment: Environment, surfaces: frozenset[str]) -> tuple[NotRolledBack, ...]:
     """Those of the surfaces that the product does not roll back, and what a person does instead."""
     return tuple(
         NotRolledBack(surface=name, human_step=surface.human_step)
@@ -257,9 +245,7 @@ def by_a_person(
 
 def _surfaces_of(playbook: Playbook) -> frozenset[str]:
     """Every surface that a playbook names."""
-    return frozenset(
-        name for step in playbook.steps for name in getattr(step.spec, "surfaces", ())
-    )
+    return frozenset(name for step in playbook.steps for name in getattr(step.spec, "surfaces", ()))
 
 
 def target_of(environment: Environment) -> Facts:
@@ -288,8 +274,5 @@ def _stage(stage: CutoverStage) -> str:
 def directions(steps: tuple[PlannedStep, ...]) -> frozenset[Direction]:
     """Every direction some update of the steps moves in."""
     return frozenset(
-        change.direction
-        for step in steps
-        for change in step.changes
-        if isinstance(change, Update)
+        change.direction for step in steps for change in step.changes if isinstance(change, Update)
     )

@@ -97,7 +97,8 @@ def proved(plan: Plan) -> list[Line]:
 def _bounds(proof: Certificate) -> str:
     """How large a plan the proof could have explored to the end, and how large this one is."""
     known = {fact.name: fact.value for fact in proof.bounds}
-    steps, parts, limit = (known.pop(name, None) for name in ("nodes", "parts", "states_max"))
+    names = ("nodes", "parts", "states_max", "returns_max")
+    steps, parts, limit, returns = (known.pop(name, None) for name in names)
     words = []
     if isinstance(steps, int):
         words.append(counted(steps, "step"))
@@ -106,4 +107,7 @@ def _bounds(proof: Certificate) -> str:
     if isinstance(limit, int):
         words.append(f"of at most {limit:,} states each")
     rest = [f"{name} {shown(value)}" for name, value in known.items()]
+    if isinstance(returns, int) and returns:
+        times = "once" if returns == 1 else f"at most {returns} times"
+        rest.append(f"what is found not applied begins again {times}")
     return "bounds: " + (", ".join([" ".join(words), *rest] if words else rest) or "none given")

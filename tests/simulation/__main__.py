@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--race", action="store_true", help="replay a seed of two laptops")
     parser.add_argument("--sdks", action="store_true", help="with the SDKs, not on the fast floor")
     parser.add_argument("--every", type=int, default=1, help="run each N-th schedule only")
+    parser.add_argument("--skip", type=int, default=0, help="leave the first N schedules out")
     parser.add_argument("--again", action="store_true", help="run each branch from its start, too")
     given = parser.parse_args(arguments)
     playbooks = tuple(given.playbook or SHIPPED)
@@ -63,7 +64,8 @@ def _told(
 ) -> Generator[tuple[Schedule, Told]]:
     """Every schedule that was asked for, with what came of it."""
     if given.what in branch.WHAT:
-        how = {"jobs": given.jobs, "every": given.every, "sdks": given.sdks, "whole": given.again}
+        asked = ("jobs", "every", "skip", "sdks")
+        how = {name: getattr(given, name) for name in asked} | {"whole": given.again}
         for name in playbooks:
             for schedule, told in branch.branches(name, given.what, **how):
                 yield schedule, _same(schedule, told) if given.again else told

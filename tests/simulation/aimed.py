@@ -96,6 +96,9 @@ AIMED: Mapping[str, Schedule] = {
     "power-cut-in-mid-swap": _full(Aim("sleep", "", "power-cut", after=(_SWAP,))),
     "operator-halts-in-mid-swap": _full(halt_at_s=5.0),
     "halt-answer-lost": Schedule("halt-only", aims=(Aim("write", "config/web$", "lost"),)),
+    "halt-dropped-five-times": Schedule(
+        "halt-only", aims=(Aim("write", "config/web$", "refused", times=5),)
+    ),
     "two-press-together": _race(),
     "two-press-together-and-no-clock-is-right": _race(skews_s=(-600.0, 600.0)),
     "holder-died-in-mid-swap": _race(

@@ -48,20 +48,23 @@ class Ended(BaseException):
 class Office:
     """Where branches leave what came of them.
 
-    jobs: how many run at a time. whole: every story is kept, not only those of broken promises.
+    jobs: how many run at a time. skip: so many of the first are left out. whole: every story is
+    kept, not only those of broken promises.
     """
 
     folder: Path
     jobs: int
     every: int = 1
+    skip: int = 0
     whole: bool = False
     running: set[int] = field(default_factory=set)
     _asked: int = 0
 
     def mine(self) -> bool:
-        """Whether the next schedule is one of those to be run: each `every`-th."""
+        """Whether the next schedule is one of those to be run: each `every`-th after `skip`."""
         self._asked += 1
-        return (self._asked - 1) % self.every == 0
+        past = self._asked - 1 - self.skip
+        return past >= 0 and past % self.every == 0
 
     def first(self, state: str) -> bool:
         """Whether nobody was in this state before, in any branch."""
@@ -227,11 +230,18 @@ def _at_home() -> Iterator[Path]:
 
 
 def branches(
-    playbook: str, what: str, *, jobs: int, every: int = 1, sdks: bool = False, whole: bool = False
+    playbook: str,
+    what: str,
+    *,
+    jobs: int,
+    every: int = 1,
+    skip: int = 0,
+    sdks: bool = False,
+    whole: bool = False,
 ) -> Iterator[tuple[Schedule, Told]]:
     """Every schedule of a kind, with what came of it, in no order."""
     with _at_home() as home:
-        office = Office(home.parent / "office", jobs, every, whole)
+        office = Office(home.parent / "office", jobs, every, skip, whole)
         (office.folder / "seen").mkdir(parents=True)
         made = scene_in(playbook, HERE)
         if what == "pairs":

@@ -67,6 +67,12 @@ def test_what_a_full_disk_let_out_unrecorded_is_found_done_by_the_next_run() -> 
     assert told.endings == ("9", "0"), told.text()
 
 
+def test_a_halt_that_the_platform_drops_again_and_again_is_made_in_the_end() -> None:
+    """Looked for after each drop; a write away from safety is sent again once, a halt five times."""
+    told = AIMED["halt-dropped-five-times"].run()
+    assert told.endings == ("0",), told.text()
+
+
 @pytest.mark.parametrize("schedule", list(seeded(CI_SEEDS, CI_SEED)), ids=str)
 def test_seeded_schedule_keeps_every_promise(schedule: Schedule) -> None:
     told = schedule.run()

@@ -38,7 +38,8 @@ class Node:
 
     proves: the build whose halt authority is proved when this takes effect; empty for all that is
     no proof. part: only some users are moved, the others stay. hands_over: where it does not take
-    effect, nothing further moves away from safety.
+    effect, nothing further moves away from safety. returns: how often it may begin again after it
+    was looked for and found not applied.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Node:
     proves: str = ""
     hands_over: bool = False
     part: bool = False
+    returns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def system_of(
                     goes_on=step.on_failure == "continue",
                     part=update.some_users,
                     hands_over=hands_over,
+                    returns=min((effect.returns_max for effect in update.effects), default=0),
                 )
             )
             # Moves toward safety wait for nothing, not even for their neighbours in a step.

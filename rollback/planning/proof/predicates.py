@@ -73,11 +73,7 @@ def broken_by_start(system: System, state: State, index: int) -> str:
 
 def _broken_by_move(system: System, state: State, node: Node) -> str:
     for place, other in enumerate(system.nodes):
-        if (
-            other.moves_users
-            and other.surface == node.surface
-            and state[place] in _IN_FLIGHT
-        ):
+        if other.moves_users and other.surface == node.surface and state[place] in _IN_FLIGHT:
             return "one-move-per-surface"
     proved = proved_builds(system, state)
     live = live_builds(system, state, system.authority_surface)

@@ -1,9 +1,12 @@
 """Explore every state a plan can reach, breadth first, so that a counterexample is the shortest.
 
 Transitions: a node starts; it takes effect, does not, or its answer is lost; the process dies (what
-ran is unknown); looking or a person resolves an unknown. A proof that only the run can make (of a
-release that did not run when the plan was made) is a node too: asked for, given, or not. An
-operator may halt or release at any moment: that bit is in no guard of any transition, so it doubles
+ran is unknown); looking or a person resolves an unknown; what was looked for and found not applied
+is given back, as if it had not begun. The run gives back a bounded number of times, the model any:
+that reaches no state which it does not reach without, so the bound need not be counted. A proof
+that only the run can make (of a release that did not run when the plan was made) is a node too:
+asked for, given, or not. An operator may halt or release at any moment: that bit is in no guard of
+any transition, so it doubles
 the states and is counted as such.
 """
 
@@ -32,11 +35,12 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation
     from rollback.model.plan import PlannedStep
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 STATES_MAX = 200_000
 """Beyond this the plan is refused as not provable, never waved through."""
 
 _WORDS = {
+    Status.BEFORE: "is given back: looked for, and not applied",
     Status.RUNNING: "starts",
     Status.APPLIED: "takes effect",
     Status.NOT_APPLIED: "does not take effect",
@@ -65,9 +69,7 @@ def prove_system(system: System) -> Certificate:
     """Prove each independent part on its own; the cost is their sum."""
     states = transitions = 0
     broken, where = broken_by_shape(system)
-    trace: tuple[str, ...] = (
-        (f"1. {where} has to wait for another step",) if broken else ()
-    )
+    trace: tuple[str, ...] = (f"1. {where} has to wait for another step",) if broken else ()
     parts = parts_of(system)
     if not broken:
         for part in parts:
@@ -81,7 +83,12 @@ def prove_system(system: System) -> Certificate:
         states=states * 2,
         transitions=transitions * 2 + states * 2,
         predicates=PREDICATES,
-        bounds=facts(states_max=STATES_MAX, parts=len(parts), nodes=len(system.nodes)),
+        bounds=facts(
+            states_max=STATES_MAX,
+            parts=len(parts),
+            nodes=len(system.nodes),
+            returns_max=max((node.returns for node in system.nodes), default=0),
+        ),
         holds=not broken,
         counterexample=trace,
         broken=broken,
@@ -123,6 +130,8 @@ def _moves(system: System, state: State) -> Iterator[tuple[str, int, State]]:
             yield _step(state, index, Status.NOT_APPLIED, node)
             if status is Status.RUNNING:
                 yield _step(state, index, Status.UNKNOWN, node)
+        elif status is Status.NOT_APPLIED and node.returns:
+            yield _step(state, index, Status.BEFORE, node)
 
 
 def _step(state: State, index: int, status: Status, node: Node) -> tuple[str, int, State]:

@@ -17,6 +17,7 @@ EVENTS = {
     "takes effect": "applied",
     "does not take effect": "not-applied",
     "is lost: nobody knows whether it took effect": "unknown",
+    "is given back: looked for, and not applied": "before",
     "is asked for": "running",
     "is proved": "applied",
     "is not proved": "not-applied",
@@ -85,6 +86,8 @@ def possible(system: System, walk: Walk) -> Iterator[tuple[str, int, str]]:
             yield node.name, index, "not-applied"
         if word == "running":
             yield node.name, index, "unknown"
+        if word == "not-applied" and node.returns:
+            yield node.name, index, "before"
 
 
 def may_start(system: System, walk: Walk, node: Node) -> bool:

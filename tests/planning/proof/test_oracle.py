@@ -39,6 +39,7 @@ def nodes(draw: st.DrawFn, index: int) -> Node:
         proves=draw(st.sampled_from(BUILDS)) if kind == "ask" else "",
         hands_over=draw(st.integers(0, 5)) == 0,
         part=moves and draw(st.integers(0, 3)) == 0,
+        returns=0 if kind in ("look", "ask", "capture") else draw(st.integers(0, 5)),
     )
 
 

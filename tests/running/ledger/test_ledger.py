@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 
 from rollback.errors import GuardRefusal, JournalBroken, LeaseHeld, ProductDefect, Refused
 from rollback.model.base import facts
+from rollback.model.direction import Direction
+from rollback.model.effect import RETURNS_TOWARD_MAX
 from rollback.model.record import RecordKind
 from rollback.model.scope import Shape
 from rollback.running.journal import FileJournal, check_file
 from rollback.running.ledger import Ledger
 
 from ..fakes import SmallDisk, VirtualClock
-from ..plans import CHUNKS, HALT, SPOOL, SWAP, make_plan
+from ..plans import CHUNKS, HALT, SPOOL, SWAP, effect, make_plan
 
 SHAPE = Shape(
     method="POST",
@@ -302,3 +304,12 @@ def test_a_lease_lost_while_the_intent_is_written_stops_the_send(
     ledger.spend(SWAP.id, SHAPE)
     assert ledger.left_process(SWAP.id)
     journal.close()
+
+
+def test_only_a_move_toward_safety_may_be_given_back_more_than_once() -> None:
+    assert effect("halt#rules", Direction.TOWARD, returns_max=RETURNS_TOWARD_MAX).returns_max == 5
+    for direction in (Direction.AWAY, Direction.NEITHER):
+        with pytest.raises(ValueError, match="only a move toward safety may be given back"):
+            effect("revert#swap", direction, returns_max=2)
+    with pytest.raises(ValueError, match="less than or equal to 5"):
+        effect("halt#rules", Direction.TOWARD, returns_max=6)
