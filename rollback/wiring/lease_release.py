@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.observation import Prediction, World
     from rollback.model.plan import PlannedStep
-    from rollback.model.ports import Clients, StepContext
+    from rollback.model.ports import Clients, Clock, StepContext
     from rollback.model.steps import StepSpec
 
 Standing = Literal["free", "observing", "moving", "ran-out", "unreadable"]
@@ -60,12 +60,17 @@ def scope_of(environment: Environment, surface: str) -> str:
 
 
 def place_of(
-    environment: Environment, leases: Path, clients: Clients, effect: HttpWrite | None = None
+    environment: Environment,
+    leases: Path,
+    clock: Clock,
+    clients: Clients,
+    effect: HttpWrite | None = None,
 ) -> Place:
     """Where leases are. leases: this machine's own; effect: the permission to replace one."""
     named = environment.lease.store
     if isinstance(named, FolderLease):
-        return FolderPlace(leases if named.path is None else Path(environment.base) / named.path)
+        folder = leases if named.path is None else Path(environment.base) / named.path
+        return FolderPlace(folder, clock)
     permission = effect or _replace_effect(environment, "show", "none")
     return ObjectPlace(clients.objects(), named.prefix, create=permission, replace=permission)
 
@@ -83,7 +88,7 @@ def shown(environment: Environment, surface: str, place: Place, now: datetime) -
         return LeaseShown(surface, scope, "free", "", "", fence, 0, 0, move)
     document = found.document
     age = document.age_s(now) if found.age_s is None else found.age_s
-    standing = _standing(found, place, now)
+    standing = _standing(found)
     return LeaseShown(
         surface,
         scope,
@@ -97,13 +102,10 @@ def shown(environment: Environment, surface: str, place: Place, now: datetime) -
     )
 
 
-def _standing(found: Found, place: Place, now: datetime) -> Standing:
+def _standing(found: Found) -> Standing:
     """As a taker would judge it (L2, L3); where no clock tells its age, it counts as alive."""
     document = found.document
-    age = found.age_s
-    if age is None and place.wall_clock:
-        age = int((now - document.renewed_at).total_seconds())
-    if age is not None and age > document.ttl_s + MARGIN_S:
+    if found.age_s is not None and found.age_s > document.ttl_s + MARGIN_S:
         return "ran-out"
     return "observing" if document.observing else "moving"
 
@@ -131,16 +133,17 @@ class ReleaseLeaseAction:
     name = "release_lease"
     spec: type[StepSpec] = ReleaseLease
 
-    def __init__(self, leases: Path) -> None:
+    def __init__(self, leases: Path, clock: Clock) -> None:
         """leases: the folder of this machine's leases."""
         self._leases = leases
+        self._clock = clock
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Who holds it."""
         environment, surface = step.environment, _surface(step)
         resource = f"{surface}/lease"
         try:
-            place = place_of(environment, self._leases, clients)
+            place = place_of(environment, self._leases, self._clock, clients)
             seen = shown(environment, surface, place, clients.now())
         except ConnectorError as error:
             return (Observation(resource=resource, at=clients.now(), gaps=(error.reason,)),)
@@ -203,13 +206,13 @@ class ReleaseLeaseAction:
     def perform(self, step: StepContext, change: Update, clients: Clients) -> Performed:
         """Write over exactly what was planned for. Raises ConnectorError where it changed."""
         effect = next((one for one in change.effects if isinstance(one, HttpWrite)), None)
-        place = place_of(step.environment, self._leases, clients, effect)
+        place = place_of(step.environment, self._leases, self._clock, clients, effect)
         found = place.read(scope_of(step.environment, _surface(step)))
         before = {fact.name: fact.value for fact in change.before}
         if (
             found is None
             or (found.document.holder, found.document.fence) != (before["holder"], before["fence"])
-            or _standing(found, place, clients.now()) == "moving"
+            or _standing(found) == "moving"
         ):
             raise ConnectorError("lease.changed", "the lease is another one now", transient=False)
         given = found.document.model_copy(update={"held": False, "doing": "released by a person"})
@@ -224,7 +227,7 @@ class ReleaseLeaseAction:
     def look(self, step: StepContext, change: Update, clients: Clients, performed: Facts) -> Look:
         """Whether nobody holds it now."""
         del change, performed
-        place = place_of(step.environment, self._leases, clients)
+        place = place_of(step.environment, self._leases, self._clock, clients)
         found = place.read(scope_of(step.environment, _surface(step)))
         if found is None or not found.document.held:
             return Look(Outcome.APPLIED, "nobody holds it")

@@ -67,17 +67,18 @@ class Operator:
             from rollback.wiring.catalogue import built_in
 
             catalogue = built_in()
+        clock = clock or SystemClock()
         located = StateDirectory.locate(state, os.environ)
         if catalogue.find("release_lease") is None:
             from rollback.wiring.lease_release import ReleaseLeaseAction
 
-            catalogue = catalogue.with_actions(ReleaseLeaseAction(located.leases_path))
+            catalogue = catalogue.with_actions(ReleaseLeaseAction(located.leases_path, clock))
         secrets.expect(secrets_of(environment))
         self.setting = Setting(
             environment=environment,
             state=located,
             secrets=secrets,
-            clock=clock or SystemClock(),
+            clock=clock,
             randomness=randomness or SystemRandomness(),
             catalogue=catalogue,
             user=user or getpass.getuser(),
@@ -237,7 +238,7 @@ class Operator:
         environment, setting = self.environment, self.setting
 
         def read(clients: Clients) -> tuple[LeaseShown, ...]:
-            place = place_of(environment, setting.state.leases_path, clients)
+            place = place_of(environment, setting.state.leases_path, setting.clock, clients)
             names = environment.surface_names
             return tuple(shown(environment, name, place, setting.clock.now()) for name in names)
 

@@ -58,7 +58,6 @@ class SharedPlace:
 
     ground: Ground
     strength = "shared"
-    wall_clock = False
     kept: dict[str, tuple[LeaseDocument, int, float]] = field(default_factory=dict)
 
     def read(self, scope: str) -> Found | None:

@@ -26,7 +26,8 @@ class LeaseDocument(Frozen):
     """Format 1. It is never deleted, so that `fence` only rises; `held` says whether it counts.
 
     holder: names the run and the machine. token: one process's own. beat: counts its writes.
-    renewed_at: by the holder's wall clock; shown to people, and judged by only on one machine.
+    renewed_at: by the holder's wall clock; shown to people, never judged by. boot, boot_ms: which
+    clock that runs from a machine's start the holder read, and where it stood then; in a folder.
     """
 
     format: Literal[1] = 1
@@ -39,6 +40,8 @@ class LeaseDocument(Frozen):
     held: bool
     renewed_at: Instant
     ttl_s: Annotated[int, Field(ge=1)]
+    boot: str = ""
+    boot_ms: Annotated[int, Field(ge=0, lt=2**53)] = 0
 
     @property
     def observing(self) -> bool:

@@ -1,4 +1,9 @@
-"""Leases in a folder: real for everything that shares the folder, and no further."""
+"""Leases in a folder: real for everything that shares the folder, and no further.
+
+How old a lease is, is told by the clock that runs from the machine's start, sleep included: nobody
+can set it. It is compared only where holder and taker read that same clock; a lease of another
+machine, or from before this one was started, is watched instead (L3). No wall clock is asked.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
+from rollback.running.clock import this_boot
 from rollback.running.disk import sync_directory
 from rollback.running.lease.document import LeaseDocument, file_name, read_document
 from rollback.running.lease.scoped import Changed, Found, ScopedLease
@@ -24,11 +30,12 @@ class FolderPlace:
     """One JSON file a scope, replaced as a whole, under a lock that dies with its process."""
 
     strength = "this-machine"
-    wall_clock = True
 
-    def __init__(self, folder: Path) -> None:
-        """folder: made when first written."""
+    def __init__(self, folder: Path, clock: Clock, boot: str | None = None) -> None:
+        """folder: made when first written. boot: names the clock; empty where nobody can tell."""
         self._folder = folder
+        self._clock = clock
+        self._boot = this_boot() if boot is None else boot
 
     def read(self, scope: str) -> Found | None:
         """What is written there; its version is the SHA-256 of its bytes."""
@@ -38,11 +45,17 @@ class FolderPlace:
             return None
         except OSError as error:
             raise _failed(self._folder, error) from error
-        return Found(read_document(data, scope), _version(data))
+        document = read_document(data, scope)
+        age_ms = self._now_ms() - document.boot_ms
+        same = bool(self._boot) and document.boot == self._boot and age_ms >= 0
+        age_s = age_ms // 1000 if same else None
+        return Found(document, _version(data), age_s, told_at_once=same)
 
     def write(self, document: LeaseDocument, version: str | None) -> str:
         """Write over exactly `version`."""
-        data = document.to_bytes()
+        # Its end counts from before it is written, as the holder's own does (L5).
+        marked = {"boot": self._boot, "boot_ms": self._now_ms()}
+        data = document.model_copy(update=marked).to_bytes()
         path = self._folder / file_name(document.scope)
         try:
             with self._alone(path):
@@ -63,6 +76,9 @@ class FolderPlace:
             raise _failed(self._folder, error) from error
         return _version(data)
 
+    def _now_ms(self) -> int:
+        return int(self._clock.monotonic() * 1000)
+
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -74,9 +90,11 @@ class FolderPlace:
             os.close(lock)
 
 
-def folder_lease(folder: Path, clock: Clock, randomness: Randomness, *, ttl_s: int) -> ScopedLease:
-    """`Lease` in a folder of this machine."""
-    return ScopedLease(FolderPlace(folder), clock, randomness, ttl_s=ttl_s)
+def folder_lease(
+    folder: Path, clock: Clock, randomness: Randomness, *, ttl_s: int, boot: str | None = None
+) -> ScopedLease:
+    """`Lease` in a folder of this machine. boot: see `FolderPlace`."""
+    return ScopedLease(FolderPlace(folder, clock, boot), clock, randomness, ttl_s=ttl_s)
 
 
 def _version(data: bytes) -> str:

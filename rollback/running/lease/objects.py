@@ -25,7 +25,6 @@ class ObjectPlace:
     """One object a scope under a prefix."""
 
     strength = "shared"
-    wall_clock = False
 
     def __init__(
         self, objects: ObjectPort, prefix: str, *, create: HttpWrite, replace: HttpWrite

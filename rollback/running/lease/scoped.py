@@ -5,10 +5,9 @@ The rules, cited by number in the code:
 - L1 scopes are taken in sorted order, all or none.
 - L2 a scope is free when nothing is written, when it is given up, or when it is the taker's own
   (the same holder: a resumed run). A holder that only observes is preempted by one that does more.
-- L3 otherwise it can be taken when it expired: by the wall clock and a margin, where taker and
-  holder share one (`wall_clock`); by the store's own clock, where the store says how long ago it
-  was written; or after it stood unchanged for its whole TTL while we watched, on our own monotonic
-  clock. Wall clocks of two machines are never compared.
+- L3 otherwise it can be taken when it expired: by the age that the place tells, of its own clock or
+  of one that holder and taker share, and a margin; or after it stood unchanged for its whole TTL
+  while we watched, on our own monotonic clock. Wall clocks are never compared.
 - L4 every taking raises the fence; nothing lowers it.
 - L5 a grant's deadline counts from before the write was sent, on our monotonic clock.
 - L6 a write whose answer was lost is resolved by reading: our own token and beat mean that it took.
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clock, Randomness
 
 MARGIN_S = 5
-"""How far two readings of one wall clock may be apart."""
+"""How far two readings of a store's clock may be apart."""
 
 TRIES_MAX = 5
 """How often a taking is tried when others write at the same time."""
@@ -45,11 +44,16 @@ class Changed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is written at one scope. age_s: since then, by the place's own clock if it has one."""
+    """What is written at one scope. age_s: since then, as the place tells it; None: it cannot.
+
+    told_at_once: by the clock that the holder's own deadline is read from, so that watching would
+    tell no more.
+    """
 
     document: LeaseDocument
     version: str
     age_s: int | None = None
+    told_at_once: bool = False
 
 
 class Place(Protocol):
@@ -58,11 +62,6 @@ class Place(Protocol):
     @property
     def strength(self) -> str:
         """``this-machine`` or ``shared``."""
-        ...
-
-    @property
-    def wall_clock(self) -> bool:
-        """True when everybody who uses it reads the same wall clock."""
         ...
 
     def read(self, scope: str) -> Found | None:
@@ -175,15 +174,9 @@ class ScopedLease:
             return whom
         if document.observing and not doing.startswith(OBSERVING):
             return whom
-        ends_in_s = document.ttl_s + MARGIN_S
-        passed_s = (self._clock.now() - document.renewed_at).total_seconds()
-        if self._place.wall_clock and passed_s > ends_in_s:
+        if found.age_s is not None and found.age_s > document.ttl_s + MARGIN_S:
             return whom
-        if self._place.wall_clock and passed_s > -MARGIN_S:
-            raise held_by(document, self._clock.now())
-        if found.age_s is not None and found.age_s > ends_in_s:
-            return whom
-        if self._stands_still(document, found.version):
+        if not found.told_at_once and self._stands_still(document, found.version):
             return whom
         raise held_by(document, self._clock.now())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollback.errors import ConnectorError, LeaseHeld
-from rollback.running.clock import SystemClock, SystemRandomness
+from rollback.running.clock import SystemClock, SystemRandomness, this_boot
 from rollback.running.lease.document import file_name
 from rollback.running.lease.folder import folder_lease
 from rollback.running.lease.scoped import ScopedLease
@@ -30,8 +30,8 @@ class TestFolder(LeaseSuite):
         return folder_lease(self.folder, clock, SeededRandomness(who), ttl_s=TTL_S)
 
 
-def _lease(folder: Path, clock: VirtualClock, who: str) -> ScopedLease:
-    return folder_lease(folder, clock, SeededRandomness(who), ttl_s=TTL_S)
+def _lease(folder: Path, clock: VirtualClock, who: str, boot: str = "one") -> ScopedLease:
+    return folder_lease(folder, clock, SeededRandomness(who), ttl_s=TTL_S, boot=boot)
 
 
 def test_here_nobody_waits_for_a_live_holder(tmp_path: Path) -> None:
@@ -44,13 +44,52 @@ def test_here_nobody_waits_for_a_live_holder(tmp_path: Path) -> None:
     assert clock.passed_s == before
 
 
-def test_a_wall_clock_that_was_put_back_locks_nobody_out(tmp_path: Path) -> None:
-    """Written an hour in the future: it is watched for a TTL on the monotonic clock instead."""
-    ahead, clock = VirtualClock(skew_s=3600), VirtualClock()
-    _lease(tmp_path, ahead, "a").acquire(SCOPES, "r-1@laptop", "effect")
-    grant = _lease(tmp_path, clock, "b").acquire(SCOPES, "r-2@desk", "effect")
-    assert grant.took_over
-    assert clock.passed_s > TTL_S
+@pytest.mark.parametrize("skew_s", [-86_400.0, -3600.0, -30.0, 30.0, 3600.0, 86_400.0])
+@pytest.mark.parametrize("boot", ["one", "another", ""])
+def test_a_wrong_wall_clock_makes_no_two_writers_and_locks_nobody_out(
+    tmp_path: Path, skew_s: float, boot: str
+) -> None:
+    """The holder's clock is wrong, or was set while it held the lease; it lives all the same."""
+    holder, taker = VirtualClock(skew_s=skew_s), VirtualClock()
+    holder_lease = _lease(tmp_path, holder, "a")
+    grant = holder_lease.acquire(SCOPES, "r-1@laptop", "effect")
+    asleep = taker.sleep
+
+    def sleep(seconds: float) -> None:
+        asleep(seconds)
+        holder.sleep(seconds)
+        if taker.passed_s < 10 * TTL_S:
+            holder_lease.renew(grant, "effect")
+
+    taker.sleep = sleep  # type: ignore[method-assign]
+    with pytest.raises(LeaseHeld):
+        _lease(tmp_path, taker, "b", boot).acquire(SCOPES, "r-2@desk", "effect")
+    taker.passed_s = holder.passed_s = 20 * TTL_S  # the holder died
+    taken = _lease(tmp_path, taker, "c", boot).acquire(SCOPES, "r-2@desk", "effect")
+    assert taken.took_over
+    assert taken.fence > grant.fence
+    waited = taker.passed_s - 20 * TTL_S
+    assert waited == 0 if boot == "one" else waited >= TTL_S
+
+
+def test_a_folder_that_another_machine_writes_is_watched_and_not_calculated(tmp_path: Path) -> None:
+    """Its clock stands where it stands; the lease of one that runs longer is not younger for it."""
+    long_up, just_up = VirtualClock(passed_s=1e6), VirtualClock()
+    for number, (holder, taker) in enumerate(((long_up, just_up), (just_up, long_up))):
+        folder, before = tmp_path / str(number), taker.passed_s
+        _lease(folder, holder, "a").acquire(SCOPES, "r-1@laptop", "effect")
+        assert _lease(folder, taker, "b", "another").acquire(SCOPES, "r-2@desk", "effect").took_over
+        assert taker.passed_s - before >= TTL_S
+    # The same name, and yet a clock that stands earlier than the one it was written by: restored.
+    before = just_up.passed_s
+    _lease(tmp_path, long_up, "a").acquire(SCOPES, "r-1@laptop", "effect")
+    assert _lease(tmp_path, just_up, "b").acquire(SCOPES, "r-2@desk", "effect").took_over
+    assert just_up.passed_s - before >= TTL_S
+
+
+def test_one_machine_knows_its_own_boot() -> None:
+    assert this_boot() == this_boot()
+    assert bool(this_boot()) is Path("/proc/self/ns/time").is_symlink()
 
 
 def test_what_cannot_be_read_is_held_by_nobody_knows(tmp_path: Path) -> None:
