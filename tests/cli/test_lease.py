@@ -14,6 +14,7 @@ from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.s3 import S3Server
 from rollback.rehearsal.simulator.stories import default_world
 from rollback.rehearsal.stage import Stage, document, set_stage
+from rollback.running.clock import SystemClock, this_boot
 from rollback.running.lease.document import LeaseDocument, file_name
 from tests.cli.conftest import Rollback
 
@@ -38,6 +39,7 @@ def written(stage: Stage, doing: str, age_s: int, *, held: bool = True) -> Path:
     document = LeaseDocument(
         scope=scope, holder="r-20261123-0936-4f2a on ana/00c0ffee", token="t", doing=doing, fence=7,
         beat=3, held=held, renewed_at=datetime.now(UTC) - timedelta(seconds=age_s), ttl_s=60,
+        boot=this_boot(), boot_ms=int((SystemClock().monotonic() - age_s) * 1000),
     )  # fmt: skip
     folder = stage.directory / "leases"
     folder.mkdir(exist_ok=True)
@@ -49,7 +51,7 @@ def written(stage: Stage, doing: str, age_s: int, *, held: bool = True) -> Path:
 CASES = [
     ("effect revert/web#swap", 5, "moving", "--only-safe", 12),
     ("observe: nothing is left to move", 5, "observing", "preempts", 0),
-    ("effect revert/web#swap", 3600, "ran-out", "rollback resume r-20261123-0936-4f2a", 0),
+    ("effect revert/web#swap", 90, "ran-out", "rollback resume r-20261123-0936-4f2a", 0),
 ]
 
 
