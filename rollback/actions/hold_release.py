@@ -24,6 +24,7 @@ from rollback.model.direction import Direction
 from rollback.model.observation import Observation, Prediction
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.release import is_build
 from rollback.model.steps import HoldRelease, ReleaseHold
 
 if TYPE_CHECKING:
@@ -207,6 +208,9 @@ def _hold(step: StepContext, world: World, name: str) -> Change:
         return NoOp(id=change_id, resource=resource, reason=reason)
     if live == stable:
         reason = f"production serves the stable {stable}"
+        return NoOp(id=change_id, resource=resource, reason=reason)
+    if not is_build(live):
+        reason = f"{live} is no id that a hold can be kept by, so no release is marked bad"
         return NoOp(id=change_id, resource=resource, reason=reason)
     if live in _texts(world.get(resource, "on_hold")):
         return NoOp(id=change_id, resource=resource, reason=f"{live} is on hold already")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
 
 from rollback.model.base import Frozen, Instant
 
+_BUILD = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}"
 Build = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 """A build id as served. A mutable tag is not an identity."""
+
+
+def is_build(text: str) -> bool:
+    """Whether what a server says it is can be named in a playbook and kept in a path."""
+    return re.fullmatch(_BUILD, text) is not None
+
 
 ArtifactDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 

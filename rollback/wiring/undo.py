@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from rollback.errors import InputError, PersonNeeded
 from rollback.model.playbook import Parameter, Playbook, Step
 from rollback.model.record import RecordKind
+from rollback.model.release import is_build
 from rollback.model.steps import (
     ReleaseHold,
     RestoreRecorded,
@@ -219,7 +220,14 @@ def _one_build(change: Update, run: str) -> str:
             f"{', '.join(builds) or 'none'}",
             hint="name the release to go to: `rollback plan PLAYBOOK --set to=BUILD`",
         )
-    return builds[0]
+    (build,) = builds
+    if not is_build(build):
+        raise InputError(
+            "undo.no-build",
+            f"what {change.surface} served before run {run} is no id of a release: {build[:200]!r}",
+            hint="name the release to go to: `rollback plan PLAYBOOK --set to=BUILD`",
+        )
+    return build
 
 
 def _values(held: Facts) -> dict[str, Value]:
