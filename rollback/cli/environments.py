@@ -17,7 +17,8 @@ from rollback.errors import InputError
 if TYPE_CHECKING:
     from rollback.loading.environment import Environment
     from rollback.model.plan import Plan
-    from rollback.wiring import Operator
+    from rollback.running.store import RunDirectory
+    from rollback.wiring import Operator, PlanDocument
 
 VARIABLE = "ROLLBACK_ENVIRONMENT"
 _PATH_BYTES_MAX = 4_096
@@ -73,6 +74,25 @@ def find(plan: Plan, given: str | None, state: Path, beside: Path | None = None)
         f"no environment file for {plan.environment} was found",
         hint=f"give --environment FILE, or set {VARIABLE}",
     )
+
+
+def run_of(
+    run: str, environment: str | None, state: str | None
+) -> tuple[RunDirectory, PlanDocument]:
+    """A run's folder and its plan; one of another machine is brought here from the mirror.
+
+    Raises InputError where it is not here and no environment file is named.
+    """
+    from rollback.cli import options
+
+    try:
+        return options.run_and_plan(state, run)
+    except InputError:
+        elsewhere = environment or os.environ.get(VARIABLE)
+        if not elsewhere:
+            raise
+        operator(load(elsewhere), state).take_up(run)
+        return options.run_and_plan(state, run)
 
 
 def _note(plan: Plan, state: Path) -> Path:

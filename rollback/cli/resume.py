@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,7 +9,6 @@ import click
 from rollback.cli import environments, options, people
 from rollback.cli.endings import print_ending
 from rollback.cli.progress import progress
-from rollback.errors import InputError
 
 
 @click.command(
@@ -53,14 +51,7 @@ def resume(
     """Go on with RUN: its name, the start or end of it, or `latest`."""
     words = options.said_pairs(said)
     attested = people.read_attestations(attestations)
-    try:
-        directory, document = options.run_and_plan(state, run)
-    except InputError:
-        elsewhere = environment or os.environ.get(environments.VARIABLE)
-        if not elsewhere:
-            raise
-        environments.operator(environments.load(elsewhere), state).take_up(run)
-        directory, document = options.run_and_plan(state, run)
+    directory, document = environments.run_of(run, environment, state)
     found = environments.find(document.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
     hears = progress()

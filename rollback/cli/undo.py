@@ -50,9 +50,10 @@ def undo(
     """Make a plan that restores what RUN changed, from the values recorded before each change.
 
     It goes through the same guard, proof and approvals as any plan. Making it changes nothing.
+    A run of another machine is taken from the environment's journal mirror, by its whole name.
     """
     output.check_place(Path(out))
-    directory, before = options.run_and_plan(state, run)
+    directory, before = environments.run_of(run, environment, state)
     found = environments.find(before.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
     given = options.pairs(parameters, "--set", "NAME=VALUE")

@@ -26,6 +26,7 @@ from rollback.wiring.mirrors import mirror_of, taken_up
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.sitting import Sitting
 from rollback.wiring.unrecorded import all_made, send_unrecorded
+from rollback.wiring.whole_run import refuse_other_plan
 from rollback.wiring.withheld import (
     approval_problem,
     attestation_problem,
@@ -106,6 +107,7 @@ def resume_run(
         opened = [one for one in journal.records() if one.kind is RecordKind.OPENED]
         if not opened:
             raise _not_begun(directory)
+        refuse_other_plan(directory, document, opened)
         first = opened[0]
         asked = replace(
             asked,

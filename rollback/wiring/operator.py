@@ -195,15 +195,21 @@ class Operator:
         return tuple(read_status(one) for one in runs)
 
     def undo(self, run: str, *, parameters: Mapping[str, str] | None = None) -> PlanDocument:
-        """A plan that takes back what a run changed. Raises InputError, PersonNeeded.
+        """A plan that takes back what a run changed. parameters: ``way``, as for a revert.
 
-        parameters: ``way``, as for a revert.
+        Raises InputError, also for a run of another environment; PersonNeeded where the outcome of
+        a write is not known; JournalBroken where its records are not whole; LeaseHeld while it is
+        running.
         """
-        from rollback.wiring.undo import undo_playbook
+        from rollback.wiring.mirrors import taken_up
+        from rollback.wiring.undo import refuse_elsewhere, undo_playbook
+        from rollback.wiring.whole_run import whole_records
 
-        directory = self.setting.state.find(run)
+        directory = taken_up(self.setting, run)
         before = PlanDocument.read(directory.plan())
-        playbook = undo_playbook(before.plan, directory)
+        refuse_elsewhere(before.plan, self.environment)
+        records = whole_records(directory, before)
+        playbook = undo_playbook(before.plan, directory.run, records)
         made = self.plan(playbook, incident=before.plan.incident, parameters=parameters)
         return PlanDocument.of(made.plan.model_copy(update={"undo_of": directory.run}))
 

@@ -24,16 +24,15 @@ from rollback.model.steps import (
     StepSpec,
 )
 from rollback.running.fold import fold
-from rollback.running.journal import check_file
 from rollback.running.state import ChangeStatus
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts, Value
     from rollback.model.change import Update
+    from rollback.model.environment import Environment
     from rollback.model.plan import Plan
     from rollback.model.record import Record
     from rollback.running.state import RunState
-    from rollback.running.store import RunDirectory
 
 _UNSETTLED = (ChangeStatus.IN_DOUBT, ChangeStatus.UNKNOWN)
 _QUIET = frozenset({"snapshot_audit_logs", "notify", "confirm", "retain_trade_halt"})
@@ -76,25 +75,24 @@ class _Undone:
         return [one for one in self.things.values() if one.what == what]
 
 
-def undo_playbook(plan: Plan, directory: RunDirectory) -> Playbook:
-    """Steps that take back what a run changed.
+def undo_playbook(plan: Plan, run: str, records: tuple[Record, ...]) -> Playbook:
+    """Steps that take back what a run changed. records: whole, and of this plan.
 
     Raises InputError where it changed nothing that a plan can take back, PersonNeeded where nobody
     knows yet what became of a write of it.
     """
-    records = check_file(directory.journal_path).records
-    undone = _undone(plan, directory.run, records)
+    undone = _undone(plan, run, records)
     if not (undone.holds or undone.things or undone.moves):
         raise InputError(
             "undo.nothing",
-            f"run {directory.run} changed nothing that a plan can take back",
+            f"run {run} changed nothing that a plan can take back",
             hint="left as it is: " + ("; ".join(undone.left) or "nothing was changed"),
         )
     chain = _Chain()
     chain.add("authority", RetainTradeHalt())
     for hold in undone.holds:
         chain.add(f"release-hold-{hold.surface}", hold)
-    chain.restore(undone.of("rules"), directory.run)
+    chain.restore(undone.of("rules"), run)
     for surface, build in undone.moves.items():
         back = RevertDeployment(surfaces=(surface,), to=build, order="as-written")
         chain.add(f"undo-{surface}", back, (("way", "way"),))
@@ -104,11 +102,11 @@ def undo_playbook(plan: Plan, directory: RunDirectory) -> Playbook:
             traffic = RestoreTraffic(surfaces=(surface,), release=build)
             chain.add(f"traffic-{surface}", traffic)
     for what in ("image", "state", "auto-swap"):
-        chain.restore(undone.of(what), directory.run)
+        chain.restore(undone.of(what), run)
     left = f" Left as it is: {'; '.join(undone.left)}." if undone.left else ""
     return Playbook(
         playbook="undo",
-        summary=f"Take back what run {directory.run} changed.{left}",
+        summary=f"Take back what run {run} changed.{left}",
         parameters=(
             Parameter(
                 name="way",
@@ -121,15 +119,24 @@ def undo_playbook(plan: Plan, directory: RunDirectory) -> Playbook:
     )
 
 
+def refuse_elsewhere(plan: Plan, environment: Environment) -> None:
+    """Raise InputError for the run of another environment: what it recorded is not true here."""
+    if plan.environment != environment.environment:
+        raise InputError(
+            "undo.environment",
+            f"the run changed {plan.environment}, and the environment given is "
+            f"{environment.environment}",
+            hint=f"give --environment FILE of {plan.environment}",
+        )
+
+
 class _Chain:
     """Steps one after the other: each stands on what those before it leave."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
 
-    def add(
-        self, name: str, spec: StepSpec, references: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def add(self, name: str, spec: StepSpec, references: tuple[tuple[str, str], ...] = ()) -> None:
         """One more step."""
         after = (self.steps[-1].name,) if self.steps else ()
         self.steps.append(Step(name=name, spec=spec, after=after, references=references))

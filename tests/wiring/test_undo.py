@@ -20,6 +20,7 @@ from rollback.model.steps import (
     RetainTradeHalt,
     RevertDeployment,
 )
+from rollback.running.journal import check_file
 from rollback.running.store import StateDirectory
 from rollback.wiring.undo import undo_playbook
 from tests.running.drive.hand import BAD, STABLE, plan
@@ -92,7 +93,7 @@ class Ran:
                 body = {"step": one.name, "change": update.id, "outcome": told}
                 journal.append("run", RecordKind.OUTCOME, facts(**body), durable=True)
         journal.close()
-        return undo_playbook(of, run)
+        return undo_playbook(of, run.run, check_file(run.journal_path).records)
 
 
 @pytest.fixture
