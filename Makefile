@@ -184,6 +184,6 @@ simulate-pairs: $(STAMP)
 replay: $(STAMP)
 	$(SIMULATE) replay --seed $(SEED) $(if $(PLAYBOOK),--playbook $(PLAYBOOK)) $(if $(RACE),--race) $(if $(SDKS),--sdks)
 
-# Known mistakes, planted in a copy of the source one by one; each must be caught by the simulation.
+# Known mistakes, planted one by one, each in a fork of one process; each must be caught by the simulation.
 mutants: $(STAMP)
 	$(BIN)/python -m tests.simulation.mutants

@@ -13,7 +13,7 @@ import pytest
 
 from tests.simulation.aimed import AIMED, CI_RACES, CI_SEED, CI_SEEDS, WITH_SDKS
 from tests.simulation.explore import Schedule, crashes, races, seeded
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mistakes import MUTANTS, Mutant
 from tests.simulation.run import Told
 from tests.simulation.scene import SHIPPED
 
