@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from rollback.model.environment import Network
 
 _FOR_CALLERS: Final = frozenset({"stream", "connection_timeout", "read_timeout"})
-_NOT_FOR_CALLERS: Final = frozenset(
-    {"connection_verify", "connection_cert", "proxies", "proxy", "ssl"}
-)
+_NOT_FOR_CALLERS: Final = frozenset({"connection_verify", "connection_cert", "proxies"})
 """Left out without a word, as under requests: settled by the environment file."""
-
-
 _RESENDS: Final = "_retry_connection"
 
 
@@ -65,7 +61,7 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
     name = "azure-core-aio"
 
     def __init__(self, wire: Wire) -> None:
-        super().__init__(use_env_settings=False)
+        super().__init__()
         self.session: Any = None
         self._wire = wire
 
@@ -123,13 +119,7 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
 
     def carry(self, request: Request) -> None:
         """Put a canary through; it ends before anything is awaited."""
-        step = self.send(canary_request(HttpRequest, request))
-        try:
-            step.send(None)
-        except StopIteration:
-            return
-        finally:
-            step.close()
+        self.send(canary_request(HttpRequest, request)).send(None)
 
 
 async def _send_once(session: Any) -> None:

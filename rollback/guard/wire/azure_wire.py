@@ -25,21 +25,13 @@ def transport(wire: Wire) -> RequestsTransport:
 
         def __init__(self) -> None:
             # Not the owner: where the session is gone, azure-core would make one without a guard.
-            super().__init__(
-                session=guarded_session(wire), session_owner=False, use_env_settings=False
-            )
+            super().__init__(session=guarded_session(wire), session_owner=False)
 
         def close(self) -> None:
             """Close the session for good."""
             if self.session is not None:
                 self.session.close()
                 self.session = None
-
-        def send(self, request: Any, *, proxies: Any = None, **kwargs: Any) -> Any:
-            del proxies
-            for name in ("connection_verify", "connection_cert", "verify", "cert"):
-                kwargs.pop(name, None)
-            return super().send(request, proxies={}, connection_verify=True, **kwargs)
 
         def carry(self, request: Request) -> None:
             """Put a canary through."""

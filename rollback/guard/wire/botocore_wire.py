@@ -45,7 +45,7 @@ class GuardedClient:
         )
         admitted = self._wire.admit(judged)
         self._wire.trap.swallow(admitted.request_id)
-        sent = _prepared(judged, stream_output=request.stream_output)  # nobody else holds it
+        sent = _prepared(judged, request.stream_output)  # nobody else holds it
         try:
             with guarded():
                 response = self._send(sent)
@@ -58,10 +58,10 @@ class GuardedClient:
 
     def carry(self, request: Request) -> None:
         """Put a canary through."""
-        self.before_send(_prepared(request, stream_output=False))
+        self.before_send(_prepared(request))
 
 
-def _prepared(request: Request, *, stream_output: bool) -> Any:
+def _prepared(request: Request, stream_output: Any = None) -> Any:
     from botocore.awsrequest import (  # type: ignore[import-untyped, unused-ignore]
         AWSPreparedRequest,
         HeadersDict,

@@ -69,7 +69,7 @@ class _AsyncBackend(httpcore.AnyIOBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         host, port = mapped(self._network, host, port) or (host, port)
-        failed: httpcore.ConnectError | None = None
+        failed = httpcore.ConnectError("the name has no address")
         with guarded():  # a lookup by the event loop would lose the mark; a copied context keeps it
             for address in await _lookup(host, port):
                 try:
@@ -78,7 +78,7 @@ class _AsyncBackend(httpcore.AnyIOBackend):
                     )
                 except httpcore.ConnectError as error:
                     failed = error
-        raise failed or httpcore.ConnectError("the name has no address")
+        raise failed
 
 
 async def _lookup(host: str, port: int) -> list[str]:
@@ -96,11 +96,8 @@ class _Leaf(httpx.HTTPTransport):
 
     def __init__(self, wire: Wire) -> None:
         context = tls_context(wire.network.ca_file, "httpx")
-        super().__init__(
-            verify=context, trust_env=False, retries=0, proxy=wire.network.proxy, http2=False
-        )
+        super().__init__(verify=context, proxy=wire.network.proxy)
         if wire.network.proxy is None:
-            self._pool.close()
             self._pool = httpcore.ConnectionPool(
                 ssl_context=context, network_backend=_Backend(wire.network)
             )
@@ -117,9 +114,7 @@ class _AsyncLeaf(httpx.AsyncHTTPTransport):
 
     def __init__(self, wire: Wire) -> None:
         context = tls_context(wire.network.ca_file, "httpx")
-        super().__init__(
-            verify=context, trust_env=False, retries=0, proxy=wire.network.proxy, http2=False
-        )
+        super().__init__(verify=context, proxy=wire.network.proxy)
         if wire.network.proxy is None:
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=context, network_backend=_AsyncBackend(wire.network)
@@ -161,10 +156,6 @@ def _sent(request: httpx.Request, judged: Request) -> httpx.Request:
     )
 
 
-def _lower(response: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
-
-
 class GuardedTransport(httpx.BaseTransport):
     """Judges every request, redirects included, before a connection is opened."""
 
@@ -184,7 +175,7 @@ class GuardedTransport(httpx.BaseTransport):
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
-        self._wire.answered(admitted, response.status_code, _lower(response))
+        self._wire.answered(admitted, response.status_code, response.headers)
         return response
 
     def carry(self, request: Request) -> None:
@@ -215,18 +206,12 @@ class AsyncGuardedTransport(httpx.AsyncBaseTransport):
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
-        self._wire.answered(admitted, response.status_code, _lower(response))
+        self._wire.answered(admitted, response.status_code, response.headers)
         return response
 
     def carry(self, request: Request) -> None:
         """Put a canary through; it ends before anything is awaited."""
-        step = self.handle_async_request(_canary(request))
-        try:
-            step.send(None)
-        except StopIteration:
-            return
-        finally:
-            step.close()
+        self.handle_async_request(_canary(request)).send(None)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rollback.errors import InputError
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rollback.model.environment import Network
 
 
-@lru_cache(maxsize=16)
+@cache
 def tls_context(ca_file: str | None, client: str) -> ssl.SSLContext:
     """The TLS context for a CA file; the public authorities where None. Built once a client kind.
 
@@ -29,7 +29,7 @@ def tls_context(ca_file: str | None, client: str) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         raise InputError(
             "network.ca-file",
-            f"no certificates can be read from {ca_file}: {error.strerror or error}",
+            f"no certificates can be read from {ca_file}: {error.strerror}",
             hint="correct network.ca_file in the environment file",
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2

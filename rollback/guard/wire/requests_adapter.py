@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
@@ -24,47 +24,46 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 16
 """Kept open to one host: as many as a scope reads side by side."""
+_PORTS: Final = {"https": 443, "http": 80}
 
 
 def guarded_session(wire: Wire) -> requests.Session:
-    """A session that can only send through the guard: no environment, no cookies, no redirects."""
+    """A session that can only send through the guard: no environment, no cookies."""
     session = requests.Session()
     session.trust_env = False
-    session.max_redirects = 0
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.adapters.clear()
     adapter = GuardedAdapter(wire)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
+    session.adapters = {"https://": adapter, "http://": adapter}
     return session
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Judges the prepared request, then connects where the resolve map says."""
+    """Judges the prepared request, then connects where the resolve map says.
+
+    What a caller says of verification, certificates and proxies counts for nothing: the
+    environment file settles them.
+    """
 
     def __init__(self, wire: Wire) -> None:
-        """Keep the wire; never retry, never follow."""
+        """Keep the wire; never retry."""
         self._wire = wire
-        super().__init__(
-            pool_maxsize=CONNECTIONS,
-            max_retries=Retry(total=False, redirect=False, raise_on_status=False),
-        )
+        super().__init__(pool_maxsize=CONNECTIONS, max_retries=Retry(total=False))
 
     def send(
         self,
         request: PreparedRequest,
-        stream: bool = False,  # noqa: FBT001, FBT002 (the base's signature)
+        stream: Any = None,
         timeout: Any = None,
-        verify: Any = True,  # noqa: FBT002
+        verify: Any = None,
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
         """Send one attempt. Raises GuardRefusal, and requests' own errors."""
-        del verify, cert, proxies
+        del stream, verify, cert, proxies
         sent, admitted = self._admitted(request)
         try:
             with guarded():
-                response = super().send(sent, stream=stream, timeout=timeout, verify=True)
+                response = super().send(sent, timeout=timeout)
         except BaseException as error:
             self._wire.failed(admitted, error)
             raise
@@ -109,27 +108,22 @@ class GuardedAdapter(HTTPAdapter):
         del verify, proxies, cert
         parts = urlsplit(str(request.url))
         host, scheme = parts.hostname or "", parts.scheme
-        port = parts.port or (443 if scheme == "https" else 80)
-        tls: dict[str, Any] = {}
-        if scheme == "https":
-            tls = {
-                "ssl_context": tls_context(self._wire.network.ca_file, "requests"),
-                "server_hostname": host,
-                "assert_hostname": host,
-            }
+        port = parts.port or _PORTS[scheme]
+        tls = {
+            "ssl_context": tls_context(self._wire.network.ca_file, "requests"),
+            "server_hostname": host,
+            "assert_hostname": host,
+        }
         address = mapped(self._wire.network, host, port)
         proxy = self._wire.network.proxy
+        pools = self.poolmanager
         if address is None and proxy is not None:
-            tls.pop("server_hostname", None)
-            tls.pop("assert_hostname", None)
-            manager = self.proxy_manager_for(proxy)
-            pool = manager.connection_from_host(host, port, scheme=scheme, pool_kwargs=tls)
-        else:
-            name, number = address or (host, port)
-            pool = self.poolmanager.connection_from_host(
-                name, number, scheme=scheme, pool_kwargs=tls
-            )
-        return pool  # type: ignore[no-any-return,unused-ignore]
+            pools = self.proxy_manager_for(proxy)
+        name, number = address or (host, port)
+        pool: HTTPConnectionPool = pools.connection_from_host(
+            name, number, scheme=scheme, pool_kwargs=tls
+        )
+        return pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing to set: the context verifies, and nobody can turn that off."""

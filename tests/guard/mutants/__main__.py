@@ -41,12 +41,12 @@ WIRE: Final = {
     "canaries": ("gate", "scopes"),
     "net": ("net",),
     "aiohttp_transport": ("aiohttp", "held_requests", "what_leaves", "proxies"),
-    "azure_wire": ("held_requests", "what_leaves", "proxies", "scopes"),
-    "botocore_wire": ("held_requests", "what_leaves", "proxies", "botocore"),
-    "httpx_wire": ("held_requests", "what_leaves", "proxies", "httpx"),
-    "requests_adapter": ("held_requests", "what_leaves", "proxies"),
+    "azure_wire": ("requests", "held_requests", "what_leaves", "proxies", "scopes"),
+    "botocore_wire": ("botocore", "held_requests", "what_leaves", "proxies"),
+    "httpx_wire": ("httpx", "held_requests", "what_leaves", "proxies"),
+    "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),
     "socket_wire": ("held_requests", "httpx", "gate"),
-    "network": ("proxies", "platform", "httpx"),
+    "network": ("network", "proxies", "platform", "httpx"),
 }
 """Where a mutant of the wire is most likely found; then the other tests of the wire. What decides is
 tried first."""

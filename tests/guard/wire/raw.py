@@ -6,6 +6,7 @@ It shares no code with any client, nor with the guard.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,6 +63,12 @@ class Raw:
     answer: bytes = ANSWER
     drops: int = 0
     """This many requests are taken, and answered by hanging up."""
+    lines: int = 0
+    """Connections opened so far."""
+    hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released each time that a client ends a connection."""
+    meet: threading.Barrier | None = None
+    """Each answer waits here, until as many requests came as it has parties."""
 
     @property
     def host(self) -> str:
@@ -73,8 +80,11 @@ class Raw:
 
 
 @contextmanager
-def raw_server() -> Iterator[Raw]:
-    """Run the server for the length of the block."""
+def raw_server(tls: ssl.SSLContext | None = None) -> Iterator[Raw]:
+    """Run the server for the length of the block.
+
+    tls: spoken where CONNECT asked for a tunnel: it is both the proxy and what the tunnel leads to.
+    """
     story = Raw()
     listening = socket.create_server(("127.0.0.1", 0))
     story.port = listening.getsockname()[1]
@@ -88,7 +98,8 @@ def raw_server() -> Iterator[Raw]:
             except OSError:
                 return
             open_.append(line)
-            one = threading.Thread(target=_serve, args=(line, story), daemon=True)
+            story.lines += 1
+            one = threading.Thread(target=_serve, args=(line, story, open_, tls), daemon=True)
             one.start()
             threads.append(one)
 
@@ -110,13 +121,16 @@ def raw_server() -> Iterator[Raw]:
             line.close()
 
 
-def _serve(line: socket.socket, story: Raw) -> None:
+def _serve(
+    line: socket.socket, story: Raw, open_: list[socket.socket], tls: ssl.SSLContext | None
+) -> None:
     kept = b""
     with suppress(OSError):
         while True:
             while b"\r\n\r\n" not in kept:
                 more = line.recv(65536)
                 if not more:
+                    story.hung_up.release()
                     return
                 kept += more
             head, _, kept = kept.partition(b"\r\n\r\n")
@@ -138,4 +152,11 @@ def _serve(line: socket.socket, story: Raw) -> None:
                 story.drops -= 1
                 line.shutdown(socket.SHUT_RDWR)
                 return
+            if tls is not None and taken.method == "CONNECT":
+                line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                line = tls.wrap_socket(line, server_side=True)
+                open_.append(line)
+                continue
+            if story.meet is not None:
+                story.meet.wait(timeout=30)
             line.sendall(BARE if taken.method == "HEAD" else story.answer)

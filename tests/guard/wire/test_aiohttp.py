@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import socket
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import HttpRequest
+from azure.core.rest import HttpRequest as RestRequest
 
 from rollback.errors import GuardRefusal
 from rollback.guard.wire import azure_wire
 from rollback.guard.wire.aiohttp_transport import MappedResolver
 from rollback.model.environment import Network
-from rollback.model.scope import HostKind
-from tests.guard.support import Bench
+from rollback.model.scope import GuardedHost, HostKind, Perimeter
+from tests.guard.support import Bench, bench
 from tests.guard.wire.leaving import agrees, azure_request, over
-from tests.guard.wire.raw import Raw, Taken, raw_server
+from tests.guard.wire.raw import ANSWER, Raw, Taken, raw_server
 
 
 @pytest.fixture
@@ -92,6 +96,50 @@ def test_a_closed_transport_stays_closed(raw: Raw) -> None:
     with pytest.raises(ValueError, match="closed"):
         asyncio.run(go())
     assert [taken.target for taken in raw.taken] == ["/b/1"]
+
+
+def test_what_was_answered_is_told(raw: Raw) -> None:
+    """By the provider's own id too, however its name is written."""
+    told = over(raw)
+    raw.answer = b"HTTP/1.1 404 X\r\nX-MS-Request-Id: p-1\r\nContent-Length: 0\r\n\r\n"
+    sent(told, HttpRequest("GET", f"{raw.url}/b/1"))
+    (seen,) = told.exchanges.seen_all
+    assert (seen.method, seen.path, seen.status, seen.provider_id) == ("GET", "/b/1", 404, "p-1")
+
+
+def test_an_answer_is_handed_on_as_it_came(raw: Raw) -> None:
+    """Packed, where its bytes are asked for; azure-core unpacks it for whoever asks for the content."""
+    packed = gzip.compress(b"{}")
+    head = f"Content-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    raw.answer = b"HTTP/1.1 200 OK\r\n" + head.encode() + packed
+    told = over(raw)
+
+    async def go() -> tuple[bytes, bytes]:
+        async with azure_wire.aio_transport(told.wire) as aio:
+            streamed: Any = await aio.send(RestRequest("GET", f"{raw.url}/b/1"), stream=True)
+            came = b"".join([part async for part in streamed.iter_raw()])
+            return came, (await aio.send(RestRequest("GET", f"{raw.url}/b/1"))).content
+
+    assert asyncio.run(go()) == (packed, b"{}")
+
+
+def test_a_name_is_looked_up_for_each_connection(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that was moved meanwhile is followed at once, as the other clients do."""
+    with raw_server() as moved:
+        raw.answer = moved.answer = ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        ports = chain([raw.port], repeat(moved.port))
+
+        def find(*_: object, **__: object) -> list[Any]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", next(ports)))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", find)
+        perimeter = Perimeter(hosts=(GuardedHost(host="localhost:4711", kind=HostKind.WEB),))
+        get = [HttpRequest("GET", f"http://localhost:4711/{path}") for path in "ab"]
+        sent(bench(perimeter=perimeter), *get)
+        assert [taken.target for taken in raw.taken] == ["/a"]
+        assert [taken.target for taken in moved.taken] == ["/b"]
 
 
 @pytest.mark.parametrize(("name", "port"), [("127.0.0.1", 0), ("mapped.example", 7777)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import boto3  # type: ignore[import-untyped, unused-ignore]
@@ -13,6 +14,7 @@ from botocore.config import Config  # type: ignore[import-untyped, unused-ignore
 from rollback.errors import GuardRefusal
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.wire import botocore_wire
+from rollback.guard.wire.net import Net, Sighting
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import HttpWrite, Purpose, SelfAddressedBody
 from rollback.model.scope import GuardedHost, HostKind, Perimeter
@@ -106,6 +108,37 @@ def test_reads_pass(server: Counting) -> None:
     client.head_object(Bucket=BUCKET, Key=KEY)
     assert server.requests[0].method == "HEAD"
     assert told.ledger.spent == []
+
+
+def test_what_was_answered_is_told(server: Counting) -> None:
+    """By the provider's own id too, however its name is written."""
+    client, told = _client(server)
+    server.headers = {"X-Amz-Request-Id": "p-1"}
+    client.head_object(Bucket=BUCKET, Key=KEY)
+    (seen,) = told.exchanges.seen_all
+    assert (seen.method, seen.path, seen.status) == ("HEAD", f"/{BUCKET}/{KEY}", 200)
+    assert (seen.host, seen.provider_id) == (server.host, "p-1")
+
+
+def test_an_object_is_read_as_it_comes(server: Counting) -> None:
+    """Its body is not held whole below the client."""
+    client, _ = _client(server)
+    body = client.get_object(Bucket=BUCKET, Key=KEY)["Body"]
+    assert json.loads(body.read())["_count"] == 0
+
+
+def test_the_net_does_not_see_it(server: Counting) -> None:
+    """What was judged does not go round the guard."""
+    client, told = _client(server)
+    seen: list[Sighting] = []
+    net = Net(told.wire.perimeter, seen.append)
+    net.cast()
+    try:
+        client.head_object(Bucket=BUCKET, Key=KEY)
+    finally:
+        net.draw_in()
+    assert seen == []
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

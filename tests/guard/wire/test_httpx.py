@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -166,3 +167,53 @@ def test_async_is_the_same(server: Counting) -> None:
 
     asyncio.run(run())
     assert [seen.path for seen in server.requests] == ["/a", "/b"]
+    assert [(seen.method, seen.path, seen.status, seen.echoed) for seen in told.exchanges.seen_all] == [
+        ("GET", "/a", 200, True),
+        ("GET", "/b", 307, True),
+    ]
+
+
+def _get_by_async(told: Bench, url: str) -> int:
+    async def run() -> int:
+        async with httpx.AsyncClient(transport=httpx_wire.async_transport(told.wire)) as client:
+            return (await client.get(url)).status_code
+
+    return asyncio.run(run())
+
+
+def _found(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let the system find these addresses, and no other, for whatever name."""
+
+    def find(_: object, port: int, **__: object) -> list[Any]:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+
+
+def test_async_tries_each_address_of_a_name(
+    server: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first nobody listens."""
+    _found(monkeypatch, "::1", "127.0.0.1")
+    told = _bench(server)
+    assert _get_by_async(told, f"{server.url}/a") == 200
+    assert [seen.path for seen in server.requests] == ["/a"]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "why"), [(("::1",), "attempts failed"), ((), "no such name")]
+)
+def test_async_says_why_nothing_answers(
+    server: Counting, monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...], why: str
+) -> None:
+    _found(monkeypatch, *addresses)
+    told = _bench(server)
+    with pytest.raises(httpx.ConnectError, match=why):
+        _get_by_async(told, f"{server.url}/a")
+    assert [(seen.status, seen.problem) for seen in told.exchanges.seen_all] == [
+        (None, "ConnectError")
+    ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import boto3  # type: ignore[import-untyped, unused-ignore]
 import pytest
+import trustme
 from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 
 from rollback.errors import GuardRefusal
@@ -47,6 +51,34 @@ def test_the_configured_proxy_is_asked_for_a_tunnel(name: str, raw: Raw) -> None
 
 def test_a_mapped_name_is_not_asked_of_the_proxy(raw: Raw) -> None:
     assert asked("azure-core", raw, ((HOST, "127.0.0.1:1"),)) == set()
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize(
+    ("certified", "trusted", "said"),
+    [
+        (HOST, True, ["CONNECT", "GET"]),
+        ("elsewhere.example", True, ["CONNECT"]),
+        (HOST, False, ["CONNECT"]),
+    ],
+)
+def test_through_a_tunnel_the_certificate_is_checked_against_the_real_name(
+    name: str, certified: str, trusted: bool, said: list[str], tmp_path: Path
+) -> None:
+    """Not a word of the request is said to whoever cannot prove to be the host."""
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(certified).configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with raw_server(tls) as raw:
+        told = bench(
+            perimeter=Perimeter(hosts=(GuardedHost(host=HOST, kind=HostKind.STORE),)),
+            network=Network(proxy=raw.url, ca_file=str(tmp_path / "ca.pem") if trusted else None),
+        )
+        refused = pytest.raises(Exception, match=r"certificate verify failed|doesn't match")
+        with nullcontext() if "GET" in said else refused:
+            _send(name, told.wire, HOST, "https")
+    assert [taken.method for taken in raw.taken] == said
+    assert [seen.status for seen in told.exchanges.seen_all] == [200 if "GET" in said else None]
 
 
 def asked(name: str, raw: Raw, resolve: tuple[tuple[str, str], ...]) -> set[str]:

@@ -129,6 +129,10 @@ def test_a_lost_answer_is_not_asked_for_again(name: str, raw: Raw) -> None:
         {"skip_auto_headers": ["host"]},
         {"allow_redirects": True},
         {"trace_request_ctx": 1},
+        {"verify": False},
+        {"cert": "none.pem"},
+        {"proxy": "http://127.0.0.1:9"},
+        {"ssl": False},
     ],
     ids=lambda more: next(iter(more)),
 )
@@ -146,6 +150,26 @@ def test_what_a_caller_adds_for_the_client_below_changes_nothing(
         return
     agrees(told.wire.admitted[-1], raw.taken[-1])  # type: ignore[attr-defined]
     assert raw.taken[-1].target == "/b/1"
+
+
+@pytest.mark.parametrize("name", ["azure-core", "azure-core-aio"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"connection_verify": False},
+        {"connection_cert": "none.pem"},
+        {"proxies": {"http": "http://127.0.0.1:9"}},
+        {"stream": True},
+        {"connection_timeout": 30, "read_timeout": 30},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_the_words_of_azure_core_are_taken(name: str, raw: Raw, more: dict[str, Any]) -> None:
+    """Its clients say them by themselves. What the environment file settles has no effect."""
+    told = over(raw)
+    sender(name, told.wire)("GET", f"{raw.url}/b/1", {}, None, **more)
+    (taken,) = raw.taken
+    agrees(told.wire.admitted[-1], taken)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("opened", [False, True])
