@@ -158,7 +158,7 @@ def _change(step: StepContext, world: World, name: str) -> Change:
         )
     rules = rules_of(seen.get("rules"))
     if not rules:
-        reason = f"no ramp-up rule: production, which serves {live[0]}, takes all users already"
+        reason = f"no ramp-up rule: production, which serves {live[0]} by then, takes all users"
         return NoOp(id=change_id, resource=resource, reason=reason)
     return _update(step, world, name, live[0])
 

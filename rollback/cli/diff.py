@@ -26,7 +26,9 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
 
     Times, digests and nonces differ in any two plans and are left out. Exit 0 either way.
     """
+    from rollback.model.base import rfc3339
     from rollback.rendering.difference import difference
+    from rollback.rendering.escape import visible
     from rollback.wiring import PlanDocument
 
     before: PlanDocument = PlanDocument.load(old)
@@ -44,11 +46,15 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
             }
         )
         return 0
+    for sign, document in (("-", before), ("+", after)):
+        plan = document.plan
+        made = f"{plan.playbook} in {plan.environment}, planned at {rfc3339(plan.created)}"
+        output.result(visible(f"{sign} {made}, {document.digest}"))
     section = ""
     for each in changes:
         if each.section != section:
             section = each.section
-            output.result(section)
+            output.result(f"\n{section}")
         output.result(f"  {each.sign} {each.text}")
     if not changes:
         output.result("the two plans would do the same")

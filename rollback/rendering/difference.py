@@ -42,12 +42,14 @@ def difference(old: Plan, new: Plan) -> tuple[Difference, ...]:
 
 
 def _lines(plan: Plan) -> dict[str, list[str]]:
+    """What is read of a plan. Its nonce, which names its folder of local evidence, is no matter."""
     ageless = tuple(each.model_copy(update={"at": plan.created}) for each in plan.authority)
     view = plan_view(plan.model_copy(update={"authority": ageless}), "")
     read: dict[str, list[str]] = {}
     for section in view.sections:
         if section.title not in _LEFT_OUT:
-            read.setdefault(_name(section), []).extend(_texts(section))
+            texts = (text.replace(plan.nonce, "(nonce)") for text in _texts(section))
+            read.setdefault(_name(section), []).extend(texts)
     return read
 
 
@@ -60,7 +62,8 @@ def _texts(section: Section) -> list[str]:
     for item in section.items:
         if isinstance(item, Line):
             if item.label not in _LABELS_LEFT_OUT:
-                parts = (TAGS.get(item.weight, ""), item.label, flat(item.spans))
+                label = f"{item.label}:" if item.label else ""
+                parts = (TAGS.get(item.weight, ""), label, flat(item.spans))
                 texts.append(" ".join(part for part in parts if part))
         else:
             texts += [" | ".join(flat(cell) for cell in row) for row in item.rows]

@@ -49,7 +49,7 @@ def overview(plan: Plan) -> Section:
         )
         for number, step in enumerate(plan.steps, start=1)
     )
-    table = Table(("step", "name", "does", "writes", "users"), rows, cut=Cut.WRITES)
+    table = Table(("step", "name", "does", "writes", "users"), rows, cut=Cut.WRITES, lead=3)
     return Section("What is done, in order", (said, table))
 
 

@@ -124,6 +124,9 @@ def _status(closed: Record | None) -> int | None:
     return said if isinstance(said, int) else None
 
 
+_FAILED = frozenset({"failed", "unknown", "handed-over"})
+
+
 def _summary(
     plan: Plan,
     digest: str,
@@ -138,6 +141,7 @@ def _summary(
     exit_ = "" if status is None else f" (exit {status})"
     said = strong(ending(status, left))
     lines = [line("{}{}", said, prose(exit_), label="result", weight=weight)]
+    lines += [] if good else _why(records)
     if records:
         lines += [
             line("{}", records[0].run, label="run"),
@@ -176,6 +180,16 @@ def _summary(
         for record in refusals
     ]
     return lines
+
+
+def _why(records: Sequence[Record]) -> list[Line]:
+    """The first step that failed, and what it said: the rest of the report is what came of it."""
+    ended = {one.text("step"): one for one in records if one.kind is RecordKind.STEP}
+    failed = next((one for one in ended.values() if one.text("status") in _FAILED), None)
+    if failed is None:
+        return []
+    name, said = failed.text("step"), prose(failed.text("reason"))
+    return [line("step {}: {}", name, said, label="why", weight=Weight.FORBIDDEN)]
 
 
 def _reasons(record: Record) -> str:

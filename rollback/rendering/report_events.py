@@ -139,7 +139,9 @@ def _request_table(asked: Sequence[Record], *, same_day: bool) -> Table:
         )
         for at, record in zip(told, asked, strict=True)
     )
-    return Table(("at", "x-request-id", "request", "answer"), rows, cut=Cut.REQUESTS)
+    return Table(
+        ("at", "x-request-id", "request", "answer"), rows, cut=Cut.REQUESTS, lead=4
+    )
 
 
 def timeline(records: Sequence[Record]) -> tuple[Line | Table, ...]:
@@ -158,7 +160,7 @@ def timeline(records: Sequence[Record]) -> tuple[Line | Table, ...]:
     )
     if not rows:
         return (line("no record", cut=Cut.DETAILS),)
-    return (*_on(day, Cut.DETAILS), Table(("at", "step", "what"), rows, cut=Cut.DETAILS))
+    return (*_on(day, Cut.DETAILS), Table(("at", "step", "what"), rows, cut=Cut.DETAILS, lead=3))
 
 
 def _times(moments: Sequence[datetime]) -> tuple[str, list[str]]:

@@ -26,6 +26,8 @@ _STATUS_WEIGHTS = {
     "handed-over": Weight.UNKNOWN,
     "open": Weight.UNKNOWN,
 }
+_NOT_REACHED = frozenset({"skipped", "open"})
+"""What the plan foresaw for such a step is not how things are."""
 
 
 def steps_of(plan: Plan, records: Sequence[Record]) -> list[Line]:
@@ -54,7 +56,7 @@ def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line
     lines += [
         line("{}: {}", change.resource, prose(change.reason), label="nothing to do", depth=1)
         for change in step.changes
-        if isinstance(change, NoOp)
+        if isinstance(change, NoOp) and status not in _NOT_REACHED
     ]
     summaries = {change.id: change.summary for change in step.changes if isinstance(change, Update)}
     for record in mine:

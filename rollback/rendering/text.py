@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WIDTH_MIN = 40
 _LABEL = 15
+_INNER = 6
+"""Where what belongs to a row of a table begins."""
 _STYLES = {
     Weight.FORBIDDEN: "bold red",
     Weight.IRREVERSIBLE: "red",
@@ -84,12 +86,21 @@ def _line(item: Line, width: int) -> Iterator[Row]:
 
 
 def _table(table: Table, width: int) -> Iterator[Row]:
-    """A line a row, cells between bars; a bar in a cell is written out."""
-    yield from ((row, "bold") for row in wrapped(" | ".join(table.header), width, "   ", "     "))
+    """A block a row: what leads on a line of its own, the other cells under it, each by its name.
+
+    Only a cell's first line begins in the column of the names, so no cell can pass for another.
+    """
+    names = table.header[table.lead :]
+    wide = max(map(len, names), default=0)
+    if not names:
+        yield f"   {'  '.join(table.header)}", "bold"
     for row in table.rows:
-        cells_ = " | ".join(flat(cell).replace("|", "\\u{7c}") for cell in row)
-        for shown in wrapped(cells_, width, "   ", "     "):
-            yield shown, ""
+        shown = [flat(cell) for cell in row]
+        lead = "  ".join(shown[: table.lead])
+        yield from ((line_, "") for line_ in wrapped(lead, width, "   ", " " * (_INNER + 2)))
+        for name, cell in zip(names, shown[table.lead :], strict=True):
+            label = f"{'':{_INNER}}{name:<{wide}}  "
+            yield from ((line_, "") for line_ in wrapped(cell, width, label, " " * len(label)))
 
 
 def flat(spans: tuple[Span, ...]) -> str:
@@ -119,6 +130,9 @@ def cells(shown: str) -> int:
 def wrapped(shown: str, width: int, lead: str, hang: str) -> Iterator[str]:
     """Lines no wider than `width`: the first begins with `lead`, the others with `hang`."""
     row, used, empty = lead, cells(lead), True
+    if " " not in shown and width - cells(hang) < cells(shown) <= width - _INNER:
+        yield lead.rstrip()  # one word that fits a line of its own: a digest is read whole
+        row, used, hang = " " * _INNER, _INNER, " " * _INNER
     for word in shown.split(" "):
         for piece in _pieces(word, max(width - cells(hang), 8)):
             needed = cells(piece) + (0 if empty else 1)

@@ -107,11 +107,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of equal length under a header of our own words."""
+    """Rows of equal length under a header of our own words. lead: cells that say what a row is."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Spans, ...], ...]
     cut: Cut = Cut.KEEP
+    lead: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rollback.model.observation import World
+from rollback.rendering.escape import quoted
 
 if TYPE_CHECKING:
     from rollback.model.base import Value
@@ -28,8 +29,20 @@ class Difference:
     found: Value
 
     def __str__(self) -> str:
-        said = f"the plan expects {self.predicted!r}, found {self.found!r}"
+        said = f"the plan expects {_said(self.predicted)}, found {_said(self.found)}"
         return f"{self.resource} {self.fact}: {said}"
+
+
+def _said(value: Value) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(_said(one) for one in value) or "none"
+        case _:
+            return quoted(str(value)) if value != "" else "nothing"
 
 
 @dataclass(frozen=True, slots=True)

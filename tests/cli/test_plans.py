@@ -57,6 +57,7 @@ def test_diff_tells_a_step_less(rollback: Rollback, plan_file: Path, tmp_path: P
     read = json.loads(rollback("diff", plan_file, other, "--json").out)
     assert read["same_world"] is True
     assert {each["sign"] for each in read["changes"]} == {"-", "+"}
+    assert ran.out.startswith("- full-rollback in production, planned at 2026-")
     assert "the two plans would do the same" in rollback("diff", plan_file, plan_file).out
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from rollback.model.effect import FileWrite
+from rollback.model.plan import Plan
 from rollback.rendering.difference import difference
 from tests.builders import NOW, halt_step, make_plan, revert_step
 
@@ -13,6 +15,18 @@ def test_two_plans_of_the_same_thing_do_not_differ() -> None:
         nonce="f" * 32, created=NOW + timedelta(minutes=5), expires=NOW + timedelta(minutes=65)
     )
     assert difference(make_plan(), later) == ()
+
+
+def test_the_folder_that_is_named_by_the_nonce_is_no_difference() -> None:
+    def kept(nonce: str) -> Plan:
+        file = FileWrite(
+            id="upkeep#bundle", path=f"/srv/{nonce}", bytes_max=1, times_max=1, says="seal"
+        )
+        return make_plan(nonce=nonce, upkeep=(file,))
+
+    assert difference(kept("e" * 32), kept("f" * 32)) == ()
+    other = kept("f" * 32).model_copy(update={"nonce": "0" * 32})
+    assert difference(kept("e" * 32), other) != ()
 
 
 def test_a_step_more_and_an_approver_more_are_told() -> None:

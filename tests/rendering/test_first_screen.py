@@ -161,3 +161,13 @@ def test_a_toggle_is_not_told_as_something_to_send_again() -> None:
     assert "slotsswap?api-version=2024-11-01 once\n" in out
     assert "a toggle: never sent blindly again" in out
     assert "at most 2 times; again at most 1 time, only after looking" in out
+
+
+def test_a_digest_is_read_whole_and_each_step_by_its_lines_at_eighty_columns() -> None:
+    digest = "0123456789abcdef" * 4
+    out = render(make_plan(), digest, "text", max_chars=None, width=80)
+    assert f"   digest\n      {digest}\n" in out
+    table = out.partition("What is done, in order")[2].partition("\nStep 1")[0]
+    rows = [row for row in table.split("\n") if row.startswith("   ") and row[3] != " "]
+    assert len(rows) == 1 + len(make_plan().steps)
+    assert table.count("\n      writes  ") == table.count("\n      users   ") == len(rows) - 1

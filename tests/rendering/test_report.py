@@ -238,7 +238,19 @@ def test_a_step_says_why_nothing_was_to_do() -> None:
     plan = make_plan()
     idle = NoOp(id="ramp-rules", resource="web/traffic", reason="no ramp-up rule sends users")
     steps = (plan.steps[0].model_copy(update={"changes": (idle,)}), *plan.steps[1:])
-    told = render_report(
-        plan.model_copy(update={"steps": steps}), "d" * 64, records(OPENED, CLOSED), "text"
-    )
-    assert "nothing to do   web/traffic: no ramp-up rule sends users" in told
+    planned = plan.model_copy(update={"steps": steps})
+
+    def told(status: str) -> str:
+        ended = (RecordKind.STEP, {"step": steps[0].name, "status": status, "reason": "so"})
+        return render_report(planned, "d" * 64, records(OPENED, ended, CLOSED), "text")
+
+    said = "nothing to do   web/traffic: no ramp-up rule sends users"
+    assert said in told("done")
+    assert said not in told("skipped"), "what a plan foresaw is not how things are"
+
+
+def test_the_first_screen_says_which_step_failed_and_why() -> None:
+    failed = {"step": "revert-backend", "status": "failed", "reason": "found 2026.11.3-rc"}
+    out = report(OPENED, (RecordKind.STEP, failed), (RecordKind.CLOSED, {"exit": 5}))
+    first = out.partition("Who stays exposed")[0]
+    assert "why             STOP step revert-backend: found 2026.11.3-rc" in first

@@ -59,8 +59,12 @@ def test_half_of_what_is_wanted_is_drift() -> None:
 def test_drift_names_the_fact_in_a_reviewers_terms() -> None:
     found = compare(STEP, SWAP, (), (slot("hotfix"),))
     assert found == Comparison("drifted", (Difference(SLOT, "builds", (BAD,), ("hotfix",)),))
-    said = f"{SLOT} builds: the plan expects ('{BAD}',), found ('hotfix',)"
+    said = f"{SLOT} builds: the plan expects {BAD}, found hotfix"
     assert str(found.differences[0]) == said
+    for value, words in ((None, "nothing"), ("", "nothing"), ((), "none"), (True, "yes"), (3, "3")):
+        assert str(Difference(SLOT, "x", value, (BAD, "a, b"))) == (
+            f'{SLOT} x: the plan expects {words}, found {BAD}, "a, b"'
+        )
 
 
 @pytest.mark.parametrize("seen", [(), (slot(BAD, at="web/slot/production"),)])
