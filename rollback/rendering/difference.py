@@ -13,7 +13,7 @@ from rollback.rendering.view import TAGS, Line, Section
 if TYPE_CHECKING:
     from rollback.model.plan import Plan
 
-_LEFT_OUT = frozenset({"Identity", "Observations", "What is done, in order"})
+_LEFT_OUT = frozenset({"In short", "Identity", "Observations", "What is done, in order"})
 _LABELS_LEFT_OUT = frozenset({"digest", "expires", "planned", "if it fails", "then you"})
 
 

@@ -1,9 +1,9 @@
 """The first screen of a plan: all that a reviewer must not miss. Nothing on it is ever cut.
 
-Order: the environment, its owner and identity, trigger and incident; verdict (and, refused, why and
-what is still possible) and what changes; surfaces that are not rolled back; what cannot be undone;
-who stays exposed; what is weak or unknown; halt authority; what is proved; approvals; expiry. The
-title above it says the verdict too.
+Order: all of it in four lines; the environment, its owner and identity, trigger and incident;
+verdict (and, refused, why and what is still possible) and what changes; surfaces that are not
+rolled back; what cannot be undone; who stays exposed; what is weak or unknown; halt authority; what
+is proved; approvals; expiry. The title above it says the verdict too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from rollback.model.change import TRADING_HALTED, Update
 from rollback.model.direction import Direction
 from rollback.model.durations import spoken
 from rollback.model.effect import FileWrite, HttpWrite
+from rollback.rendering.in_short import in_short
 from rollback.rendering.predicates import predicate_words, proved
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
 from rollback.rendering.view import Line, Section, Weight, command, line, prose, strong
@@ -46,7 +47,7 @@ def first_screen(plan: Plan, digest: str, given: tuple[str, ...] = ()) -> tuple[
         Section("Promises proved", tuple(proved(plan))),
         Section("Approval", tuple(_approval(plan, digest, given))),
     ]
-    return tuple(sections)
+    return (in_short(plan, sections), *sections)
 
 
 def safe_steps(plan: Plan) -> tuple[PlannedStep, ...]:

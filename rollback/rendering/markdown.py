@@ -62,6 +62,7 @@ def _line(item: Line) -> str:
     if item.label:
         lead += f"{item.label}: "
     said = _flat(item.spans)
+    said = said if said.strip() else "(empty)"
     if lead == bare and (marker := _MARKER.match(said)):
         said = markdown_code(marker[0]) + said[marker.end() :]
     return lead + said

@@ -36,6 +36,7 @@ FORGERIES = (
     "\ud800",
     "x" * 20_000,
     "{{ 7 * 7 }} {% raw %} {}",
+    " ",
     "",
 )
 """Known tricks, each seen to work somewhere."""

@@ -30,7 +30,8 @@ def first(plan: Plan) -> str:
 
 def test_sections_stand_in_the_order_of_what_matters() -> None:
     titles = [section.title for section in plan_view(make_plan(), "d").sections]
-    assert titles[:11] == [
+    assert titles[:12] == [
+        "In short",
         "Where and why",
         "Verdict",
         "Not rolled back by this plan",
