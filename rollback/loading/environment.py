@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import ValidationError
 
-from rollback.loading.complaints import from_validation, kind_of
+from rollback.loading.complaints import from_validation, kind_of, unknown_key
 from rollback.loading.document import read_document
 from rollback.loading.files import BYTES_MAX, read_bytes, refused
 from rollback.loading.rules import broken_rules
@@ -57,6 +57,11 @@ class Environment(model.Environment):
         pass_ = Substitution(document, os.environ if variables is None else variables)
         tree = pass_.apply(shape)
         complaints = list(pass_.complaints)
+        complaints += [
+            unknown_key(document, (name,), shape)
+            for name in document.value
+            if name in model.Environment.model_fields and name not in shape.names
+        ]
         complaints += [
             document.complaint(*broken) for broken in broken_rules(as_written(tree, shape))
         ]

@@ -11,6 +11,7 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from rollback.loading.plan_words import PLAN_EXAMPLES, PLAN_WORDS
 from rollback.loading.shape import shape_of
 from rollback.loading.words import FIELD_WORDS
 from rollback.model.environment import Environment
@@ -112,10 +113,12 @@ def environment_schema() -> Schema:
     for name, schema in definitions.items():
         _describe(name, schema.get("properties", {}))
     top: Schema = {key: full[key] for key in ("type", "properties", "required")}
+    shape = shape_of(Environment)
+    top["properties"] = {name: top["properties"][name] for name in shape.names}
     _describe("Environment", top["properties"])
     top["additionalProperties"] = False
     top["$defs"] = definitions
-    _as_written(top, shape_of(Environment), definitions)
+    _as_written(top, shape, definitions)
     return _whole(
         "environment",
         "Owner, surfaces, providers, Cosmos, halt authority, evidence, approvers and policy.",
@@ -128,6 +131,12 @@ def plan_schema() -> Schema:
     from rollback.model.plan import Plan
 
     full = Plan.model_json_schema(mode="serialization")
+    for model, schema in (("Plan", full), *full["$defs"].items()):
+        for name, field in schema.get("properties", {}).items():
+            key = f"{model}.{name}"
+            field["description"] = PLAN_WORDS[key]
+            if key in PLAN_EXAMPLES:
+                field["examples"] = [PLAN_EXAMPLES[key]]
     return _whole("plan", _first_line(Plan), full)
 
 

@@ -193,6 +193,8 @@ def test_a_variable_that_holds_a_secret_is_not_put_into_text(name: str) -> None:
         ("prevented_by: leader-lease", "prevented_by: sticky-setting", "is named by `setting`"),
         ("prevented_by: leader-lease", "prevented_by: leader-lease, setting: LOOP", "is named by `setting`"),
         ("prevented_by: leader-lease", "prevented_by: sticky-setting, setting: LOOP_KEY", "may be a secret"),
+        ("owner:\n", "base: /srv\nowner:\n", "unknown key `base`"),
+        ("owner:\n", "source: x\nowner:\n", "unknown key `source`"),
         ("surfaces:\n", "surfaces: 5\nsurfacs:\n", "a number does not fit at surfaces"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from rollback.loading.plan_words import PLAN_EXAMPLES, PLAN_WORDS
 from rollback.loading.reference import PAGES, with_tables
 from rollback.loading.schema import environment_schema, plan_schema, playbook_schema, text_of
 from rollback.loading.shape import Shape, shape_of
@@ -96,6 +97,21 @@ def test_every_field_has_words_and_no_words_are_left_over() -> None:
     for spec in BUILT_IN:
         expected |= {f"{spec.__name__}.{name}" for name in shape_of(spec).names if name != "action"}
     assert set(FIELD_WORDS) == expected
+
+
+def test_every_field_of_a_plan_has_words_and_its_examples_are_valid() -> None:
+    schema = SCHEMAS["plan"]
+    models = {"Plan": schema, **schema["$defs"]}
+    written = {
+        f"{model}.{name}": field
+        for model, held in models.items()
+        for name, field in held.get("properties", {}).items()
+    }
+    assert set(written) == set(PLAN_WORDS)
+    assert set(PLAN_EXAMPLES) < set(PLAN_WORDS)
+    for key, example in PLAN_EXAMPLES.items():
+        assert written[key]["examples"] == [example]
+        Draft202012Validator({**written[key], "$defs": schema["$defs"]}).validate(example)
 
 
 def patterns(node: object) -> set[str]:
