@@ -139,12 +139,12 @@ def _serve(
             said = {name.lower(): value for name, value in headers}
             if "transfer-encoding" in said:
                 while not kept.endswith(b"0\r\n\r\n"):
-                    kept += line.recv(65536)
+                    kept += _more(line)
                 body, kept = kept, b""
             else:
                 length = int(said.get("content-length", "0"))
                 while len(kept) < length:
-                    kept += line.recv(65536)
+                    kept += _more(line)
                 body, kept = kept[:length], kept[length:]
             taken = Taken(first, headers, body)
             story.taken.append(taken)
@@ -160,3 +160,11 @@ def _serve(
             if story.meet is not None:
                 story.meet.wait(timeout=30)
             line.sendall(BARE if taken.method == "HEAD" else story.answer)
+
+
+def _more(line: socket.socket) -> bytes:
+    """What comes next of a request. Raises ConnectionError where it ends in the middle."""
+    more = line.recv(65536)
+    if not more:
+        raise ConnectionError
+    return more
