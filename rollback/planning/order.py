@@ -116,8 +116,13 @@ def order_steps(
     declared = {step.name: step.after for step in playbook.steps}
     for name in _sorted_names(declared):
         expansions[name] = expansions[name] or _expanded(expansions, declared[name])
-    resolved = [replace(one, after=_expanded(expansions, one.after)) for one in expanded]
+    resolved = [_after(one, _expanded(expansions, one.after)) for one in expanded]
     return _sorted(_with_captures(resolved, volatile_before))
+
+
+def _after(step: OrderedStep, names: tuple[str, ...]) -> OrderedStep:
+    """The step after those; itself where it is so already, as nearly all are."""
+    return step if step.after == names else replace(step, after=names)
 
 
 def _expanded(expansions: Mapping[str, tuple[str, ...]], names: tuple[str, ...]) -> tuple[str, ...]:
@@ -151,6 +156,8 @@ def _expand(
     if not kept:
         return []
     if not isinstance(spec, RevertDeployment):
+        if kept == wanted:
+            return [one]
         return [replace(one, spec=spec.model_copy(update={"surfaces": kept}))]
     if spec.order == "by-trigger":
         kept = revert_order(kept, backend_first=backend_first)
@@ -196,7 +203,7 @@ def _sorted(steps: list[OrderedStep]) -> tuple[OrderedStep, ...]:
         raise ProductDefect("plan.duplicate-step", "two expanded steps share a name")
     names = _sorted_names({step.name: step.after for step in steps})
     return tuple(
-        replace(by_name[name], after=tuple(n for n in by_name[name].after if n in by_name))
+        _after(by_name[name], tuple(n for n in by_name[name].after if n in by_name))
         for name in names
     )
 

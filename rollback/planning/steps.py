@@ -60,6 +60,7 @@ class StepPlanner:
         self._findings: list[Finding] = []
         self._exposures: list[Exposure] = []
         self._summaries: list[Summary] = []
+        self._bare: dict[int, tuple[Observation, Observation]] = {}
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -116,7 +117,7 @@ class StepPlanner:
             implied=step.implied,
             surface=step.surface,
             changes=changes,
-            expects=_expectations(resources, world),
+            expects=self._expectations(resources, world),
             duration_s_max=max(0, made.duration_s_max),
         )
         self._planned.append(planned)
@@ -152,6 +153,20 @@ class StepPlanner:
         if not out:
             out = [NoOp(id="none", resource=context.name, reason="nothing to change")]
         return tuple(out)
+
+    def _expectations(
+        self, resources: tuple[str, ...], world: World
+    ) -> tuple[Observation, ...]:
+        """What of the world is read again, compared facts alone; made once for all steps."""
+        expected = []
+        for resource in resources:
+            seen = world.find(resource)
+            if seen is None or not seen.compared:
+                continue
+            if id(seen) not in self._bare:
+                self._bare[id(seen)] = seen, seen.model_copy(update={"context": (), "gaps": ()})
+            expected.append(self._bare[id(seen)][1])
+        return tuple(expected)
 
     def _judge(self, name: str, change: Update, world: World, own: list[Update]) -> Change:
         for effect in change.effects:
@@ -198,12 +213,3 @@ def _made(action: Action, context: StepContext, world: World) -> ActionPlan:
 
 def _away(change: Change) -> bool:
     return isinstance(change, Update) and change.direction is Direction.AWAY
-
-
-def _expectations(resources: tuple[str, ...], world: World) -> tuple[Observation, ...]:
-    expected = []
-    for resource in resources:
-        seen = world.find(resource)
-        if seen is not None and seen.compared:
-            expected.append(seen.model_copy(update={"context": (), "gaps": ()}))
-    return tuple(expected)
