@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.stories import default_world
-from rollback.rehearsal.simulator.world import World
+from rollback.rehearsal.simulator.world import RampRule, World
 from rollback.rehearsal.stage import Stage, set_stage
 from tests.cli.conftest import Ran, Rollback
 from tests.rendering.test_hostile_world import structure
@@ -64,7 +64,12 @@ def world_saying(text: str) -> World:
     plain = json.loads(default_world().model_dump_json())
     for entry in plain["activity"]:
         entry["caller"] = text
-    return World.model_validate(renamed(plain))
+    world = World.model_validate(renamed(plain))
+    slots = world.sites[names.WEB].slots
+    slots[text] = slots[names.STAGING].model_copy(update={"name": text, "instances": []})
+    rule = RampRule(name=text, host=names.slot_host(names.WEB, names.STAGING), percent=5)
+    slots[names.PRODUCTION].ramp_rules.append(rule)
+    return world
 
 
 class Met:
@@ -97,6 +102,9 @@ class Met:
         errors = {"error": {"code": text, "message": text, "details": [text]}}
         web = names.slot_host(names.WEB, names.STAGING)
         sim.control.fault("status", host=web, status=500, body=errors, count=60)
+        strange = text.encode("ascii", "replace").decode().translate(dict.fromkeys(range(32), "~"))
+        spoilt = {"x-request-id": strange[:900], "Location": f"https://evil.example/{strange[:99]}"}
+        sim.control.fault("status", host=names.ARM_HOST, status=429, headers=spoilt, body=errors)
         self._heard("refused", *state, "plan", file, *given, "--out", refused)
         sim.control.clear_faults()
         self._heard("plan", *state, "plan", file, *given, *posts, "--out", plan)
