@@ -54,8 +54,12 @@ def found(text: str, where: str, **more: str) -> list[str]:
 def kept(folder: Path) -> Iterator[tuple[str, str]]:
     """Every file below a folder as text, packed ones also unpacked."""
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        data = file.read_bytes()
-        yield str(file), data.decode("utf-8", "replace")
-        if data.startswith(zstandard.FRAME_HEADER):
-            unpacked = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-            yield f"{file}, unpacked", unpacked.decode("utf-8", "replace")
+        yield from spoken(str(file), file.read_bytes())
+
+
+def spoken(where: str, data: bytes) -> Iterator[tuple[str, str]]:
+    """Some bytes as text, and where they are packed also unpacked."""
+    yield where, data.decode("utf-8", "replace")
+    if data.startswith(zstandard.FRAME_HEADER):
+        unpacked = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        yield f"{where}, unpacked", unpacked.decode("utf-8", "replace")

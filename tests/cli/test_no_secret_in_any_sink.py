@@ -8,17 +8,21 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from rollback.rehearsal.scenario import on_bucket
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.s3 import S3Server
 from rollback.rehearsal.simulator.stories import default_world
-from rollback.rehearsal.stage import Stage, set_stage
+from rollback.rehearsal.stage import Stage, document, set_stage
 from tests.cli.conftest import Rollback
-from tests.cli.planted import CLIENT, PASSWORD, PLANTED, found, kept
+from tests.cli.planted import CLIENT, PASSWORD, PLANTED, found, kept, spoken
 from tests.wiring.desk import ADDRESSES, CHANNELS, KINDS
 
 JIRA = "jira~t0ken+/=&x-77aa"
@@ -30,7 +34,8 @@ ADDRESS = {
     "TEAMS": ADDRESSES["TEAMS"].rpartition("=")[0] + f"={SIG}",
     "JIRA_TOKEN": JIRA,
 }
-MORE = {"jira": JIRA, "slack": SLACK, "sig": SIG, "github": names.GITHUB_TOKEN}
+BUCKET = "bucket+s3cret/=&x-0d4e"
+MORE = {"bucket": BUCKET, "jira": JIRA, "slack": SLACK, "sig": SIG, "github": names.GITHUB_TOKEN}
 SPOKEN = f"{PASSWORD} {CLIENT} {JIRA} {ADDRESS['SLACK']} {ADDRESS['TEAMS']}"
 """Said by the world wherever it says anything."""
 
@@ -67,15 +72,53 @@ class Heard:
         return [leak for where, text in self.told.items() for leak in found(text, where, **MORE)]
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server.start(tmp_path_factory.mktemp("bucket")) as running:
+        yield running
+
+
+def stored(server: S3Server) -> Iterator[tuple[str, str]]:
+    """Every object of the bucket as text, packed ones also unpacked."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=server.bucket):
+        for entry in page.get("Contents", ()):
+            found_ = client.get_object(Bucket=server.bucket, Key=entry["Key"])
+            yield from spoken(entry["Key"], found_["Body"].read())
+            yield f"metadata of {entry['Key']}", json.dumps(found_["Metadata"])
+
+
+@pytest.fixture(params=["folders", "bucket"])
+def shared(request: pytest.FixtureRequest) -> S3Server | None:
+    """Where evidence, leases and the journal's mirror are kept."""
+    if request.param == "folders":
+        return None
+    server: S3Server = request.getfixturevalue("server")
+    return server
+
+
 @pytest.fixture
-def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Simulator, Stage]]:
+def ground(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Simulator, Stage]]:
+    shared = request.getfixturevalue("shared") if "shared" in request.fixturenames else None
     world = default_world()
     world.users[0].password = PASSWORD
     world.clients[names.CLIENT_ID] = CLIENT
     with Simulator.start(tmp_path / "simulator", world) as sim:
-        made = set_stage(tmp_path / "stage", sim, channels=CHANNELS)
+        over: dict[str, Any] = {}
+        if shared is not None:
+            over = {**on_bucket(document(sim), shared), "journal_mirror": True}
+        made = set_stage(tmp_path / "stage", sim, **{**over, "channels": CHANNELS})
         made.variables.update({"SYNTHETIC_PASSWORD": PASSWORD, "AZURE_CLIENT_SECRET": CLIENT})
         made.variables.update(ADDRESS)
+        made.variables["S3_SECRET_ACCESS_KEY"] = BUCKET
         for name, value in made.variables.items():
             monkeypatch.setenv(name, value)
         sim.control.fault("plant_secret", secret=PLANTED)
@@ -94,6 +137,7 @@ def approved(heard: Heard, stage: Stage, plan: Path, folder: Path) -> list[str |
 
 def test_no_post_no_log_and_no_answer_holds_a_secret(
     rollback: Rollback,
+    shared: S3Server | None,
     ground: tuple[Simulator, Stage],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -166,9 +210,12 @@ def test_no_post_no_log_and_no_answer_holds_a_secret(
     assert caplog.text
     leaks = heard.leaks() + found(caplog.text, "the debug log", **MORE)
     leaks += [leak for text in posted for leak in found(text, f"a post: {text[:60]}", **MORE)]
-    folders = (stage.state, stage.directory / "evidence-store", stage.directory / "leases")
-    for folder in folders:
+    for folder in (stage.state, stage.directory / "evidence-store", stage.directory / "leases"):
         leaks += [leak for where, text in kept(folder) for leak in found(text, where, **MORE)]
+    if shared is not None:
+        objects = list(stored(shared))
+        assert len(objects) > 30
+        leaks += [leak for where, text in objects for leak in found(text, where, **MORE)]
     for path in (log, plan, other):
         leaks += found(path.read_text(), str(path), **MORE)
     assert leaks == []
@@ -248,10 +295,6 @@ def test_a_secret_written_out_where_a_reference_belongs_is_not_said_again(
     rollback: Rollback, tmp_path: Path, place: tuple[str | int, ...], value: Any
 ) -> None:
     """Complaints name the field and the line; the value stays in the file."""
-    from types import SimpleNamespace
-
-    from rollback.rehearsal.stage import document
-
     nowhere: Any = SimpleNamespace(resolve={}, ca_file=None)
     tree = json.loads(json.dumps(document(nowhere, channels=CHANNELS)))
     inside: Any = tree
