@@ -1,4 +1,7 @@
-"""Where a release that is on hold is seen again: on any instance of any slot the environment names.
+"""Where a release that is on hold is seen again: on any slot or host the environment names.
+
+Every instance of every slot is asked, and every host that users reach is sampled, as a second one
+may lead elsewhere. A build is the same however its letters are cased.
 
 Parked is where a swap leaves it: in the stable slot, with no ramp-up rule, auto-swap or prepared
 swap that could bring users there. That is said, and is no alarm; anything else is.
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rollback.actions.outside import builds_from_outside
 from rollback.actions.seen import PRODUCTION, rules_of, texts
 from rollback.actions.surfaces import host_of, observe_everywhere, slot_at
 from rollback.errors import ConnectorError
@@ -18,6 +22,9 @@ from rollback.model.change import Finding
 from rollback.model.ports import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rollback.evidence.holds import Standing
     from rollback.model.environment import Environment
     from rollback.model.observation import Observation
     from rollback.model.ports import Clients
@@ -52,15 +59,32 @@ class HeldSeen:
 
 
 def look_for_held(
-    environment: Environment, surfaces: tuple[str, ...], clients: Clients
+    environment: Environment,
+    surfaces: tuple[str, ...],
+    clients: Clients,
+    here: Callable[[tuple[Standing, ...]], Iterable[Standing]] = lambda _: (),
 ) -> HeldSeen:
-    """Look everywhere. What cannot be read is a gap; never raises for what the platform does."""
+    """Look everywhere. What cannot be read is a gap; never raises for what the platform does.
+
+    here: given what stands in the store, the holds of which only this machine knows. Each is looked
+    for, and a gap.
+    """
+    gaps: list[str] = []
     try:
         found = read_holds(environment, clients)
     except ConnectorError as error:
-        return HeldSeen(gaps=(f"holds cannot be read: {error.reason}",))
+        found, gaps = (), [f"holds cannot be read: {error.reason}"]
+    only_here = tuple(one for one in here(found) if one.surface in surfaces)
+    gaps += [
+        f"a run of this machine put {one.build} of {one.surface} on hold, and the evidence store "
+        "does not say so: mend the store, or write `on_hold: true` beside the release in the "
+        "environment file"
+        for one in only_here
+    ]
     held = {
-        (one.surface, one.build) for one in found if one.held and one.surface in surfaces
+        (one.surface, one.build)
+        for one in (*found, *only_here)
+        if one.held and one.surface in surfaces
     } | {
         (name, release.build)
         for name in surfaces
@@ -68,7 +92,6 @@ def look_for_held(
         if release.on_hold
     }
     sightings: list[Sighting] = []
-    gaps: list[str] = []
     names = [
         name
         for name in surfaces
@@ -77,7 +100,7 @@ def look_for_held(
     ]
     reads = [partial(observe_everywhere, environment, name, clients) for name in names]
     for name, (slots, traffic) in zip(names, clients.together(reads), strict=True):
-        wanted = {build for surface, build in held if surface == name}
+        wanted = {build.casefold() for surface, build in held if surface == name}
         led_to = _led_to(environment, name, traffic)
         gaps += [f"{traffic.resource}: {gap}" for gap in traffic.gaps]
         for seen in slots:
@@ -92,7 +115,15 @@ def look_for_held(
                     parked=_parked(environment, name, slot, seen) and slot not in led_to,
                 )
                 for build in texts(seen.get("builds"))
-                if build in wanted
+                if build.casefold() in wanted
+            ]
+        for host in environment.surface(name).hosts[1:]:  # the first is production's own
+            builds, problem = builds_from_outside(environment, name, host, clients)
+            gaps += [f"{host}: {problem}"] if problem else []
+            sightings += [
+                Sighting(surface=name, build=build, slot=PRODUCTION, host=host, parked=False)
+                for build in builds
+                if build.casefold() in wanted
             ]
     return HeldSeen(tuple(sorted(held)), tuple(sightings), tuple(gaps))
 

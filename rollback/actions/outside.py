@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients
 
 
+_GLANCES = 5
+"""How often a host is asked that is only looked at for a release on hold."""
+
+
 def look_from_outside(
     environment: Environment, name: str, build: str, samples: int, clients: Clients
 ) -> list[Check]:
@@ -30,6 +34,17 @@ def look_from_outside(
             path = surface.socket_path
             reads.append(partial(_socket, environment, host, path, build, clients))
     return [check for made in clients.together(reads) for check in made]
+
+
+def builds_from_outside(
+    environment: Environment, name: str, host: str, clients: Clients
+) -> tuple[tuple[str, ...], str]:
+    """The builds that a few fresh connections to a host meet, and why one met none."""
+    path, http = environment.surface(name).release_path, clients.http(host)
+    ask = partial(trading_backend.release, http, path, fresh=True)
+    probes = clients.together([ask] * _GLANCES)
+    problems = [one.problem for one in probes if not one.answered]
+    return tuple(sorted({one.build for one in probes if one.answered})), (problems or [""])[0]
 
 
 def counted(seen: list[str]) -> str:

@@ -63,7 +63,8 @@ def refuse_release(
     if (below := _below_floor(one)) is not None:
         return below, ()
     findings: list[Finding] = []
-    if entry.on_hold or build in _texts(world.get(f"{name}/holds", "on_hold")):
+    held = {one.casefold() for one in _texts(world.get(f"{name}/holds", "on_hold"))}
+    if entry.on_hold or build.casefold() in held:
         return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ON_HOLD), ()
     unread = world.find(f"{name}/holds-unread")
     if unread is not None:

@@ -214,10 +214,16 @@ class Operator:
         return PlanDocument.of(made.plan.model_copy(update={"undo_of": directory.run}))
 
     def holds(self) -> tuple[Standing, ...]:
-        """Every release that is or was on hold. Raises ConnectorError."""
+        """Every release that is or was on hold. Raises ConnectorError.
+
+        What this machine's runs put on hold and the store does not know of is on hold, too.
+        """
         from rollback.evidence.holds import read_holds
 
-        return self._reading("holds", lambda clients: read_holds(self.environment, clients))
+        found = self._reading("holds", lambda clients: read_holds(self.environment, clients))
+        here = {(one.surface, one.build): one for one in self._holds_here(found)}
+        told = {(one.surface, one.build): one for one in found} | here
+        return tuple(told[key] for key in sorted(told))
 
     def watch_holds(self) -> HeldSeen:
         """Where releases on hold are seen now, by reading only."""
@@ -225,8 +231,14 @@ class Operator:
 
         names = self.environment.surface_names
         return self._reading(
-            "watch-hold", lambda clients: look_for_held(self.environment, names, clients)
+            "watch-hold",
+            lambda clients: look_for_held(self.environment, names, clients, self._holds_here),
         )
+
+    def _holds_here(self, known: tuple[Standing, ...]) -> tuple[Standing, ...]:
+        from rollback.wiring.holds_here import holds_here
+
+        return holds_here(self.setting.state, self.environment.environment, known)
 
     def plan_hold_release(
         self, surface: str, build: str, *, incident: str | None = None

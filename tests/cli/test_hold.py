@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.stories import default_world
-from rollback.rehearsal.stage import Stage, set_stage
+from rollback.rehearsal.stage import Stage, document, set_stage
 from tests.cli.conftest import Rollback
 
 
@@ -150,3 +151,91 @@ def test_an_environment_is_asked_for(rollback: Rollback, args: tuple[str, ...]) 
     ran = rollback(*args)
     assert ran.status == 2
     assert "--environment" in ran.err
+
+
+def _held(
+    rollback: Rollback, stage: Stage, tmp_path: Path
+) -> tuple[tuple[str, str], tuple[str, Path]]:
+    """Put what web serves on hold; the arguments that name the machine and its environment."""
+    state = ("--state", str(stage.state))
+    where = ("--environment", stage.directory / "environment.yaml")
+    plan = tmp_path / "plan.json"
+    assert rollback(*state, "plan", "web-only", *where, "--out", plan).status == 0
+    ran = rollback(*state, "apply", plan, "--only-safe", "--non-interactive")
+    assert ran.status == 0, ran.err
+    return state, where
+
+
+def _park(sim: Simulator) -> None:
+    sim.control.act("swap", site=names.WEB)
+    while sim.control.summary()["operations"][names.WEB]:
+        pass
+
+
+def test_a_hold_whose_folder_was_lost_is_still_known_where_it_was_made(
+    rollback: Rollback, stage: Stage, sim: Simulator, tmp_path: Path
+) -> None:
+    """Not mounted, or emptied: a store without holds reads like one where nobody is on hold."""
+    state, where = _held(rollback, stage, tmp_path)
+    shutil.rmtree(stage.directory / "evidence-store")
+    shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
+    assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": True, "words": 1}]
+    seen = rollback(*state, "watch-hold", *where)
+    assert seen.status == 8
+    _park(sim)
+    parked = rollback(*state, "watch-hold", *where)
+    assert parked.status == 6
+    assert "the evidence store does not say so" in parked.out
+    # Another machine cannot know.
+    other = ("--state", str(tmp_path / "other"))
+    assert rollback(*other, "watch-hold", *where).status == 0
+
+
+def test_a_hold_that_only_the_local_spool_took_is_looked_for(
+    rollback: Rollback, stage: Stage, tmp_path: Path
+) -> None:
+    store = stage.directory / "evidence-store"
+    store.write_text("a file where the folder would be")
+    state, where = _held(rollback, stage, tmp_path)
+    store.unlink()
+    assert rollback(*state, "watch-hold", *where).status == 8
+    # Put on hold again, where the store takes it: known to all, and no gap any more.
+    _, _ = _held(rollback, stage, tmp_path)
+    assert "does not say so" not in rollback(*state, "watch-hold", *where).out
+
+
+def test_a_hold_is_seen_on_a_second_host_and_however_it_is_written(
+    rollback: Rollback, sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot is parked; but a host that users reach leads there."""
+    surfaces = document(sim)["surfaces"]
+    leads = names.slot_host(names.WEB, names.STAGING)
+    for name, hosts in (("plain", []), ("second", [leads])):
+        web = surfaces["web"] | {"hosts": [*surfaces["web"]["hosts"], *hosts]}
+        stage = set_stage(tmp_path / name, sim, surfaces=surfaces | {"web": web})
+        for variable, value in stage.variables.items():
+            monkeypatch.setenv(variable, value)
+        state = ("--state", str(stage.state))
+        where = ("--environment", stage.directory / "environment.yaml")
+        assert rollback(*state, "watch-hold", *where).status == 0
+        forged = stage.directory / "evidence-store/holds/web" / names.STABLE_BUILD / "held"
+        forged.mkdir(parents=True)
+        (forged / "0001.json").write_text("")
+        said = json.loads(rollback(*state, "watch-hold", *where, "--json").out)
+        assert said["exit_status"] == (8 if hosts else 0), said
+        assert [one["host"] for one in said["seen"] if not one["parked"]] == hosts
+
+
+@pytest.mark.parametrize(
+    ("build", "seen"), [(names.THIRD_BUILD.upper(), 8), (names.THIRD_BUILD[:-1], 0), (f"{names.THIRD_BUILD}.1", 0)]
+)
+def test_a_build_is_the_same_in_other_letters_and_not_by_its_beginning(
+    rollback: Rollback, stage: Stage, sim: Simulator, build: str, seen: int
+) -> None:
+    held = stage.directory / "evidence-store/holds/web" / build / "held"
+    held.mkdir(parents=True)
+    (held / "0001.json").write_text("{}")
+    sim.control.act("deploy", site=names.WEB, slot=names.PRODUCTION, build=names.THIRD_BUILD)
+    where = ("--environment", stage.directory / "environment.yaml")
+    ran = rollback("--state", str(stage.state), "watch-hold", *where)
+    assert ran.status == seen, ran.out
