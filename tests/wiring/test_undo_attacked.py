@@ -195,3 +195,23 @@ def test_where_users_are_elsewhere_since_an_undo_is_refused_or_shown(desk: Desk)
             status = error.exit_status.value
         assert status != 0
     assert (desk.live(), desk.swaps()) == ({names.STABLE_BUILD}, 1)
+
+
+def test_a_run_of_another_machine_is_undone_from_the_mirror(tmp_path: Path) -> None:
+    """By its whole name; and where the journal here lost its end, the mirror's counts."""
+    with Simulator.start(tmp_path / "simulator") as sim:
+        desk = Desk(sim, set_stage(tmp_path, sim, journal_mirror=True))
+        first = desk.apply(desk.plan(playbooks.web_only))
+        assert first.exit_status == 0
+        here = desk.operator().undo(first.run)
+        there = desk.operator(tmp_path / "another-machine").undo(first.run)
+        journal = desk.stage.state / "runs" / first.run / "journal.jsonl"
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[: len(lines) // 3]))
+        shortened = desk.operator().undo(first.run)
+        kinds = [
+            [(step.name, change.summary) for step, change in one.plan.updates]
+            for one in (here, there, shortened)
+        ]
+        assert kinds[0] == kinds[1] == kinds[2] != []
+        assert desk.swaps() == 1
