@@ -113,6 +113,17 @@ class ReleaseHoldAction:
                 next_move=f"ask who holds it; `rollback hold release {surface} {build}` plans that",
             )
             return ActionPlan((again,))
+        if number >= NUMBER_MAX:  # nobody comes here by one hold after the other
+            full = RefusedChange(
+                id="release",
+                resource=resource,
+                code="hold.numbers",
+                reason=f"the hold on {build} of {surface} has the last number there is, "
+                f"{NUMBER_MAX}: no word can stand after it",
+                next_move="find out who wrote it, and have that object removed from the evidence "
+                "store by hand",
+            )
+            return ActionPlan((full,))
         change = Update(
             id="release",
             resource=resource,

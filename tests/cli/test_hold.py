@@ -239,3 +239,24 @@ def test_a_build_is_the_same_in_other_letters_and_not_by_its_beginning(
     where = ("--environment", stage.directory / "environment.yaml")
     ran = rollback("--state", str(stage.state), "watch-hold", *where)
     assert ran.status == seen, ran.out
+
+
+def test_a_hold_forged_with_the_last_number_is_named_and_not_answered_in_vain(
+    rollback: Rollback, stage: Stage, tmp_path: Path
+) -> None:
+    held = stage.directory / "evidence-store/holds/web" / names.BAD_BUILD / "held"
+    held.mkdir(parents=True)
+    (held / "9999.json").write_text("{}")
+    state = ("--state", str(stage.state))
+    where = ("--environment", stage.directory / "environment.yaml")
+    out = tmp_path / "release.json"
+    ran = rollback(*state, "hold", "release", "web", names.BAD_BUILD, *where, "--out", out)
+    assert ran.status == 3
+    (refused,) = json.loads(out.read_text())["steps"][0]["changes"]
+    assert refused["code"] == "hold.numbers"
+    # A release of the same number frees nobody: of two words at once the hold stands.
+    freed = held.parent / "released"
+    freed.mkdir()
+    (freed / "9999.json").write_text("{}")
+    shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
+    assert [one["held"] for one in shown] == [True]
