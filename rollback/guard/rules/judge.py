@@ -30,16 +30,13 @@ from rollback.model.effect import COSMOS_HOST
 from rollback.model.scope import GuardedHost, HostKind, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from rollback.guard.rules.permissions import Left
     from rollback.model.scope import GuardVerdict, Perimeter, Scope
 
 _HTTP: Final = frozenset({"https", "http"})
 
 
-def judge(
-    request: Request, scope: Scope, perimeter: Perimeter, left: Mapping[str, int]
-) -> GuardVerdict:
+def judge(request: Request, scope: Scope, perimeter: Perimeter, left: Left) -> GuardVerdict:
     """The verdict over one attempt to send. Total: whatever happens inside, there is a verdict.
 
     left: how many sends are left, by effect id.
@@ -48,7 +45,7 @@ def judge(
 
 
 def decide(
-    request: Request, scope: Scope, perimeter: Perimeter, left: Mapping[str, int]
+    request: Request, scope: Scope, perimeter: Perimeter, left: Left
 ) -> tuple[GuardVerdict, Normal | None]:
     """The verdict, and the normal form it was reached on (None where there is none). Total."""
     normal: Normal | Denial | None = None
@@ -90,9 +87,7 @@ def _cosmos_name(host: str) -> bool:
     return COSMOS_HOST.search(host.partition(":")[0]) is not None
 
 
-def judge_normal(
-    request: Normal, scope: Scope, perimeter: Perimeter, left: Mapping[str, int]
-) -> GuardVerdict:
+def judge_normal(request: Normal, scope: Scope, perimeter: Perimeter, left: Left) -> GuardVerdict:
     """The verdict over a request in normal form. May raise; `judge` does not."""
     guarded = locate(request.host, perimeter)
     if guarded is None:  # J2

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rollback.guard.rules.json_body import NotOneReadingError, digest, parse
 from rollback.guard.rules.request import PLAN_IS_PERMISSION, Denial, Normal
@@ -30,8 +30,6 @@ from rollback.model.effect import (
 from rollback.model.scope import HostKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rollback.model.effect import Effect
     from rollback.model.scope import GuardVerdict
 
@@ -58,12 +56,20 @@ be read as no condition."""
 _BLOCK_BLOB: Final = "blockblob"
 
 
+class Left(Protocol):
+    """How many sends are left, by effect id. A dictionary is one."""
+
+    def get(self, effect_id: str, default: int, /) -> int:
+        """Those of one effect."""
+        ...
+
+
 def _off(rule: str, reason: str) -> Denial:
     return Denial(f"permission.{rule}", reason, PLAN_IS_PERMISSION)
 
 
 def judge_write(
-    request: Normal, kind: HostKind, effects: tuple[Effect, ...], left: Mapping[str, int]
+    request: Normal, kind: HostKind, effects: tuple[Effect, ...], left: Left
 ) -> GuardVerdict:
     """The verdict over a write at a host of that kind."""
     document: Any = None

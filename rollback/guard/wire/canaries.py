@@ -7,8 +7,7 @@ refusal takes the same path as any other, except that it is not latched.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rollback.errors import GuardRefusal
 from rollback.guard.rules.request import FAIL_CLOSED, NO_REWRITE, PLAN_IS_PERMISSION, Request
@@ -39,8 +38,7 @@ class Carrier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Canary:
+class Canary(NamedTuple):
     """One forbidden request and the promise whose rule must catch it."""
 
     kind: str
@@ -48,8 +46,7 @@ class Canary:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryResult:
+class CanaryResult(NamedTuple):
     """What became of one canary in one client."""
 
     kind: str
@@ -90,14 +87,14 @@ def canaries(environment: Environment, wire: Wire) -> tuple[Canary, ...]:
             NO_REWRITE,
             f"{group}/{account_group}/providers/Microsoft.DocumentDB/databaseAccounts/{account}"
             "?api-version=2026-03-15",
-            {"properties": {"canary": True}},
+            {},
             method="PUT",
         ),
         _canary(
             "backend-control",
             NO_REWRITE,
             f"{backend}{environment.halt_authority.control_path}",
-            {"canary": True},
+            {},
         ),
         _canary(
             "off-plan-swap",
@@ -183,7 +180,6 @@ def _canary(
     url: str,
     content: object,
     headers: tuple[tuple[str, str], ...] = (),
-    *,
     method: str = "POST",
 ) -> Canary:
     body = json.dumps(content).encode()

@@ -43,21 +43,13 @@ _PROVIDER_IDS: Final = (
 )
 
 
-class _Left(Mapping[str, int]):
-    """The ledger as a mapping; asked only when a write is judged."""
+class _Left(NamedTuple):
+    """What the ledger has left; asked only when a write is judged."""
 
-    def __init__(self, scope: Scope, ledger: PermissionLedger) -> None:
-        self._scope = scope
-        self._ledger = ledger
+    ledger: PermissionLedger
 
-    def __getitem__(self, effect_id: str) -> int:
-        return self._ledger.left(effect_id)
-
-    def __iter__(self) -> Iterator[str]:
-        return (effect.id for effect in self._scope.permissions)
-
-    def __len__(self) -> int:
-        return len(self._scope.permissions)
+    def get(self, effect_id: str, _: int, /) -> int:
+        return self.ledger.left(effect_id)
 
 
 class Admitted(NamedTuple):
@@ -114,10 +106,8 @@ class Wire:
 
     def admit(self, request: Request) -> Admitted:
         """Like `check`, with what is needed to tell of the exchange afterwards."""
-        verdict, normal = decide(
-            request, self.scope, self.perimeter, _Left(self.scope, self.ledger)
-        )
-        request_id = normal.headers.get(REQUEST_ID, "") if normal else _said_id(request)
+        verdict, normal = decide(request, self.scope, self.perimeter, _Left(self.ledger))
+        request_id = normal.headers.get(REQUEST_ID, "") if normal else ""
         canary = self.trap.armed(request_id)
         if verdict.effect is not None and not canary:
             first = self.latch.tripped()
@@ -212,14 +202,3 @@ def refusal(verdict: GuardVerdict) -> GuardRefusal:
 def latin(value: Any) -> Any:
     """The text of bytes, by their content. Anything else as it is: what is no text is refused."""
     return bytes.decode(value, "latin-1") if isinstance(value, bytes) else value
-
-
-def _said_id(request: Request) -> str:
-    return next(
-        (
-            value
-            for name, value in request.headers
-            if type(name) is str and type(value) is str and name.lower() == REQUEST_ID
-        ),
-        "",
-    )

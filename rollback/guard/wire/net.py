@@ -19,8 +19,7 @@ import sys
 import threading
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rollback.errors import GuardRefusal
 from rollback.guard.rules.judge import locate
@@ -38,8 +37,7 @@ _EVENTS: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """Something in this process reached for a guarded host outside the guard."""
 
     event: str
@@ -95,7 +93,7 @@ class Net:
         self._perimeter = perimeter
         self._report = report
         self._refuse = refuse
-        self._cast = False
+        self._cast = threading.Event()
         self._hooked = False
         self._said: set[tuple[str, str, str]] = set()
 
@@ -105,14 +103,14 @@ class Net:
             sys.addaudithook(self._hear)
             self._hooked = True
         self._said.clear()
-        self._cast = True
+        self._cast.set()
 
     def draw_in(self) -> None:
         """Watch no more."""
-        self._cast = False
+        self._cast.clear()
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
-        if not self._cast or event not in _EVENTS:
+        if not self._cast.is_set() or event not in _EVENTS:
             return
         if _GUARDED.get() or _OPERATOR.get() or _REPORTING.get():
             return
@@ -151,13 +149,15 @@ class Net:
 
 
 def _named(event: str, args: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The name and port that an event is about. Raises LookupError, TypeError."""
-    match event:
-        case "socket.connect":
-            return args[1][0], args[1][1]
-        case "http.client.connect":
-            return args[1], args[2]
-        case "socket.gethostbyname":
-            return args[0], None
+    """The name and port that an event is about; none where it is not understood."""
+    match event, args:
+        case "socket.connect", (_, (name, port, *_)):
+            return name, port
+        case "http.client.connect", (_, name, port):
+            return name, port
+        case "socket.getaddrinfo", (name, port, *_):
+            return name, port
+        case "socket.gethostbyname", (name,):
+            return name, None
         case _:
-            return args[0], args[1]
+            return None, None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from rollback.guard.rules.request import Request
@@ -17,9 +17,10 @@ from rollback.guard.wire.network import mapped, tls_context
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from websockets.http11 import Response
     from websockets.sync.client import ClientConnection
 
-    from rollback.guard.wire.gate import Wire
+    from rollback.guard.wire.gate import Admitted, Wire
 
 
 _ADDED: Final = (("Connection", "Upgrade"), ("Sec-WebSocket-Key", "-"))
@@ -65,23 +66,17 @@ def connect(
     wire.trap.swallow(admitted.request_id)
     host, secure = parts.hostname or "", parts.scheme == "wss"
     port = parts.port or (443 if secure else 80)
-    try:
-        with guarded():
-            raw = socket.create_connection(
-                mapped(wire.network, host, port) or (host, port), timeout=timeout_s
-            )
-        # websockets waits for its reading thread even after its own time limit, and that thread
-        # may sit in a TLS read for as long as the server likes (seen: 100 s). The line is cut.
-        line = raw.dup()
-        cut = threading.Timer(2 * timeout_s, _cut, (line,))
-        cut.daemon = True
-        cut.start()
+    with ExitStack() as held:
         try:
+            with guarded():
+                raw = socket.create_connection(
+                    mapped(wire.network, host, port) or (host, port), timeout=timeout_s
+                )
+            held.enter_context(_cut_after(2 * timeout_s, held.enter_context(closing(raw))))
             connection = open_socket(
                 url,
                 sock=raw,
                 ssl=tls_context(wire.network.ca_file, "websockets") if secure else None,
-                server_hostname=host if secure else None,
                 additional_headers=said,
                 subprotocols=[Subprotocol(name) for name in subprotocols] or None,
                 open_timeout=timeout_s,
@@ -90,31 +85,38 @@ def connect(
                 compression=None,
                 proxy=None,
             )
-        except BaseException:
-            cut.cancel()
-            line.close()
-            raw.close()
+        except InvalidStatus as error:
+            _answered(wire, admitted, error.response)
             raise
-    except InvalidStatus as error:
-        wire.answered(
-            admitted,
-            error.response.status_code,
-            {name.lower(): value for name, value in error.response.headers.raw_items()},
-        )
-        raise
-    except BaseException as error:
-        wire.failed(admitted, error)
-        raise
-    response = connection.response
-    status = response.status_code if response is not None else 101
-    answer = dict(response.headers.raw_items()) if response is not None else {}
-    wire.answered(admitted, status, {name.lower(): value for name, value in answer.items()})
-    try:
+        except BaseException as error:
+            wire.failed(admitted, error)
+            raise
+        response = cast("Response", connection.response)  # of an open socket there is one
+        _answered(wire, admitted, response)
         with connection:
-            yield SocketReader(connection, status)
-    finally:
-        cut.cancel()
-        line.close()
+            yield SocketReader(connection, response.status_code)
+
+
+def _answered(wire: Wire, admitted: Admitted, response: Response) -> None:
+    answer = {name.lower(): value for name, value in response.headers.raw_items()}
+    wire.answered(admitted, response.status_code, answer)
+
+
+@contextmanager
+def _cut_after(limit_s: float, raw: socket.socket) -> Iterator[None]:
+    """Cut the line where the block lasts longer.
+
+    websockets waits for its reading thread even after its own time limit, and that thread may sit
+    in a TLS read for as long as the server likes (seen: 100 s).
+    """
+    with closing(raw.dup()) as line:
+        cut = threading.Timer(limit_s, _cut, (line,))
+        cut.daemon = True
+        cut.start()
+        try:
+            yield
+        finally:
+            cut.cancel()
 
 
 def _cut(line: socket.socket) -> None:

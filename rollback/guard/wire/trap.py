@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from threading import Lock
-
 
 class CanaryEscaped(Exception):
     """A canary passed the guard; the leaf below swallowed it. Nothing was sent."""
 
 
 class CanaryTrap:
-    """Knows which canaries are out. Safe to use from several threads."""
+    """Knows which canaries are out. Safe to use from several threads: each call is one act."""
 
     def __init__(self) -> None:
         """Start with none armed."""
-        self._lock = Lock()
-        self._armed: frozenset[str] = frozenset()
-        self._passed: frozenset[str] = frozenset()
+        self._armed: set[str] = set()
+        self._passed: set[str] = set()
 
     def arm(self, marker: str) -> None:
         """From now on a request with this id is a canary."""
-        with self._lock:
-            self._armed |= {marker}
+        self._armed.add(marker)
 
     def disarm(self, marker: str) -> None:
         """The canary is back."""
-        with self._lock:
-            self._armed -= {marker}
+        self._armed.discard(marker)
 
     def keep(self, marker: str) -> None:
         """It passed the guard as a canary, so that nothing was spent for it: it never leaves."""
-        with self._lock:
-            self._passed |= {marker}
+        self._passed.add(marker)
 
     def armed(self, request_id: str) -> bool:
         """True where the id is a canary's."""

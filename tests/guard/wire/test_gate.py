@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,7 +16,17 @@ from rollback.guard.wire.gate import Admitted
 from rollback.guard.wire.trap import CanaryEscaped
 from rollback.model.scope import HostKind, Perimeter, Phase, Shape, VerdictKind
 from rollback.rehearsal.simulator import names
-from tests.guard.support import API, SWAP_PATH, Bench, bench, environment, exact, swap
+from tests.guard.support import (
+    API,
+    SWAP_PATH,
+    Bench,
+    MemoryLedger,
+    WallClock,
+    bench,
+    environment,
+    exact,
+    swap,
+)
 
 JSON = ("Content-Type", "application/json")
 SWAP = Request(
@@ -286,3 +296,67 @@ def test_an_echo_is_expected_of_our_own_services_only() -> None:
         assert told.exchanges.seen_all[-1].echoed is (None if echoed is None else False)
         told.wire.answered(admitted, 101, {})
         assert told.exchanges.seen_all[-1].echoed is None
+
+
+def test_a_permission_that_another_used_up_is_latched() -> None:
+    """There when it was judged and gone when it was spent: the run is stopped, and knows why."""
+    told = bench([swap()])
+
+    class Late(MemoryLedger):
+        def spend(self, effect_id: str, shape: Shape) -> int:
+            self.counts.clear()
+            return MemoryLedger.spend(self, effect_id, shape)
+
+    wire = replace(told.wire, ledger=Late(told.ledger.counts))
+    with pytest.raises(GuardRefusal):
+        wire.check(SWAP)
+    ((verdict, shape),) = told.latch.refusals
+    assert (verdict.rule, verdict.promise) == ("permission.spent", "plan-is-permission")
+    assert shape.path == SWAP_PATH
+
+
+def test_what_comes_after_a_refusal_names_its_promise() -> None:
+    told = bench([swap()])
+    with pytest.raises(GuardRefusal) as first:
+        told.wire.check(UPSERT)
+    with pytest.raises(GuardRefusal) as second:
+        told.wire.check(SWAP)
+    assert second.value.code == "guard.latched"
+    assert second.value.promise == first.value.promise == "no-control-plane-rewrite"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-ms-correlation-request-id",
+        "x-ms-request-id",
+        "x-ms-activity-id",
+        "x-amz-request-id",
+        "x-github-request-id",
+    ],
+)
+def test_a_providers_own_number_is_told(name: str) -> None:
+    """By which its support, and its own log, finds the exchange."""
+    told = bench()
+    admitted = told.wire.admit(Request("GET", f"https://{names.COSMOS_HOST}/"))
+    told.wire.answered(admitted, 200, {"content-type": "a/b", name: "n-1"})
+    assert told.exchanges.seen_all[-1].provider_id == "n-1"
+    told.wire.answered(admitted, 200, {name: "n-1", "x-ms-correlation-request-id": "first"})
+    assert told.exchanges.seen_all[-1].provider_id == "first"
+
+
+def test_how_long_an_exchange_took_is_told_in_milliseconds() -> None:
+    told = bench()
+
+    class Ticking(WallClock):
+        at = 100.0
+
+        def monotonic(self) -> float:
+            return self.at
+
+    clock = Ticking()
+    wire = replace(told.wire, clock=clock)
+    admitted = wire.admit(Request("GET", f"https://{names.COSMOS_HOST}/"))
+    clock.at = 102.5
+    wire.answered(admitted, 200, {})
+    assert told.exchanges.seen_all[-1].elapsed_ms == 2500

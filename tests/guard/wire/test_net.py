@@ -159,6 +159,15 @@ def test_a_failing_report_stops_nothing(server: Counting) -> None:
         net.draw_in()
 
 
+class Odd(str):
+    """A port that cannot be written."""
+
+    __slots__ = ()
+
+    def __format__(self, _: str) -> str:
+        raise OSError
+
+
 def test_an_address_of_another_family_is_let_be(server: Counting) -> None:
     """Their addresses have other forms. One that is not understood never breaks the application."""
     net = Net(
@@ -169,6 +178,7 @@ def test_an_address_of_another_family_is_let_be(server: Counting) -> None:
         for address in (("can0",), (), "/run/some.socket", b"/run/some.socket", (1, 2), None, ("", None)):
             sys.audit("socket.connect", None, address)
         sys.audit("socket.getaddrinfo", None, 80)
+        sys.audit("socket.getaddrinfo", "cosmos.example", Odd("443"), 0, 0, 0)
         sys.audit("socket.gethostbyname", bytearray(b"x"))
     finally:
         net.draw_in()
@@ -198,3 +208,82 @@ def test_each_way_to_reach_for_a_name_is_seen(event: str, args: tuple[object, ..
     assert (sighting.event, sighting.host, sighting.kind) == (event, "cosmos.example", HostKind.COSMOS)
     assert sighting.refused is False
     assert sighting.thread == threading.current_thread().name
+
+
+def _net(seen: list[Sighting]) -> Net:
+    perimeter = Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),))
+    return Net(perimeter=perimeter, report=seen.append)
+
+
+def test_each_reach_is_said_once_while_the_net_is_cast() -> None:
+    """Drawn in it says nothing; cast again it says it again, and other events are not its own."""
+    seen: list[Sighting] = []
+    net = _net(seen)
+    said = []
+    for _ in range(2):
+        net.cast()
+        try:
+            for _ in range(3):
+                sys.audit("socket.gethostbyname", "cosmos.example")
+            sys.audit("socket.bind", "cosmos.example", 443)
+        finally:
+            net.draw_in()
+        sys.audit("http.client.connect", None, "cosmos.example", 443)
+        said.append([sighting.event for sighting in seen])
+    once = "socket.gethostbyname"
+    assert said == [[once], [once, once]]
+
+
+def test_the_net_hooks_in_once() -> None:
+    """A hook cannot be taken out again: casting for ever must not pile them up."""
+    hooks: list[str] = []
+    sys.addaudithook(lambda event, _: hooks.append(event) if event == "sys.addaudithook" else None)
+    net = _net([])
+    for _ in range(3):
+        net.cast()
+        net.draw_in()
+    assert hooks == ["sys.addaudithook"]
+
+
+def test_a_report_that_reaches_out_itself_is_not_reported() -> None:
+    """It would be told of its own telling for ever."""
+    seen: list[Sighting] = []
+
+    def report(sighting: Sighting) -> None:
+        seen.append(sighting)
+        sys.audit("socket.getaddrinfo", "cosmos.example", 443, 0, 0, 0)
+
+    net = Net(Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),)), report)
+    net.cast()
+    try:
+        sys.audit("http.client.connect", None, "cosmos.example", 443)
+    finally:
+        net.draw_in()
+    assert [sighting.event for sighting in seen] == ["http.client.connect"]
+
+
+@pytest.mark.parametrize(
+    ("event", "args", "seen_too"),
+    [
+        ("http.client.connect", (None, "127.0.0.1", 7), True),
+        ("http.client.connect", (None, "127.0.0.1", 8), False),
+        ("socket.getaddrinfo", ("127.0.0.1", 7, 0, 0, 0), True),
+        ("socket.getaddrinfo", ("127.0.0.1", 8, 0, 0, 0), False),
+        ("socket.connect", (None, ("127.0.0.1", 7)), True),
+        ("socket.connect", (None, ("127.0.0.1", 8)), False),
+        ("socket.gethostbyname", ("127.0.0.1",), False),
+    ],
+)
+def test_a_port_is_part_of_a_name_that_has_one(
+    event: str, args: tuple[object, ...], seen_too: bool
+) -> None:
+    """Another port of the same machine is another host."""
+    seen: list[Sighting] = []
+    perimeter = Perimeter(hosts=(GuardedHost(host="127.0.0.1:7", kind=HostKind.COSMOS),))
+    net = Net(perimeter, seen.append)
+    net.cast()
+    try:
+        sys.audit(event, *args)
+    finally:
+        net.draw_in()
+    assert bool(seen) is seen_too
