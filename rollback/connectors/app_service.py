@@ -222,7 +222,9 @@ class AppService(ResourceManager):
     # --- inside ------------------------------------------------------------------------------
 
     def _list(self, doing: str, read: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:
-        return self._read(doing, lambda: [item.as_dict() for item in islice(read(), ITEMS_MAX)])
+        some = self._read(doing, lambda: [one.as_dict() for one in islice(read(), ITEMS_MAX + 1)])
+        self._fits(len(some), doing)
+        return some
 
     def _settings(self, ref: SlotRef) -> dict[str, str]:
         def read() -> dict[str, Any]:
@@ -264,9 +266,10 @@ def _location(response: Any, *_: object) -> str:
 
 
 def _bounded(stream: Iterable[bytes], bytes_max: int) -> bytes:
+    """The last bytes of a stream, whatever its length."""
     found = bytearray()
     for piece in stream:
         found += piece
-        if len(found) >= bytes_max:
-            break
+        if len(found) >= 2 * bytes_max:
+            del found[:-bytes_max]
     return bytes(found[-bytes_max:])

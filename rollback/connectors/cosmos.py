@@ -15,6 +15,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rollback.connectors.azure_pipeline import azure_failure
+from rollback.connectors.continuations import at_a_beginning
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.kept_pages import KeptPages, keeping
 from rollback.connectors.raw_documents import document_lines, documents
@@ -160,7 +161,11 @@ class CosmosReader:
                     total += sum(int(text) for text in documents(page.body))
             return total
 
-        return self._anywhere(f"counting container {container}", read)
+        doing = f"counting container {container}"
+        try:
+            return self._anywhere(doing, read)
+        except ValueError as error:
+            raise self._unreadable(error, doing) from error
 
     def reachable(self) -> str:
         """Empty where the database answers; otherwise why not. Never raises."""
@@ -184,7 +189,7 @@ class CosmosReader:
     def _made(self, items: tuple[Any, ...], place: str, after: str, doing: str) -> Page:
         try:
             kept = [self._kept.take(number) for number in items]
-            if place and not (kept and kept[0].went_on):
+            if place and not (kept and kept[0].went_on) and not at_a_beginning(place):
                 raise self._lost(doing)
             cut = [document_lines(page.body) for page in kept]
             return Page(
@@ -195,9 +200,11 @@ class CosmosReader:
                 place=place,
             )
         except ValueError as error:
-            what = "a page's bytes are no documents"
-            failure = Failure("unreadable", what, transient=False)
-            raise self._border.error(failure, doing) from error
+            raise self._unreadable(error, doing) from error
+
+    def _unreadable(self, error: ValueError, doing: str) -> ConnectorError:
+        what = str(error) if type(error) is ValueError else "a page's bytes are no documents"
+        return self._border.error(Failure("unreadable", what, transient=False), doing)
 
     def _lost(self, doing: str) -> ConnectorError:
         what = "the service no longer takes the place where reading was left"

@@ -16,6 +16,10 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SCAN = json.JSONDecoder().raw_decode
 _NAME = b'"Documents"'
 _PLAIN = re.compile(rb'\{(?:"_rid":"[^"\\]*",)?"Documents":\[')
+_COUNT = re.compile(rb'"_count"\s*:\s*(\d+)\s*\}\s*\Z')
+"""How many documents a page says it has, as its last member."""
+
+_COUNT_BYTES = 64
 _END = re.compile(rb'\](?:,"_count":\d+)?\}')
 """How the service writes a page: nothing but these names, and no spaces."""
 
@@ -27,9 +31,13 @@ def document_lines(body: bytes) -> tuple[bytes, int]:
     """The documents of a page as lines, each with its newline, and how many there are.
 
     Byte for byte, but for line breaks between the values of a document: they become spaces.
-    Raises ValueError like `documents`.
+    Raises ValueError like `documents`, and where the page says another number than it holds.
     """
     found = _cut(body)
+    said = _COUNT.search(body[-_COUNT_BYTES:])
+    if said is not None and int(said[1]) != len(found):
+        msg = f"the page says {int(said[1])} documents and holds {len(found)}"
+        raise ValueError(msg)
     if b"\n" in body or b"\r" in body:
         return b"".join(bytes(one).translate(_BREAKS) + b"\n" for one in found), len(found)
     return b"\n".join([*found, b""]), len(found)

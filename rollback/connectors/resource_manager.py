@@ -180,11 +180,24 @@ class ResourceManager:
 
         return self._read(doing, read)
 
+    def _fits(self, count: int, doing: str) -> None:
+        """Raise ConnectorError where a list is too long: what is left out is not known then."""
+        if count > ITEMS_MAX:
+            what = f"there are more than {ITEMS_MAX:,} of them"
+            raise self._border.error(Failure("too-large", what, transient=False), doing)
+
     def _pages(self, doing: str, path: str) -> list[Any]:
+        """Every item of a list. Raises ConnectorError where it does not come to its end."""
         found: list[Any] = []
-        while path and len(found) < ITEMS_MAX:
+        seen: set[str] = set()
+        while path:
+            if path in seen:
+                what = "its next page is one that was read"
+                raise self._border.error(Failure("unreadable", what, transient=False), doing)
+            seen.add(path)
             document = self._document(doing, path)
             found += listed(document, "value")
+            self._fits(len(found), doing)
             path = text(document, "nextLink")
             if path and urlsplit(path).netloc.lower() != self._host:
                 raise self._border.error(

@@ -19,7 +19,7 @@ from rollback.evidence.chunks import packed_lines, put
 from rollback.evidence.cutting import Cutter, Sizes
 from rollback.evidence.notes import Place
 from rollback.evidence.redaction import one_line
-from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource
+from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource, fewer
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
 
@@ -103,6 +103,7 @@ class PartReading:
         self._skipped = 0
         self._tail = b""
         self._left = False
+        self._counted = 0
         self.gaps: list[str] = []
         self.told: list[Fact] = []
         self.error: BaseException | None = None
@@ -114,6 +115,10 @@ class PartReading:
     def chunks(self) -> tuple[Chunk, ...]:
         """What was kept so far, in order."""
         return tuple(self.notes.chunks)
+
+    @property
+    def _items(self) -> int:
+        return sum(chunk.items for chunk in self.notes.chunks)
 
     def run(self) -> None:
         """Read to the end, or to what stops it. Never raises: see `error`."""
@@ -141,6 +146,8 @@ class PartReading:
             except _Moved:
                 self._anew()
             else:
+                if not self.gaps and self._items < self._counted:
+                    self.gaps.append(fewer(self._counted, self._items))
                 return
         self.gaps.append(f"its beginning was read {ANEW_MAX} times, and its place lost each time")
 
@@ -158,7 +165,8 @@ class PartReading:
                 elif isinstance(read, Fact):
                     self.told.append(read)
                 elif isinstance(read, Ahead):
-                    self._shared.progress.expect(read.items)
+                    self._counted = read.items
+                    self._shared.progress.expect(max(0, read.items - self._items))
                 else:
                     page = read if isinstance(read, Lines) else Lines(one_line(read) + b"\n")
                     content = self._fitting(page.content)

@@ -43,7 +43,10 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """How many items a source will give, as far as it can tell; for the time left only."""
+    """How many items a part has, from its beginning, as counted before it was read.
+
+    The time left is told by it; and where fewer come, that is a gap.
+    """
 
     items: int
 
@@ -97,3 +100,11 @@ class PagedSource:
 
 
 AnySource = Source | PagedSource
+
+
+def fewer(counted: int, came: int) -> str:
+    """The reason of a part that gave fewer items than were counted before it was read."""
+    return (
+        f"{counted:,} were counted before, and {came:,} came: some were removed meanwhile, "
+        "or the service left them out"
+    )

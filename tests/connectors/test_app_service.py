@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import rfc8785
 
+from rollback.connectors import app_service, resource_manager
 from rollback.connectors import app_service_effects as effects
 from rollback.errors import ConnectorError, GuardRefusal, ProductDefect
 from rollback.model.direction import Direction
@@ -369,3 +370,28 @@ def test_a_wrong_secret_is_a_credential_problem_and_is_not_shown(sim: Simulator)
     assert caught.value.code == "app-service.denied"
     assert "not-the-secret" not in str(caught.value)
     assert here.latch.tripped() is None
+
+
+def test_a_list_that_is_too_long_is_an_error_and_not_its_beginning(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource_manager, "ITEMS_MAX", 2)
+    monkeypatch.setattr(app_service, "ITEMS_MAX", 2)
+    now = datetime.now(UTC)
+    with stand(environment(sim)) as here:
+        arm = here.clients.arm()
+        with pytest.raises(ConnectorError, match="more than 2"):
+            arm.instances(BACKEND)
+        with pytest.raises(ConnectorError, match="more than 2"):
+            arm.activity(BACKEND, now - timedelta(days=7), now + timedelta(minutes=1))
+
+
+def test_of_a_log_that_is_too_long_the_last_bytes_are_kept(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stand(environment(sim)) as here:
+        arm = here.clients.arm()
+        whole = arm.worker_logs(BACKEND)
+        monkeypatch.setattr(app_service, "LOG_BYTES_MAX", 40)
+        assert arm.worker_logs(BACKEND) == whole[-40:]
+        assert len(whole) > 40

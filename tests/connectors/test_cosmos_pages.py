@@ -31,6 +31,8 @@ from tests.evidence.cosmos_shaped import (
 from tests.evidence.pipeline import Kept, capturing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rollback.model.environment import Environment
     from rollback.model.evidence import SourceWindow
     from rollback.model.ports import CosmosPort
@@ -60,9 +62,9 @@ def read(port: CosmosPort, part: str = "", size: int = 100) -> list[bytes]:
     return [one for page in port.pages(CONTAINER, part=part, page_items=size) for one in page.items]
 
 
-def captured(here: Stand, sink: Kept) -> SourceWindow:
+def captured(here: Stand, sink: Kept, notes: Path | None = None) -> SourceWindow:
     (audit,) = cosmos.audit(here.environment, 60, SINCE, UNTIL, Units(10**6, 10**6))
-    with capturing(sink, clients=here.clients, sizes=Sizes(9_000, 40_000, 16)) as shared:
+    with capturing(sink, notes, clients=here.clients, sizes=Sizes(9_000, 40_000, 16)) as shared:
         return capture(audit, "durable", shared)
 
 
@@ -102,6 +104,74 @@ def test_whatever_happens_on_the_way_everything_comes_once(trouble: Trouble) -> 
         if trouble.throttle_every:
             assert story.throttled
     assert here.latch.tripped() is None
+
+
+@pytest.mark.parametrize("at", range(1, 18))
+def test_a_partition_that_splits_under_way_loses_nothing(at: int) -> None:
+    """Before it is counted, before its first page, between its pages."""
+    trouble = Trouble(page_max=90, split_at=at)
+    with shaped(spread(MADE, 2), trouble) as story, stand(env(story)) as here:
+        sink = Kept()
+        window = captured(here, sink)
+        assert sorted(sink.lines(window)) == sorted(story.all)
+        assert (window.completeness, window.reason) == ("complete", "")
+
+
+def test_a_page_with_fewer_documents_than_it_says_is_a_gap() -> None:
+    with shaped(spread(MADE, 2), Trouble(page_max=90, short_every=7)) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert window.completeness == "partial"
+    assert "90 documents and holds 89" in window.reason
+
+
+@pytest.mark.parametrize("at", [3, 4, 6])
+def test_a_continuation_that_is_missing_is_a_gap(at: int) -> None:
+    with shaped(spread(MADE, 1), Trouble(page_max=90, lose_at=at)) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert window.completeness == "partial"
+    assert f"{COUNT:,} were counted" in window.reason
+    assert f"{window.items:,} came" in window.reason
+
+
+def test_a_continuation_that_is_missing_after_a_crash_is_a_gap(tmp_path: Path) -> None:
+    (made,) = spread(MADE, 1)
+    with shaped([made], Trouble(page_max=90)) as story, stand(env(story)) as here:
+        sink = Kept(fails_at=3)
+        with pytest.raises(KeyboardInterrupt):
+            captured(here, sink, tmp_path / "notes")
+        story.trouble.lose_at = story.pages + 3
+        sink.fails_at = 0
+        window = captured(here, sink, tmp_path / "notes")
+    assert 0 < window.items < COUNT
+    assert window.completeness == "partial"
+    assert f"{COUNT:,} were counted" in window.reason
+
+
+def test_control_documents_that_do_not_all_come_have_no_state_digest() -> None:
+    with shaped(spread(MADE, 1), Trouble(lose_at=2)) as story:
+        asked = environment(
+            cosmos={
+                "endpoint": story.url,
+                "database": DATABASE,
+                "key": "${COSMOS_KEY}",
+                "control_containers": [CONTAINER],
+                "audit_containers": [],
+            }
+        )
+        with stand(asked) as here:
+            (control,) = cosmos.control(here.environment, 60)
+            with capturing(Kept(), clients=here.clients) as shared:
+                window = capture(control, "durable", shared)
+    assert window.completeness == "partial"
+    assert "were counted" in window.reason
+    assert not [fact for fact in window.facts if fact.name == "state_sha256"]
+
+
+def test_a_container_without_partitions_is_unknown_not_empty() -> None:
+    with shaped([]) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert window.completeness == "unknown"
+    assert "reading the partitions" in window.reason
 
 
 def test_partitions_are_read_at_the_same_time() -> None:

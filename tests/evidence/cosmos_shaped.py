@@ -67,6 +67,9 @@ class Trouble:
     expires: int = 0
     drop_every: int = 0
     fail_every: int = 0
+    split_at: int = 0
+    lose_at: int = 0
+    short_every: int = 0
 
 
 @dataclass
@@ -87,6 +90,20 @@ class Shaped:
         return f"http://127.0.0.1:{self.port}/"
 
     @property
+    def split(self) -> bool:
+        return 0 < self.trouble.split_at <= self.pages
+
+    def held(self, name: str) -> list[bytes]:
+        """What a partition holds; each document in one of those that a split made."""
+        number = int(name)
+        if number < len(self.parts):
+            return self.parts[number]
+        return [
+            one if index % 2 == number - len(self.parts) else b""
+            for index, one in enumerate(self.parts[0])
+        ]
+
+    @property
     def all(self) -> list[bytes]:
         return [one for part in self.parts for one in part]
 
@@ -96,18 +113,28 @@ def spread(made: list[bytes], parts: int) -> list[list[bytes]]:
     return [made[number::parts] for number in range(parts)]
 
 
-def _ranges(count: int) -> list[dict[str, Any]]:
+def _ranges(count: int, *, split: bool = False) -> list[dict[str, Any]]:
+    """split: in place of the first there are two, numbered after the last."""
     edges = ["", *(f"{number * 255 // count:02X}" for number in range(1, count)), "FF"]
+    if not count:
+        return []
+    named: list[tuple[str, str, str, list[str]]] = [
+        (str(number), low, high, []) for number, (low, high) in enumerate(itertools.pairwise(edges))
+    ]
+    if split:
+        _, low, high, _ = named.pop(0)
+        middle = f"{int(high, 16) // 2:02X}"
+        named = [(str(count), low, middle, ["0"]), (str(count + 1), middle, high, ["0"]), *named]
     return [
         {
-            "id": str(number),
+            "id": name,
             "_rid": "a==",
             "minInclusive": low,
             "maxExclusive": high,
-            "parents": [],
+            "parents": parents,
             "status": "online",
         }
-        for number, (low, high) in enumerate(itertools.pairwise(edges))
+        for name, low, high, parents in named
     ]
 
 
@@ -129,19 +156,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         names = [part for part in urlsplit(self.path).path.split("/") if part]
+        tag = '"e"'
         if not names:
             here = [{"name": "Local", "databaseAccountEndpoint": self.story.url}]
             found: dict[str, Any] = {"writableLocations": here, "readableLocations": here}
         elif names[-1] == "pkranges":
-            if "if-none-match" in self.headers:
-                self._reply(304, b"", {"etag": '"e"'})
+            known, now = self.headers.get("if-none-match"), '"f"' if self.story.split else '"e"'
+            if known == now:
+                self._reply(304, b"", {"etag": now})
                 return
-            ranges = _ranges(len(self.story.parts))
+            ranges = _ranges(len(self.story.parts), split=self.story.split)
+            if known:  # only what is new since then
+                ranges = [one for one in ranges if one["parents"]]
+            tag = now
             found = {"PartitionKeyRanges": ranges, "_count": len(ranges), "_rid": "a=="}
         else:
             key = {"paths": ["/tenant"], "kind": "Hash", "version": 2}
             found = {"id": names[-1], "_rid": "a==", "_self": "s/", "partitionKey": key}
-        self._reply(200, json.dumps(found).encode(), {"etag": '"e"'})
+        self._reply(200, json.dumps(found).encode(), {"etag": tag})
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -174,13 +206,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _page(self, asked: dict[str, Any], turn: int) -> None:
         number = self.headers.get("x-ms-documentdb-partitionkeyrangeid", "").rpartition(",")[2]
-        held = self.story.parts[int(number)] if number else self.story.all
+        if number == "0" and self.story.split:
+            gone = b'{"code":"Gone","message":"The partition was split."}'
+            self._reply(410, gone, {"x-ms-substatus": "1002"})
+            return
+        held = self.story.held(number) if number else self.story.all
         bounds = {one["name"]: one["value"] for one in asked.get("parameters", ())}
-        low = bisect_left(held, bounds["@since"], key=_ts) if "@since" in bounds else 0
-        high = bisect_right(held, bounds["@until"], key=_ts) if "@until" in bounds else len(held)
+        times = self.story.parts[0] if b"" in held else held
+        low = bisect_left(times, bounds["@since"], key=_ts) if "@since" in bounds else 0
+        high = bisect_right(times, bounds["@until"], key=_ts) if "@until" in bounds else len(held)
         headers = {"x-ms-request-charge": "2.83", "x-ms-session-token": "0:-1#1"}
         if "COUNT(1)" in asked["query"]:
-            self._reply(200, b'{"_rid":"a==","Documents":[%d],"_count":1}' % (high - low), headers)
+            self._reply(200, b'{"_rid":"a==","Documents":[%d],"_count":1}' % sum(map(bool, held[low:high])), headers)
             return
         start = max(low, int(self.headers.get("x-ms-continuation") or low))
         size = int(self.headers.get("x-ms-max-item-count") or "100")
@@ -189,9 +226,12 @@ class _Handler(BaseHTTPRequestHandler):
         if trouble.empty_every and turn % trouble.empty_every == 0:
             size = 0
         page = held[start : min(start + size, high)]
-        if start + len(page) < high:
+        if start + len(page) < high and turn != trouble.lose_at:
             headers["x-ms-continuation"] = str(start + len(page))
-        body = b'{"_rid":"a==","Documents":[%s],"_count":%d}' % (b",".join(page), len(page))
+        page = [one for one in page if one]
+        short = bool(trouble.short_every) and turn % trouble.short_every == 0
+        told = page[:-1] if short else page
+        body = b'{"_rid":"a==","Documents":[%s],"_count":%d}' % (b",".join(told), len(page))
         self._reply(200, body, headers)
 
     def log_message(self, *_: object) -> None:

@@ -68,7 +68,7 @@ def main() -> None:
         created.append(path.name)
         with (folder / "created").open("a") as file:
             file.write(f"{path.name}\n")
-        if len(created) == kill_at:
+        if 0 < kill_at <= len(created):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def sink(under: Opened) -> EvidenceSink:

@@ -36,6 +36,7 @@ class Kept:
     said: list[str] = field(default_factory=list)
     fails_at: int = 0
     error: BaseException | None = None
+    blots: Callable[[bytes | memoryview], bytes | memoryview] | None = None
 
     def put(self, data: bytes) -> str:
         name = sha256(data)
@@ -53,7 +54,7 @@ class Kept:
         return text
 
     def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
-        return data
+        return data if self.blots is None else self.blots(data)
 
     def notes(self, name: str) -> Notes:
         raise NotImplementedError
@@ -68,15 +69,20 @@ class Kept:
 
 @dataclass
 class Moment:
-    """The only thing that the pipeline itself asks of clients."""
+    """The little that the pipeline and sources of this machine ask of clients."""
 
     at: datetime = datetime(2026, 11, 23, 10, tzinfo=UTC)
     step: timedelta = timedelta(0)
     paused: list[float] = field(default_factory=list)
+    sink: Kept | None = None
 
     def now(self) -> datetime:
         self.at += self.step
         return self.at
+
+    def evidence(self) -> Kept:
+        assert self.sink is not None
+        return self.sink
 
     def pause(self, seconds: float) -> None:
         self.paused.append(seconds)
@@ -98,6 +104,8 @@ def capturing(
 ) -> Iterator[Shared]:
     """What one capture needs, over `sink`."""
     moment = clients or Moment()
+    if isinstance(moment, Moment):
+        moment.sink = sink
     with Packing() as packing:
         yield Shared(
             clients=cast("Clients", moment),

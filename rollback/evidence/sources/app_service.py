@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING
 
+from rollback.connectors.app_service import LOG_BYTES_MAX
 from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
+from rollback.evidence.sources.pieces import pieces
 from rollback.model.ports import ArmPort
 from rollback.model.views import SlotRef
 
@@ -16,15 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from rollback.evidence.sources.pieces import Redact
     from rollback.model.environment import Environment, Surface
     from rollback.model.ports import Clients
 
-LOG_LINE_CHARACTERS = 16_384
-"""A longer line of a worker log is cut into several."""
-
 _PRODUCTION = "production"
 
-ReadLines = Callable[[ArmPort, SlotRef], list[bytes]]
+ReadLines = Callable[[ArmPort, SlotRef], Sequence[Read]]
 
 
 def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Source, ...]:
@@ -41,7 +42,13 @@ def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Sou
         yield from _each(clients, [(stable, _differences), *settings])
 
     def logs(clients: Clients) -> Iterator[Read]:
-        yield from _each(clients, [(ref, _log_lines) for ref in both])
+        redact = clients.evidence().redact_bytes
+        ruled = bool(environment.evidence.redact)
+
+        def read(arm: ArmPort, ref: SlotRef) -> list[Read]:
+            return _log_lines(arm.worker_logs(ref), ref.label, redact, ruled=ruled)
+
+        yield from _each(clients, [(ref, read) for ref in both])
 
     return (
         Source(f"{name}/routing-rules", routing, seconds_max),
@@ -115,11 +122,26 @@ def _deployments(arm: ArmPort, ref: SlotRef) -> list[bytes]:
     return [model_line(one, slot=ref.label) for one in arm.deployments(ref)]
 
 
-def _log_lines(arm: ArmPort, ref: SlotRef) -> list[bytes]:
-    text = arm.worker_logs(ref).decode("utf-8", "backslashreplace")
-    return [
-        line({"line": number, "slot": ref.label, "text": written[start : start + step]})
-        for number, written in enumerate(text.splitlines(), start=1)
-        for step in (LOG_LINE_CHARACTERS,)
-        for start in range(0, max(1, len(written)), step)
-    ]
+def _log_lines(
+    log: bytes,
+    label: str,
+    redact: Redact,
+    *,
+    ruled: bool,
+) -> list[Read]:
+    """The lines of a log. ruled: fields are redacted, which cannot be looked for in cut lines."""
+    made: list[Read] = []
+    left_out = 0
+    for number, (piece, cut) in enumerate(pieces(BytesIO(log), redact), start=1):
+        if cut and ruled:
+            left_out += 1
+            made.append(line({"left_out_bytes": len(piece), "line": number, "slot": label}))
+            continue
+        text = piece.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
+        made.append(line({"line": number, "slot": label, "text": text}))
+    if left_out:
+        what = "pieces of long lines were left out: no field can be redacted there"
+        made.append(Gap(f"{label}: {left_out:,} {what}"))
+    if len(log) >= LOG_BYTES_MAX:
+        made.append(Gap(f"{label}: only the last {LOG_BYTES_MAX:,} bytes of its log were kept"))
+    return made

@@ -15,14 +15,15 @@ from threading import Timer
 from typing import TYPE_CHECKING, Final
 
 from rollback.evidence.source import Gap, Read, Source
-from rollback.evidence.sources.files import PIECE_BYTES
 from rollback.evidence.sources.lines import line
+from rollback.evidence.sources.pieces import pieces
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rollback.evidence.sources.pieces import Redact
     from rollback.model.environment import Environment, EvidenceCommand
     from rollback.model.ports import Clients
 
@@ -35,8 +36,10 @@ def commands(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
 
 
 def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> Source:
+    ruled = bool(environment.evidence.redact)
+
     def read(clients: Clients) -> Iterator[Read]:
-        del clients
+        ended: list[int] = []
         try:
             process = subprocess.Popen(  # noqa: S603 - named by the environment's owner, no shell
                 named.argv,
@@ -50,37 +53,52 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
         except OSError as error:
             yield Gap(f"{named.argv[0]}: {error.strerror or type(error).__name__}")
             return
-        over = Timer(seconds_max, _end, (process,))
+        over = Timer(seconds_max, _end, (process, ended))
         over.start()
         try:
-            yield from _lines(process)
+            yield from _lines(process, clients.evidence().redact_bytes, ruled=ruled)
             status = process.wait()
         finally:
             over.cancel()
             if process.returncode is None:  # not waited for yet: its number is still its own
-                _end(process)
+                _end(process, ended)
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
         yield Fact(name="exit_status", value=status)
-        if status != 0:
-            ended = f"ended after {spoken(seconds_max)}" if status < 0 else f"exit status {status}"
-            yield Gap(f"{named.argv[0]}: {ended}")
+        if ended:  # perhaps not it itself, but what it left behind was still writing
+            yield Gap(f"{named.argv[0]}: ended after {spoken(seconds_max)}")
+        elif status != 0:
+            why = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+            yield Gap(f"{named.argv[0]}: {why}")
 
     return Source(f"commands/{named.name}", read, seconds_max)
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[Read]:
+def _lines(
+    process: subprocess.Popen[bytes],
+    redact: Redact,
+    *,
+    ruled: bool,
+) -> Iterator[Read]:
+    """Its output. ruled: fields are to be redacted, which cannot be looked for in cut lines."""
     if process.stdout is None:
         return
-    number = 0
-    while piece := process.stdout.readline(PIECE_BYTES):
-        number += 1
+    left_out = 0
+    for number, (piece, cut) in enumerate(pieces(process.stdout, redact), start=1):
+        if cut and ruled:
+            left_out += 1
+            yield line({"left_out_bytes": len(piece), "line": number})
+            continue
         text = piece.removesuffix(b"\n").decode("utf-8", "backslashreplace")
         yield line({"line": number, "text": text})
+    if left_out:
+        what = "pieces of long lines were left out: no field can be redacted there"
+        yield Gap(f"{left_out:,} {what}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the command and what it started."""
+def _end(process: subprocess.Popen[bytes], ended: list[int]) -> None:
+    """End the command and what it started, and note that."""
+    ended.append(process.pid)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

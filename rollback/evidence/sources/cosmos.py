@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
-from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource, Read, Source
+from rollback.evidence.source import (
+    LOST_PLACE,
+    Ahead,
+    Gap,
+    Lines,
+    PagedSource,
+    Read,
+    Source,
+    fewer,
+)
 from rollback.evidence.sources.lines import line
 from rollback.evidence.units import Units
 from rollback.model.base import Fact
@@ -51,8 +60,7 @@ def audit(
 
         def read_part(clients: Clients, part: str, place: str) -> Iterator[Read]:
             asked = _Asked(container, part, since, until)
-            if not place:
-                yield from _ahead(clients, asked)
+            yield from _ahead(clients, asked)
             yield from _pages(clients, asked, place, units)
 
         return PagedSource(
@@ -75,7 +83,9 @@ def control(
             whole = True
             seen: list[tuple[str, str, bytes]] = []
             shared = units or Units.of(environment)
-            for read in _pages(clients, _Asked(container), "", shared):
+            asked = _Asked(container)
+            counted = sum(one.items for one in _ahead(clients, asked))
+            for read in _pages(clients, asked, "", shared):
                 if isinstance(read, Lines):
                     for raw in read.content.split(b"\n")[:-1]:
                         view = document_view(container, raw)
@@ -83,6 +93,9 @@ def control(
                 else:
                     whole = whole and not isinstance(read, Gap)
                     yield read
+            if whole and len(seen) < counted:
+                whole = False
+                yield Gap(fewer(counted, len(seen)))
             seen.sort(key=lambda one: one[:2])
             yield from (written for _, _, written in seen)
             if whole:
@@ -147,8 +160,10 @@ class _Asked:
     until: datetime | None = None
 
 
-def _ahead(clients: Clients, asked: _Asked) -> Iterator[Read]:
-    """How many events are ahead. For the time left only: where it cannot be told, nothing is."""
+def _ahead(clients: Clients, asked: _Asked) -> Iterator[Ahead]:
+    """How many documents there are: an answer that was cut short shows. Where it is not told,
+    nothing is: what can be read is read.
+    """  # noqa: D205
     try:
         yield Ahead(clients.cosmos().count(asked.container, asked.since, asked.until, asked.part))
     except ConnectorError:

@@ -2,32 +2,40 @@
 
 {"at": OFFSET, "file": NAME, "text": TEXT}       a line, or a piece of a long one
 {"at": OFFSET, "base64": BYTES, "file": NAME}    where it is not UTF-8
+{"at": OFFSET, "file": NAME, "left_out_bytes": N}
+
+The last stands where the environment names fields to be redacted and these cannot be looked for: a
+piece of a long line, and what is not UTF-8. It is a gap then.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rollback.evidence.source import Gap, Lines, PagedSource, Read
 from rollback.evidence.sources.lines import line
+from rollback.evidence.sources.pieces import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rollback.evidence.sources.pieces import Redact
     from rollback.model.environment import Environment, EvidenceFile
     from rollback.model.ports import Clients
 
 PAGE_BYTES: Final = 256 * 1024
-PIECE_BYTES: Final = 64 * 1024
-"""A longer line is cut into pieces."""
-
 FILES_MAX: Final = 10_000
-_ONE_MORE: Final = "."
+_LEFT_OUT: Final = "./more"
 """The part that stands for the files left out."""
+
+_AGAIN: Final = "./again/"
+"""The last part of a folder, with a digest of its names: they are listed again, and compared."""
 
 
 def files(environment: Environment, seconds_max: int) -> tuple[PagedSource, ...]:
@@ -37,53 +45,116 @@ def files(environment: Environment, seconds_max: int) -> tuple[PagedSource, ...]
 
 def _one(environment: Environment, named: EvidenceFile, seconds_max: int) -> PagedSource:
     root = Path(environment.base) / named.path
+    ruled = bool(environment.evidence.redact)
 
     def parts(clients: Clients) -> tuple[str, ...]:
         del clients
-        return tuple(_under(root)) if root.is_dir() else ("",)
+        return _listed(root) if root.is_dir() else ("",)
 
     def read_part(clients: Clients, part: str, place: str) -> Iterator[Read]:
-        del clients
+        if part == _LEFT_OUT:
+            yield Gap(f"{root}: more than {FILES_MAX} files; the rest was left out")
+            return
+        if part.startswith(_AGAIN):
+            if _listed(root)[-1] != part:
+                yield Gap(f"{root}: files came, went or were renamed while it was read")
+            return
         path = root / part if part else root
+        reading = _Reading(
+            path, part or path.name, clients.evidence().redact_bytes, ruled=ruled
+        )
         try:
-            yield from _pages(path, part or path.name, int(place or "0"))
+            yield from reading.pages(int(place or "0"))
         except OSError as error:
             yield Gap(f"{path}: {error.strerror or type(error).__name__}")
-        if part == _ONE_MORE:
-            yield Gap(f"{root}: more than {FILES_MAX} files; the rest was left out")
 
     return PagedSource(f"files/{named.name}", read_part, seconds_max, parts)
 
 
+def _listed(root: Path) -> tuple[str, ...]:
+    """Every part of a folder; what cannot be listed is a part too, and cannot be read either."""
+    found: list[str] = []
+    seen = hashlib.sha256()
+    for name in _under(root):
+        if len(found) == FILES_MAX:
+            found.append(_LEFT_OUT)
+            break
+        found.append(name)
+        seen.update(f"{name}\0".encode("utf-8", "surrogateescape"))
+    return (*found, f"{_AGAIN}{seen.hexdigest()}")
+
+
 def _under(root: Path) -> Iterator[str]:
-    count = 0
-    for folder, folders, names in os.walk(root):
+    failed: list[Path] = []
+
+    def note(error: OSError) -> None:
+        failed.append(Path(str(error.filename)))
+
+    for folder, folders, names in os.walk(root, onerror=note):
         folders.sort()
-        for name in sorted(names):
-            count += 1
-            if count > FILES_MAX:
-                yield _ONE_MORE
-                return
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in sorted([*names, *links]):
             yield (Path(folder) / name).relative_to(root).as_posix()
+    yield from (path.relative_to(root).as_posix() for path in failed)
 
 
-def _pages(path: Path, name: str, start: int) -> Iterator[Read]:
-    """Lines from `start` on, some at a time; a page begins at a line or a piece of one."""
-    if path.is_dir():
-        return
-    with _opened(path) as file:
-        file.seek(start)
-        at, page, held = start, start, 0
-        items: list[bytes] = []
-        while piece := file.readline(PIECE_BYTES):
-            items.append(_item(name, at, piece))
-            at += len(piece)
-            held += len(piece)
-            if held >= PAGE_BYTES:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One file. name: as it is called in its lines. ruled: whether fields are to be redacted."""
+
+    path: Path
+    name: str
+    redact: Redact
+    ruled: bool
+
+    def pages(self, start: int) -> Iterator[Read]:
+        """Lines from `start` on, some at a time; a page begins at a line or a piece of one."""
+        with _opened(self.path) as file:
+            inside = start > 0 and os.pread(file.fileno(), 1, start - 1) != b"\n"
+            file.seek(start)
+            at, page, held, left_out = start, start, 0, 0
+            items: list[bytes] = []
+            for piece, cut in pieces(file, self.redact, inside=inside):
+                item = self._item(at, piece, cut=cut)
+                left_out += item is None
+                items.append(
+                    item or line({"at": at, "file": self.name, "left_out_bytes": len(piece)})
+                )
+                at += len(piece)
+                held += len(piece)
+                if held >= PAGE_BYTES:
+                    yield Lines.of(items, str(page))
+                    items, page, held = [], at, 0
+            if items:
                 yield Lines.of(items, str(page))
-                items, page, held = [], at, 0
-        if items:
-            yield Lines.of(items, str(page))
+            if left_out:
+                what = "lines too long, or not UTF-8, were left out: no field can be redacted there"
+                yield Gap(f"{self.path}: {left_out:,} pieces of {what}")
+            if changed := self._changed(file, at):
+                yield Gap(f"{self.path}: {changed}")
+
+    def _item(self, at: int, piece: bytes, *, cut: bool) -> bytes | None:
+        ended = piece.removesuffix(b"\n")
+        if cut and self.ruled:
+            return None
+        try:
+            return line({"at": at, "file": self.name, "text": ended.decode()})
+        except UnicodeDecodeError:
+            data = base64.b64encode(ended).decode()
+            return None if self.ruled else line({"at": at, "base64": data, "file": self.name})
+
+    def _changed(self, file: BinaryIO, at: int) -> str:
+        """What became of the file meanwhile, where some of it may be missing for it."""
+        now = os.fstat(file.fileno())
+        if now.st_size < at:
+            return "it was cut shorter while it was read"
+        try:
+            there = self.path.lstat()
+        except FileNotFoundError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != (now.st_dev, now.st_ino):
+            return "it was renamed, removed or replaced while it was read"
+        return ""
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -92,11 +163,3 @@ def _opened(path: Path) -> BinaryIO:
         os.close(handle)
         raise OSError(0, "not a plain file")
     return os.fdopen(handle, "rb")
-
-
-def _item(name: str, at: int, piece: bytes) -> bytes:
-    ended = piece.removesuffix(b"\n")
-    try:
-        return line({"at": at, "file": name, "text": ended.decode()})
-    except UnicodeDecodeError:
-        return line({"at": at, "base64": base64.b64encode(ended).decode(), "file": name})

@@ -79,3 +79,20 @@ def test_bytes_that_are_no_text_are_kept_readable() -> None:
     sink = Kept()
     script = r"import sys; sys.stdout.buffer.write(b'\xff\xfe ok\n')"
     assert texts(sink, captured(sink, sys.executable, "-c", script)) == [r"\xff\xfe ok"]
+
+
+def test_a_command_whose_heir_is_ended_did_not_say_everything(tmp_path: Path) -> None:
+    """It ended well itself; who still wrote for it was ended when the time was over."""
+    heir = "import os, time\nif os.fork() == 0:\n    time.sleep(60)\nprint('first half', flush=True)"
+    sink = Kept()
+    window = captured(sink, sys.executable, "-c", heir, seconds_max=1)
+    assert texts(sink, window) == ["first half"]
+    assert window.completeness == "partial"
+    assert "ended after 1 s" in window.reason
+
+
+def test_a_command_that_a_signal_ends_is_a_gap_that_says_so() -> None:
+    ends = "import os, signal; print('half', flush=True); os.kill(os.getpid(), signal.SIGSEGV)"
+    window = captured(Kept(), sys.executable, "-c", ends)
+    assert window.completeness == "partial"
+    assert "signal 11" in window.reason

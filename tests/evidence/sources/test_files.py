@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rollback.connectors.secrets import VariableSecrets
 from rollback.evidence.capture import capture
 from rollback.evidence.cutting import Sizes
 from rollback.evidence.sources import files
+from rollback.model.environment import Secret
 from tests.connectors.stand import environment
 from tests.evidence.pipeline import Kept, capturing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rollback.evidence.source import PagedSource
+    from rollback.evidence.source import PagedSource, Read
     from rollback.model.evidence import SourceWindow
+    from rollback.model.ports import Clients
 
 
-def source(path: Path) -> PagedSource:
-    env = environment(evidence={"files": [{"name": "logs", "path": str(path)}]})
+def source(path: Path, *redact: str) -> PagedSource:
+    named = [{"name": "logs", "path": str(path)}]
+    env = environment(evidence={"files": named, "redact": redact})
     (found,) = files.files(env, 60)
     return found
 
@@ -106,3 +112,129 @@ def test_an_interrupted_file_is_read_on_from_its_offset(tmp_path: Path) -> None:
     window = captured(path, sink, tmp_path / "notes")
     assert window.chunks == expected.chunks
     assert sorted(sink.puts) == sorted(clean.puts)
+
+
+def during(path: Path, act: Callable[[], object]) -> SourceWindow:
+    """What a capture says of a file to which something happens after its first page."""
+    sink, plain = Kept(), source(path)
+
+    def read_part(clients: Clients, part: str, place: str) -> Iterator[Read]:
+        for number, read in enumerate(plain.read_part(clients, part, place)):
+            yield read
+            if number == 0 and not part.startswith("./"):
+                act()
+
+    with capturing(sink, sizes=Sizes(200_000, 900_000, 64)) as shared:
+        return capture(dataclasses.replace(plain, read_part=read_part), "at/capture", shared)
+
+
+def rotated(path: Path) -> None:
+    path.rename(path.with_suffix(".1"))
+    path.write_text("a new one\n")
+
+
+@pytest.mark.parametrize(
+    ("act", "word"),
+    [
+        (lambda path: os.truncate(path, 0), "cut shorter"),
+        (lambda path: path.unlink(), "removed or replaced"),
+        (rotated, "removed or replaced"),
+    ],
+    ids=["truncated", "removed", "rotated"],
+)
+def test_a_file_that_loses_lines_while_it_is_read_is_a_gap(
+    tmp_path: Path, act: Callable[[Path], object], word: str
+) -> None:
+    path = tmp_path / "app.log"
+    path.write_text("a line\n" * 200_000)
+    window = during(path, lambda: act(path))
+    assert window.completeness == "partial"
+    assert word in window.reason
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_text("a line\n" * 200_000)
+
+    def append() -> None:
+        with path.open("a") as file:
+            file.write("and one\n")
+
+    window = during(path, append)
+    assert (window.completeness, window.items) == ("complete", 200_001)
+
+
+def test_a_folder_whose_files_change_their_names_is_a_gap(tmp_path: Path) -> None:
+    """What was written before it was rotated stands in a file that nobody listed."""
+    (tmp_path / "a.log").write_text("first\n")
+    (tmp_path / "b.log").write_text("to be rotated before it is read\n")
+
+    def rotate() -> None:
+        if not (tmp_path / "b.1").exists():
+            rotated(tmp_path / "b.log")
+
+    window = during(tmp_path, rotate)
+    assert window.completeness == "partial"
+    assert "renamed while it was read" in window.reason
+
+
+def test_a_linked_folder_is_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "app.log").write_text("not read\n")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "app.log").write_text("fine\n")
+    (tmp_path / "logs" / "linked").symlink_to(tmp_path / "elsewhere")
+    sink = Kept()
+    window = captured(tmp_path / "logs", sink)
+    assert window.completeness == "partial"
+    assert "linked" in window.reason
+    assert whole(sink, window) == {"app.log": b"fine"}
+
+
+SECRET = "a-secret-of-a-webhook-0123456789"
+
+
+def test_a_secret_is_not_cut_in_two_wherever_a_long_line_is_cut(tmp_path: Path) -> None:
+    """Half of it in one line and half in the next would both be kept."""
+    secrets = VariableSecrets({"KEY": SECRET})
+    secrets.get(Secret(variable="KEY"))
+    path = tmp_path / "app.log"
+    for before in (*range(65_536 - len(SECRET) - 2, 65_536 + 3), 131_060, 139_000):
+        path.write_bytes(b"\xc3\xa9" * (before // 2) + b"." * (before % 2) + SECRET.encode() + b"z" * 90_000)
+        sink = Kept(blots=secrets.redact_bytes)
+        window = captured(path, sink)
+        texts = "".join(json.loads(one)["text"] for one in sink.lines(window))
+        assert texts == "\u00e9" * (before // 2) + "." * (before % 2) + "[secret]" + "z" * 90_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"x" * 65_000 + b'{"a":"' + b"b" * 20_000 + b'","email":"ana@example.net"}',
+        b'\xff{"email":"ana@example.net"}',
+    ],
+    ids=["long", "not-utf-8"],
+)
+@pytest.mark.parametrize("start", [0, 1])
+def test_what_no_rule_can_be_held_against_is_left_out_and_said(
+    tmp_path: Path, line: bytes, start: int
+) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(b"short\n" * start + line + b"\n" + b"the last\n")
+    sink = Kept()
+    with capturing(sink, rules=("email",)) as shared:
+        window = capture(source(path, "email"), "at/capture", shared)
+    said = b"\n".join(sink.lines(window))
+    assert window.completeness == "partial"
+    assert "left out" in window.reason
+    assert b"example.net" not in said
+    assert base64.b64encode(b"ana@example")[:12] not in said
+    assert b"the last" in said
+
+
+def test_a_long_line_read_on_from_its_middle_is_still_no_whole_line(tmp_path: Path) -> None:
+    path = tmp_path / "app.log"
+    path.write_bytes(b"x" * 70_000 + b'{"email":"ana@example.net"}\n')
+    with capturing(Kept()) as shared:
+        reads = list(source(path, "email").read_part(shared.clients, "", "70000"))
+    assert "example.net" not in str(reads)
