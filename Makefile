@@ -82,7 +82,8 @@ guard-fuzz: $(STAMP)
 		-k "never_raises or one_reading"
 
 # Mutants of the guard, each in a fork of one process: no file is changed. A run that is cut off goes on
-# from `.mutants/`; what lived is tried again. `make guard-mutants LAYER=wire JOBS=2` for the other half.
+# from `.mutants/`; what lived is tried again. `make guard-mutants LAYER=wire JOBS=2` for the other half,
+# `make guard-mutants LAYER=wire FILE=gate` for one file.
 MUTANTS := .mutants
 LAYER ?= rules
 JOBS ?= 1
@@ -90,7 +91,7 @@ guard-mutants: $(STAMP)
 	mkdir -p $(MUTANTS)
 	test -x $(MUTANTS)/tool/bin/cosmic-ray || $(PYTHON) -m venv $(MUTANTS)/tool
 	$(MUTANTS)/tool/bin/python -m pip install --quiet cosmic-ray==8.7.0
-	$(BIN)/python -m tests.guard.mutants $(LAYER) $(MUTANTS)/tool/bin/python $(MUTANTS)/$(LAYER).jsonl $(JOBS)
+	$(BIN)/python -m tests.guard.mutants $(LAYER) $(MUTANTS)/tool/bin/python $(MUTANTS)/$(LAYER).jsonl $(JOBS) $(FILE)
 
 guard-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.guard

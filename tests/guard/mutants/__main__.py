@@ -1,9 +1,10 @@
-"""Mutants of the guard: ``python -m tests.guard.mutants rules|wire TOOL SESSION [JOBS]``.
+"""Mutants of the guard: ``python -m tests.guard.mutants rules|wire TOOL SESSION [JOBS [FILE]]``.
 
 Makes every mutant (cosmic-ray's operators by the Python TOOL, and what leaves something out), tries
 each, and holds those that live against the reasons in docs/explanation/guard-mutants.md. Exits 1 where
 one lives without a reason there, or where a reason is given for one that does not live any more.
 
+FILE: the name of one file of that layer, like `gate`: only its mutants, and no reason is too many.
 SESSION: a file of what was found so far; a run that was cut off goes on, and what lived is tried again.
 """
 
@@ -37,15 +38,16 @@ SLOW: Final = ("normal", "agreement")
 """Tests of the rules: quick ones first, then the others, then those that generate."""
 WIRE: Final = {
     "gate": ("gate", "scopes", "what_leaves"),
-    "trap": ("gate", "scopes"),
-    "canaries": ("gate", "scopes"),
+    "trap": ("canaries", "gate", "scopes"),
+    "canaries": ("canaries", "gate", "scopes"),
+    "first_use": ("first_use",),
     "net": ("net",),
     "aiohttp_transport": ("aiohttp", "held_requests", "what_leaves", "proxies"),
     "azure_wire": ("requests", "held_requests", "what_leaves", "proxies", "scopes"),
     "botocore_wire": ("botocore", "held_requests", "what_leaves", "proxies"),
     "httpx_wire": ("httpx", "held_requests", "what_leaves", "proxies"),
     "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),
-    "socket_wire": ("held_requests", "httpx", "gate"),
+    "socket_wire": ("sockets", "held_requests", "platform"),
     "network": ("network", "proxies", "platform", "httpx"),
 }
 """Where a mutant of the wire is most likely found; then the other tests of the wire. What decides is
@@ -172,8 +174,12 @@ def main(arguments: Sequence[str]) -> int:
     """Try what is left, and say what lives."""
     which, tool, session = arguments[0], arguments[1], Path(arguments[2])
     jobs = int(arguments[3]) if len(arguments) > 3 else 1
+    only = arguments[4] if len(arguments) > 4 else ""
     folder = f"rollback/guard/{which}"
-    everything = list(made(folder, tool))
+    everything = [one for one in made(folder, tool) if only in {"", Path(one.path).stem}]
+    if not everything:
+        sys.stdout.write(f"{folder} has no file {only}.py with a mutant\n")
+        return 1
     trial.prepare(COMMON if which == "rules" else (*COMMON, *VENDORS))
     known = decided(session)
     unchanged = everything[0].path
@@ -197,24 +203,27 @@ def main(arguments: Sequence[str]) -> int:
                 took = time.monotonic() - started
                 sys.stdout.write(f"{number} of {len(left)} left, {took:.0f} s\n")
                 sys.stdout.flush()
-    return _said(folder, everything, known)
+    return _said(folder, everything, known, whole=not only)
 
 
 def _trial(path: str, source: str) -> trial.Trial:
     return trial.Trial(path, source, nothing if "/wire/" in path else oracle_agrees, tests_of(path))
 
 
-def _said(folder: str, everything: Sequence[Mutant], known: dict[str, str]) -> int:
+def _said(
+    folder: str, everything: Sequence[Mutant], known: dict[str, str], *, whole: bool
+) -> int:
     lived = {(_plain(one.old), _plain(one.new)): one for one in everything if not known[one.id]}
     given = reasons(folder)
     for pair, one in sorted(lived.items()):
         if pair not in given:
             sys.stdout.write(f"lives without a reason: {one.path}\n- {one.old}\n+ {one.new}\n")
-    for old, new in sorted(given - set(lived)):
+    stale = given - set(lived) if whole else set()
+    for old, new in sorted(stale):
         sys.stdout.write(f"a reason for what does not live:\n- {old}\n+ {new}\n")
     alive = sum(not known[one.id] for one in everything)
     sys.stdout.write(f"{folder}: {len(everything)} mutants tried, {alive} lived\n")
-    return 1 if set(lived) - given or given - set(lived) else 0
+    return 1 if set(lived) - given or stale else 0
 
 
 def nothing() -> bool:
