@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -32,6 +33,13 @@ With few patterns the library looks for their rarest letters first; where those 
 in the text (a key written in hex), that is eighty times slower than looking for all at once, which
 it does for about ten to sixty patterns that have no letters in common.
 """
+_BY_NUMBER = (rb"\u00", rb"\/")
+_ESCAPED = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|/)")
+_KEPT_ESCAPED = frozenset((b'"', b"\\", b"\x7f"))
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
+_LINE_CHARACTERS = 16
+"""A line of a value that has several stands alone in a log: from this length on it is blotted."""
+
 _SHORTEST = 4
 LONG = 12
 """Characters of a secret that is blotted from facts too.
@@ -95,7 +103,7 @@ class VariableSecrets:
     def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         """The same for bytes: one search for all forms; `data` itself where none is in it."""
         self._know_expected()
-        return data if self._search is None else _blotted(data, self._search)
+        return data if self._search is None else _blotted_escaped(data, self._search)
 
     def redact_facts(self, told: Facts) -> Facts:
         """Facts without the values of secrets of at least `LONG` characters; itself where none."""
@@ -147,6 +155,28 @@ def _blotted(data: bytes | memoryview, search: _Search) -> bytes | memoryview:
     return b"".join([*kept, data[end:]]) if kept else data
 
 
+def _blotted_escaped(data: bytes | memoryview, search: _Search) -> bytes | memoryview:
+    """Also where JSON wrote letters of it by number, as some libraries do with + and & and <.
+
+    Such a line is written anew, without these escapes, where it holds a value then.
+    """
+    made = _blotted(data, search)
+    whole = bytes(made)
+    if not any(mark in whole for mark in _BY_NUMBER):
+        return made
+    lines = whole.split(b"\n")
+    for at, line in enumerate(lines):
+        plain = _ESCAPED.sub(_letter, line)
+        if plain != line and (blotted := _blotted(plain, search)) is not plain:
+            lines[at] = bytes(blotted)
+    return b"\n".join(lines)
+
+
+def _letter(escape: re.Match[bytes]) -> bytes:
+    letter = b"/" if escape[1] is None else bytes([int(escape[1], 16)])
+    return escape[0] if letter in _KEPT_ESCAPED else letter
+
+
 class _Search:
     """Finds every form at once.
 
@@ -187,7 +217,10 @@ def _forms(value: str) -> Iterator[str]:
     for ascii_ in (True, False):  # also where JSON stands in a text of JSON
         once = json.dumps(value, ensure_ascii=ascii_)[1:-1]
         seen |= {once, json.dumps(once, ensure_ascii=ascii_)[1:-1]}
-    seen |= {repr(value)[1:-1], raw.hex()}
+    seen |= {_PERCENT.sub(lambda found: found[0].lower(), form) for form in seen}
+    seen |= {repr(value)[1:-1], raw.hex(), raw.hex().upper()}
+    lines = value.splitlines() if "\n" in value else []
+    seen |= {line for line in lines if len(line) >= _LINE_CHARACTERS and line[:5] != "-----"}
     for offset in range(3):
         seen |= set(_in_base64(raw, offset))
     yield from (form for form in seen if len(form) >= _SHORTEST or form == value)

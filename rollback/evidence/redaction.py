@@ -1,9 +1,10 @@
 """Field rules: personal data a fault may have exposed is taken out before it becomes immutable.
 
 A rule is a path of names. ``email`` matches that field anywhere; ``user.email`` one inside a
-``user``; ``$.actor.name`` only from the top; ``*`` is any one name. Lists are passed through, and
-``[*]`` may be written for them. A redacted value is replaced by a keyed digest, so that two equal
-values stay equal in one capture and nothing else can be learned.
+``user``; ``$.actor.name`` only from the top; ``*`` is any one name. Small and capital letters are
+the same. Lists are passed through, and ``[*]`` may be written for them. JSON in a text is searched
+too, as what stands below the field that holds the text. A redacted value is replaced by a keyed
+digest, so that two equal values stay equal in one capture and nothing else can be learned.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import Buffer
 
@@ -24,6 +25,13 @@ _DIGITS = 16
 _ANY = "*"
 _NESTED = (b"{", b"[")
 _BY_NUMBER = rb"\u"
+_REDACTED = "[redacted "
+_SCAN = json.JSONDecoder().raw_decode
+_OPENS = re.compile(r"[\[{]")
+_TEXT = re.compile(r'"')
+_TRIES = 64
+"""Places of a text at which JSON may begin; a text that needs more is not taken for any."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9 _@.:$+-]+")
 """Names that JSON writes without an escape, or with nothing but an escape by number."""
 
@@ -37,13 +45,14 @@ class _Rule:
         if len(path) < len(self.names) or (self.anchored and len(path) != len(self.names)):
             return False
         ending = path[len(path) - len(self.names) :]
-        return all(wanted in (_ANY, name) for wanted, name in zip(self.names, ending, strict=True))
+        pairs = zip(self.names, ending, strict=True)
+        return all(wanted in (_ANY, name.lower()) for wanted, name in pairs)
 
 
 def _rule(written: str) -> _Rule:
     plain = written.strip().replace("[*]", "").replace("[]", "")
     anchored = plain.startswith("$")
-    names = tuple(name for name in plain.removeprefix("$").split(".") if name)
+    names = tuple(name.lower() for name in plain.removeprefix("$").split(".") if name)
     return _Rule(names, anchored)
 
 
@@ -61,6 +70,7 @@ class Redaction:
     _ending: dict[str, tuple[_Rule, ...]] = field(init=False, repr=False, compare=False)
     _marks: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     _parents: frozenset[str] = field(init=False, repr=False, compare=False)
+    _member: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Read the rules once; one without a name matches nothing and is left out."""
@@ -72,6 +82,9 @@ class Redaction:
         object.__setattr__(self, "_marks", _marks_of(rule.names for rule in parsed))
         parents = (rule.names[-2:-1] for rule in ending.get(_ANY, ()))
         object.__setattr__(self, "_parents", frozenset(name for one in parents for name in one))
+        looked = [re.escape(name) for name in sorted({*ending, *self._parents} - {_ANY})]
+        member = rf'["\\](?:{"|".join(looked)})\\*"\s*:' if looked else r"(?!)"
+        object.__setattr__(self, "_member", re.compile(member, re.IGNORECASE))
 
     def lines(self, content: bytes) -> bytes:
         """Lines, each with its newline. See `line`."""
@@ -89,12 +102,13 @@ class Redaction:
         try:
             if self._marked(raw):
                 return self._opened(raw, ())
-            return raw if _all_json(raw) else _written(json.loads(raw))
+            return raw if _all_json(raw) else _written(_read(raw))
         except (ValueError, RecursionError):
             return _written({"unreadable": True, "digest": self._digest(raw)})
 
     def _marked(self, raw: bytes) -> bool:
-        return any(mark in raw for mark in self._marks)
+        lower = raw.lower()
+        return any(mark in lower for mark in self._marks)
 
     def _opened(self, raw: bytes, path: tuple[str, ...]) -> bytes:
         """A value that holds a mark. Of a name that stands twice, the last is kept."""
@@ -106,7 +120,7 @@ class Redaction:
                 % (
                     _name(name),
                     self._field(child, name, (*path, name))
-                    if every or name in self._ending
+                    if every or name.lower() in self._ending
                     else self._within(bytes(child), (*path, name)),
                 )
                 for name, child in _members().decode(raw).items()
@@ -115,23 +129,46 @@ class Redaction:
         if first == b"[":
             made = [self._within(bytes(child), path) for child in _elements().decode(raw)]
             return b"[%b]" % b",".join(made)
-        return _written(json.loads(raw))
+        return self._text(raw.strip(), path) if first == b'"' else _written(_read(raw))
 
     def _within(self, raw: bytes, path: tuple[str, ...]) -> bytes:
         if raw[:1] not in _NESTED:
-            return raw
-        below = bool(path) and path[-1] in self._parents
+            return self._text(raw, path)
+        below = bool(path) and path[-1].lower() in self._parents
         return self._opened(raw, path) if below or self._marked(raw) else raw
+
+    def _text(self, raw: bytes, path: tuple[str, ...]) -> bytes:
+        """A scalar; of a text that is JSON, or has some in it, the fields are redacted.
+
+        A text that names such a field and cannot be read is redacted as a whole.
+        """
+        if raw[:1] != b'"' or b"\\" not in raw:
+            return raw
+        text = _read(raw)
+        if not self._marked(text.encode("utf-8", "surrogatepass")):
+            return raw
+        kept, end = [], 0
+        for begins, ends in _json_in(text):
+            inner = text[begins:ends].encode("utf-8", "surrogatepass")
+            made = self._opened(inner, path).decode("utf-8", "surrogatepass")
+            changed = made.count(_REDACTED) != inner.count(_REDACTED.encode())
+            kept += [text[end:begins], made if changed else text[begins:ends]]
+            end = ends
+        around = "".join([*kept[::2], text[end:]])
+        if self._member.search(around):
+            return b'"[redacted %b]"' % self._digest(raw).encode()
+        together = "".join([*kept, text[end:]])
+        return raw if together == text else _written(together)
 
     def _field(self, child: Buffer, name: str, path: tuple[str, ...]) -> bytes:
         raw = bytes(child)
-        rules = self._ending.get(name, ()) + self._ending.get(_ANY, ())
+        rules = self._ending.get(name.lower(), ()) + self._ending.get(_ANY, ())
         if not any(rule.fits(path) for rule in rules):
             return self._within(raw, path)
         if raw == b"null":
             return raw
         if raw[:1] != b'"' or b"\\" in raw:
-            raw = _written(json.loads(raw))  # equal values are equal however they were written
+            raw = _written(_read(raw))  # equal values are equal however they were written
         return b'"[redacted %b]"' % self._digest(raw).encode()
 
     def _digest(self, data: bytes) -> str:
@@ -149,8 +186,29 @@ def _marks_of(rules: Iterable[tuple[str, ...]]) -> tuple[bytes, ...]:
         name = names[-2:][0] if names[-1] == _ANY else names[-1]
         if name == _ANY or not _PLAIN.fullmatch(name):
             return (b"",)
-        found.add(b'"%b"' % name.encode())
+        found |= {b'"%b"' % name.encode(), b'\\"%b\\' % name.encode()}  # the second: in a text
     return tuple(sorted(found))
+
+
+def _json_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds JSON objects, lists or texts: as a whole, or one after the other in it."""
+    whole = text.strip()
+    place, tries = 0, 0
+    while tries < _TRIES and (found := (_TEXT if whole[:1] == '"' else _OPENS).search(text, place)):
+        tries += 1
+        place = found.start()
+        try:
+            _, end = _SCAN(text, place)
+        except (ValueError, RecursionError):
+            place += 1
+            continue
+        yield place, end
+        place = end
+
+
+def _read(raw: bytes) -> Any:
+    """JSON in UTF-8: the library would guess other ways of writing it, which no rule is held to."""
+    return json.loads(raw.decode("utf-8", "surrogatepass"))
 
 
 def _all_json(lines: bytes) -> bool:

@@ -50,6 +50,7 @@ class SpoolingSink:
         self._notes = notes
         self._say = say
         self._spooled = False
+        self._failed = False
         self._lock = Lock()
         self._why = "there is no evidence store and no spool in this scope"
 
@@ -63,10 +64,16 @@ class SpoolingSink:
                 raise
             except EvidenceNotWritten as error:
                 with self._lock:
-                    self._store, self._why = None, error.reason
+                    self._store, self._why, self._failed = None, error.reason, True
         if self._spool is None:
             raise not_written("not-written", f"no store took it: {self._why}")
-        name = self._spool.put(data)
+        try:
+            name = self._spool.put(data)
+        except EvidenceNotWritten as error:
+            if not self._failed:
+                raise
+            reason = f"the store did not take it: {self._why}; nor did the spool: {error.reason}"
+            raise not_written("not-written", reason) from error
         self._spooled = True
         return name
 

@@ -115,3 +115,36 @@ def test_facts_keep_what_a_short_secret_may_stand_in_by_chance() -> None:
     untold = facts(slot="staging", percent=10)
     assert secrets.redact_facts(untold) is untold
     assert secrets.redact("slot staging") == "slot [secret]"
+
+
+TRICKY = "k+/e&y<with>'letters=0123456789"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        TRICKY.replace("+", r"\u002B").replace("&", r"\u0026").replace("<", r"\u003c"),
+        TRICKY.replace("/", r"\/"),
+        "".join(f"\\u{ord(letter):04x}" for letter in TRICKY),
+        TRICKY.replace("+", r"\\u002B").replace("/", r"\\/"),
+        quote(TRICKY, safe="").replace("%2B", "%2b").replace("%2F", "%2f").replace("%26", "%26")
+        .replace("%3C", "%3c").replace("%3E", "%3e").replace("%3D", "%3d"),
+        TRICKY.encode().hex().upper(),
+    ],
+)  # fmt: skip
+def test_no_way_of_writing_it_leads_past_a_blot(written: str) -> None:
+    secrets = VariableSecrets({"KEY": TRICKY})
+    secrets.get(Secret(variable="KEY"))
+    other = rb'{"left":"a\u002Bb \/ \u00e9"}'
+    line = b'{"a":"\\"","key":"%b"}' % written.encode()
+    made = bytes(secrets.redact_bytes(line + b"\n" + other + b"\n"))
+    assert made == b'{"a":"\\"","key":"[secret]"}\n' + other + b"\n"
+    assert bytes(secrets.redact_bytes(memoryview(other))) == other
+
+
+def test_each_line_of_a_value_of_several_is_blotted() -> None:
+    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEAAoIB\n-----END KEY-----\n"
+    secrets = VariableSecrets({"KEY": key})
+    secrets.get(Secret(variable="KEY"))
+    for line in key.splitlines()[1:3]:
+        assert secrets.redact(f"at 10:02 {line} was read") == "at 10:02 [secret] was read"

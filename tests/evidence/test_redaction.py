@@ -183,3 +183,51 @@ def test_equal_values_are_equal_however_they_are_written() -> None:
     assert json.loads(kept.line(b'{"a":{"x":1,"b":2}}')) == json.loads(
         kept.line(b'{"a": {"b":2, "x":1}}')
     )
+
+
+ANA = "ana@example.net"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"Email": ANA},
+        {"EMAIL": [ANA]},
+        {"body": json.dumps({"email": ANA, "left": 1})},
+        {"body": json.dumps({"Email": ANA})},
+        {"body": json.dumps([{"user": json.dumps({"email": ANA})}])},
+        {"body": json.dumps(json.dumps({"email": ANA}))},
+        {"text": f"10:02 INFO {json.dumps({'email': ANA})} sent"},
+        {"text": f"one {{ two {json.dumps({'a': {'email': ANA}})}, {json.dumps({'email': ANA})}"},
+        {"text": f'cut short: {{"x":1,"email" : "{ANA}'},
+        {"text": "{" * 70 + json.dumps({"email": ANA})},
+        {"body": json.dumps({"email": ANA}).replace("email", "\\u0065mail")},
+        {"body": json.dumps({"email": ANA}, indent=2)},
+    ],
+    ids=str,
+)
+def test_a_field_leaves_by_no_other_door(value: Any) -> None:
+    for ascii_only in (True, False):
+        raw = json.dumps(value, ensure_ascii=ascii_only).encode()
+        made = Redaction(("email",), b"key").lines(raw + b"\n")
+        assert b"example.net" not in made
+        assert b"[redacted " in made
+        json.loads(made)
+
+
+def test_json_in_a_text_keeps_what_no_rule_names() -> None:
+    body = json.dumps({"email": ANA, "left": [1, "two"]})
+    made = redacted(("email",), {"body": body})
+    inner = json.loads(made["body"])
+    assert inner["left"] == [1, "two"]
+    assert inner["email"] == redacted(("email",), {"email": ANA})["email"]
+    for text in ('the field "email" is wanted', '{"note": "an \\"email\\" came"}', body):
+        kept = {"text": text}
+        assert redacted(("phone",), kept) == kept
+        assert text is body or redacted(("email",), kept) == kept
+
+
+def test_what_is_not_utf_8_is_not_read_as_something_else() -> None:
+    raw = json.dumps({"email": ANA}).encode("utf-16-le")
+    made = Redaction(("email",), b"k").line(raw)
+    assert json.loads(made)["unreadable"] is True

@@ -369,3 +369,16 @@ def test_the_permissions_of_a_capture_are_allowed_by_the_guard(tmp_path: Path) -
         for effect in effects:
             verdict = judge_effect(effect, perimeter_of(env), env)
             assert verdict.kind is VerdictKind.ALLOW, verdict.reasons
+
+
+def test_where_store_and_spool_fail_both_say_why(tmp_path: Path) -> None:
+    failing = a_bucket(tmp_path)
+    failing.bucket.fails = ConnectorError("s3.unavailable", "the bucket is away", transient=False)
+    (tmp_path / "file").write_text("no folder")
+    both = sink(failing.store, FolderStore(tmp_path / "file", lambda _: None))
+    for data in (b"one", b"two"):  # the second one finds the store given up
+        with pytest.raises(EvidenceNotWritten) as caught:
+            both.put(data)
+        assert "the bucket is away" in caught.value.reason
+        assert f"{tmp_path / 'file'}" in caught.value.reason
+    assert not both.spooled()

@@ -60,9 +60,7 @@ def _one(environment: Environment, named: EvidenceFile, seconds_max: int) -> Pag
                 yield Gap(f"{root}: files came, went or were renamed while it was read")
             return
         path = root / part if part else root
-        reading = _Reading(
-            path, part or path.name, clients.evidence().redact_bytes, ruled=ruled
-        )
+        reading = _Reading(path, part or path.name, clients.evidence().redact_bytes, ruled=ruled)
         try:
             yield from reading.pages(int(place or "0"))
         except OSError as error:
