@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rollback.evidence.problems import BundleCheck
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+JOURNAL_BYTES_MAX = 2**30
 
 
 @click.command(
@@ -30,10 +31,9 @@ Examples:
 \b
 What the bundle says by itself: that it is whole, that journal, plan and evidence agree, and that
 the approvals were signed by the keys that the run trusted then. Whoever could write the whole
-folder could have made another one, so trust comes from outside: --anchor and --timestamp (this is
-the bundle of then), --signers (our run made it), --allowed-signers (these are our people). A
-reviewer who does not
-trust this program runs one file of it with nothing installed:
+folder could have made another one, so trust comes from outside: --anchor, --journal and
+--timestamp (this is the bundle of then), --signers (our run made it), --allowed-signers (these are
+our people). A reviewer who does not trust this program runs one file of it with nothing installed:
   python3 rollback/evidence/standalone_verify.py BUNDLE [SHA256]
 \b
 Exit 0 when it holds; 8 when not, with file and byte of what is wrong, the first first.
@@ -57,6 +57,11 @@ Exit 0 when it holds; 8 when not, with file and byte of what is wrong, the first
     help="Digest of the manifest as it was kept elsewhere (ticket, journal's mirror).",
 )
 @click.option(
+    "--journal",
+    metavar="FILE",
+    help="The run's journal as it was kept elsewhere: its note of the sealing is the anchor.",
+)
+@click.option(
     "--timestamp", "reply", metavar="FILE", help="Reply of a time-stamping authority (RFC 3161)."
 )
 @click.option(
@@ -64,13 +69,14 @@ Exit 0 when it holds; 8 when not, with file and byte of what is wrong, the first
 )
 @options.as_json
 @click.pass_obj
-def verify(
+def verify(  # noqa: PLR0913 (each option is one)
     state: str | None,
     *,
     bundle: str,
     signers: str | None,
     people: str | None,
     anchor: str | None,
+    journal: str | None,
     reply: str | None,
     root: str | None,
     as_json: bool,
@@ -98,7 +104,8 @@ def verify(
     stamped, problem = ("", "")
     if reply is not None and root is not None:
         stamped, problem = _stamped(folder, reply, root)
-    wrong = [str(each) for each in check.problems] + ([problem] if problem else [])
+    told = "" if journal is None else _not_noted(check, journal)
+    wrong = [*map(str, check.problems), *(one for one in (problem, told) if one)]
     holds = check.manifest is not None and not wrong
     if as_json:
         output.result_json(_as_json(folder, check, wrong, stamped, holds=holds))
@@ -200,6 +207,16 @@ def _text(path: str) -> str:
 
     what = "allowed-signers"
     return decode(read_bytes(path, FILE_CHARS_MAX, what=what), path, what)
+
+
+def _not_noted(check: BundleCheck, path: str) -> str:
+    """Empty where a journal of elsewhere notes that this very manifest was sealed; else why not."""
+    from rollback.evidence.journal_anchor import not_noted
+    from rollback.loading.files import read_bytes
+
+    data = read_bytes(path, JOURNAL_BYTES_MAX, what="journal")
+    problem = not_noted(data, check.manifest, check.manifest_sha256)
+    return f"{path}: {problem} (V9)" if problem else ""
 
 
 def _stamped(folder: Path, reply: str, root: str) -> tuple[str, str]:

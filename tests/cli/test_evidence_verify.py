@@ -11,8 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from rollback.evidence.bundle import MANIFEST
+from rollback.evidence.bundle import JOURNAL, MANIFEST
 from rollback.evidence.chunks import sha256
+from rollback.model.base import facts
+from rollback.model.journal import line_of
+from rollback.model.journal import verify as verify_journal
+from rollback.model.record import RecordKind
 from tests.evidence.authority import Authority
 from tests.evidence.sealed import Sealed, resealed, rewrite
 
@@ -63,6 +67,50 @@ def test_a_bundle_made_anew_is_told_by_the_anchor(rollback: Rollback, sealed: Se
     ran = rollback("evidence", "verify", sealed.folder, "--anchor", anchor.upper())
     assert ran.status == 8
     assert "anchored" in ran.out
+
+
+def noted(sealed: Sealed, *digests: str) -> bytes:
+    """The run's journal as a mirror has it: what was sealed, and notes of sealings after it."""
+    data = (sealed.folder / JOURNAL).read_bytes()
+    for digest in digests:
+        last = verify_journal(data).records[-1]
+        record = last.model_copy(
+            update={
+                "sequence": last.sequence + 1,
+                "previous": sha256(data.splitlines()[-1]),
+                "kind": RecordKind.NOTE,
+                "body": facts(code="bundle.sealed", text="sealed", sha256=digest, path="bundle-1"),
+            }
+        )
+        data += line_of(record) + b"\n"
+    assert verify_journal(data).holds
+    return data
+
+
+def test_a_journal_of_elsewhere_is_an_anchor(
+    rollback: Rollback, sealed: Sealed, tmp_path: Path
+) -> None:
+    """A bundle made anew with other facts holds by itself; the mirrored journal tells of it."""
+    kept = tmp_path / "mirror.jsonl"
+    digest = sha256((sealed.folder / MANIFEST).read_bytes())
+
+    def says(data: bytes, status: int = 8) -> str:
+        kept.write_bytes(data)
+        ran = rollback("evidence", "verify", sealed.folder, "--journal", kept)
+        assert ran.status == status
+        return ran.out
+
+    whole = noted(sealed, "0" * 64, digest)
+    says(whole, 0)
+    says(whole + b'{"torn', 0)
+    assert f"notes that {'0' * 64} was sealed" in says(noted(sealed, "0" * 64))
+    assert "notes no sealing" in says(noted(sealed))
+    assert "mirror.jsonl: line 2" in says(whole.replace(b"r-1", b"r-2", 3).replace(b"r-2", b"r-1", 1))
+    assert "does not hold the journal that was sealed" in says(whole.splitlines(keepends=True)[0])
+    assert "the journal of run (none)" in says(b"")
+    forged = (sealed.folder / MANIFEST).read_bytes().replace(b"ana@", b"eve@")
+    resealed(sealed.folder, forged)
+    assert f"notes that {digest}" in says(noted(sealed, digest))
 
 
 def test_signers_say_whose_key_it_is(rollback: Rollback, tmp_path: Path) -> None:
