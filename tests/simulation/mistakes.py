@@ -123,9 +123,9 @@ MUTANTS = (
     Mutant(
         "capture-said-where-the-store-is-full",
         "rollback/evidence/sinks.py",
-        """                self._store, self._why = None, error.reason
+        """                    self._store, self._why, self._failed = None, error.reason, True
 """,
-        """                self._store, self._why = None, error.reason
+        """                    self._store, self._why, self._failed = None, error.reason, True
                 return str(__import__("hashlib").sha256(data).hexdigest())
 """,
         ("store-full-once",),
