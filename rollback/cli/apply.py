@@ -19,6 +19,7 @@ Examples:
   rollback apply plan.json --only-safe
   rollback apply plan.json --approval ana.json --attest 'Dana Reyes: trading is halted at the venue'
   rollback apply plan.json --break-glass 'INC-4711: nobody can sign, users see other tenants'
+
 \b
 Stops and halts go first and wait for nobody. What moves users waits for approval, lease, evidence
 and proof. The world is read again before each step; a lost answer is looked for, never sent again.

@@ -30,6 +30,7 @@ Examples:
   rollback approve plan.json --key ~/.ssh/id_ed25519.pub        (the private half is in an agent)
   rollback approve plan.json --key ~/.ssh/id_ed25519 --reject --reason 'wrong release'
   rollback approve plan.json --key KEY --yes-environment production (where there is no terminal)
+
 \b
 Others can check the file with `ssh-keygen -Y verify -n plan-approval@trade-rollback`.
 """

@@ -18,10 +18,12 @@ from rollback.model.base import seconds
 Examples:
   rollback evidence capture --environment production.yaml --incident INC-4711
   rollback evidence capture --environment production.yaml --window 2h --sources durable
+
 \b
 A plan of one step is made and applied: it may create chunks of evidence and seal a bundle, and
 nothing else. It moves nobody and needs nobody's approval. Sources are read only; each is bounded in
 time, and what could not be read is said in the bundle, not hidden.
+
 \b
 Exit 0 when it was captured and sealed; 9 when evidence could be written nowhere.
 """

@@ -30,10 +30,12 @@ Examples:
   rollback evidence diff evidence/bundle-1
   rollback evidence diff before-the-deploy r-20261123-0936-4f2a
   rollback evidence diff evidence/bundle-1 --source cosmos-control/dynamic_config --json
+
 \b
 With one BUNDLE, the first reading of each source in it is held against the last. With two, the
 last of each. Times, request ids and nonces are left out: every reading has its own. A source that
 was not read whole is never called the same.
+
 \b
 Exit 0 whether or not they differ; the answer is what is printed.
 """

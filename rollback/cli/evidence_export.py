@@ -16,10 +16,12 @@ from rollback.errors import InputError, VerificationFailed
 Examples:
   rollback evidence export evidence/bundle-1 --key ~/.ssh/run_ed25519 --out bundle.dsse.json
   rollback evidence export evidence/bundle-1 --statement > statement.json
+
 \b
 The envelope is DSSE, its payload an in-toto statement (v1): manifest, files and chunks by SHA-256
 as subjects, the manifest's facts as predicate. The signature covers the payload and its type, and
 is checked by any DSSE library with KEY's public half: Ed25519, ECDSA, or RSA-PSS with SHA-256.
+
 \b
 The bundle is verified first; one that does not hold is not exported (exit 8).
 """

@@ -32,11 +32,13 @@ Examples:
   rollback evidence show evidence/bundle-1 --step revert/web
   rollback evidence show evidence/bundle-1 --request-id r-20261123-0936-4f2a.capture.1.11
   rollback evidence show evidence/bundle-1 --surface backend --requests --json
+
 \b
 With --request-id the lines of evidence that hold the id are shown too, whichever field it is in: so
 a request of a user, taken from a support case, is found in the audit log that was captured. A
 request of ours is followed further: what came of it, and what the service wrote of it under its own
 id (Azure's correlation id, in the activity log), which can be given instead.
+
 \b
 The bundle is verified first; where it does not hold, it is shown all the same, and exit is 8.
 """

@@ -16,6 +16,7 @@ Example:
   curl --data-binary @manifest.tsq --header 'Content-Type: application/timestamp-query' \\
     https://tsa.example.net/ --output manifest.tsr
   rollback evidence verify evidence/bundle-1 --timestamp manifest.tsr --timestamp-root root.pem
+
 \b
 Nothing is sent from here. Keep the reply beside the bundle, never in it: a bundle holds what was
 sealed and nothing else.

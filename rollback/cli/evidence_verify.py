@@ -28,6 +28,7 @@ Examples:
   rollback evidence verify evidence/bundle-1
   rollback evidence verify r-20261123-0936-4f2a --anchor 9f2c...e1
   rollback evidence verify evidence/bundle-1 --signers run-key --allowed-signers people --json
+
 \b
 What the bundle says by itself: that it is whole, that journal, plan and evidence agree, and that
 the approvals were signed by the keys that the run trusted then. Whoever could write the whole
@@ -35,6 +36,7 @@ folder could have made another one, so trust comes from outside: --anchor, --jou
 --timestamp (this is the bundle of then), --signers (our run made it), --allowed-signers (these are
 our people). A reviewer who does not trust this program runs one file of it with nothing installed:
   python3 rollback/evidence/standalone_verify.py BUNDLE [SHA256]
+
 \b
 Exit 0 when it holds; 8 when not, with file and byte of what is wrong, the first first.
 """

@@ -16,6 +16,7 @@ from rollback.errors import InputError
 Examples:
   rollback hold show --environment production.yaml
   rollback hold release web 2026.11.2 --environment production.yaml --out release.json
+
 \b
 A rollback puts the release it takes back on hold (the action hold_release). One on hold is never
 restored, and is an alarm where it is seen again: `rollback watch-hold`.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Examples:
   rollback lease show --environment production.yaml
   rollback lease release web --environment production.yaml
+
 \b
 A lease is the exclusive right to change a surface. It runs out by itself when its holder dies,
 and can then be taken at once; halts never need one. You seldom have to release one by hand.

@@ -46,9 +46,11 @@ A rollback, start to end:
   rollback plan full-rollback --environment production.yaml --incident INC-4711 --out plan.json
   rollback approve plan.json --key ~/.ssh/id_ed25519 --out ana.json      (as many people as it says)
   rollback apply plan.json --approval ana.json --approval ben.json
+
 \b
 Only stop the rollout, now, without waiting for anybody:
   rollback apply plan.json --only-safe
+
 \b
 Exit: 0 done, 1 defect, 2 bad input, 3 refused, 4 approval, 5 stale, 6 a person is needed,
 7 halt authority, 8 verification failed, 9 evidence, 12 lease held, 130 interrupted.
@@ -126,6 +128,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         status = cli.main(args=given, prog_name="rollback", standalone_mode=False)
     except RollbackError as error:
         return _told(error, given)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say_help(error)
+        return int(ExitStatus.USAGE)
     except click.ClickException as error:
         return _told(_usage(error), given)
     except (KeyboardInterrupt, click.Abort):
@@ -147,7 +152,13 @@ def _usage(error: click.ClickException) -> InputError:
     missing = error.param if isinstance(error, click.MissingParameter) else None
     if missing is not None and missing.envvar:
         hint = f"name it, or set {missing.envvar}; {hint}"
-    return InputError("usage", error.format_message(), hint=hint)
+    return InputError("usage", " ".join(error.format_message().split()), hint=hint)
+
+
+def _say_help(error: click.exceptions.NoArgsIsHelpError) -> None:
+    """What a command alone can do, to who typed no verb of it."""
+    if error.ctx is not None:
+        click.echo(error.ctx.get_help(), err=True)
 
 
 def _told(error: RollbackError, given: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ Examples:
   rollback plan backend-only --environment production.yaml --set to=2026.11.20-3 --out plan.json
   rollback plan full-rollback --environment production.yaml --format markdown > ticket.md
   rollback plan full-rollback --environment production.yaml --out plan.json --post desk
+
 \b
 Exit 0 for a plan, with or without changes; 3 for a refused one, which is shown all the same with
 why, the next possible move, and what --only-safe could still apply; 7 when halt authority is why.

@@ -18,6 +18,7 @@ Examples:
   rollback resume r-20261123-0936-4f2a
   rollback resume latest --said 'revert-backend#swap=applied'
   rollback resume r-20261123-0936-4f2a --environment production.yaml
+
 \b
 What was sent is looked for first, and never sent again blindly. Where looking cannot tell, look
 yourself (at the builds each instance serves), then say what you saw with --said. A run of another

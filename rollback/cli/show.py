@@ -22,6 +22,7 @@ Examples:
   rollback show plan.json --format html > plan.html
   rollback show plan.json --format markdown --max-chars 30000
   rollback show plan.json --post desk
+
 \b
 A plan is posted to a channel once: where the service can be searched (issues of GitHub and
 Jira) it is looked for first, elsewhere this machine remembers. Exit 0 where it stands in every

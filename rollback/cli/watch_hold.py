@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Examples:
   rollback watch-hold --environment production.yaml
   rollback watch-hold --environment production.yaml --every 60
+
 \b
 Exit 0 when no release on hold is seen, 8 when one is, 6 when not everything could be looked at.
 In the stable slot, where a swap leaves it and nothing leads users there, it is parked: said, and no

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from rollback import errors
 from rollback.cli import group, validate
-from rollback.cli.main import complain
+from rollback.cli.main import cli, complain
 from tests.cli.conftest import Rollback
 
 ALL = (
@@ -123,6 +125,43 @@ def test_bad_usage_is_2_with_a_hint_and_no_traceback(
     assert "Traceback" not in ran.err
     assert "hint: " in ran.err
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("verb", [(), ("hold",), ("lease",), ("evidence",)])
+def test_a_verb_group_alone_says_what_it_can_do(rollback: Rollback, verb: tuple[str, ...]) -> None:
+    ran = rollback(*verb)
+    assert ran.status == 2
+    assert ran.out == ""
+    assert ran.err.startswith(f"Usage: {' '.join(('rollback', *verb))} [OPTIONS] COMMAND")
+    assert "Show this message and exit." in ran.err
+    assert "\\u{" not in ran.err
+
+
+def test_choices_are_said_on_one_line(rollback: Rollback) -> None:
+    said = rollback("schema").err
+    assert "Choose from: playbook, environment, plan" in said
+
+
+def every_command() -> Iterator[tuple[str, ...]]:
+    """The words of each, verb groups included."""
+    left: list[tuple[tuple[str, ...], click.Command]] = [((), cli)]
+    while left:
+        words, command = left.pop()
+        yield words
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                left.append(((*words, name), found))
+
+
+def test_no_help_holds_a_mark_of_its_own_making(rollback: Rollback) -> None:
+    """A mark that keeps lines as they are counts at the head of a paragraph, and stands elsewhere."""
+    commands = list(every_command())
+    assert len(commands) > 20
+    for words in commands:
+        assert "\b" not in rollback(*words, "--help").out, words
 
 
 @pytest.mark.parametrize(
