@@ -94,6 +94,14 @@ def resumed(play: Play) -> int:
     )
 
 
+@pytest.fixture(autouse=True)
+def hangups_count() -> Iterator[None]:
+    """Also where these tests run under nohup, whose deafness commands inherit, and respect."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_interrupt_resolves_what_was_sent_and_begins_nothing_else(
     play: Play, number: signal.Signals
