@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, ExitStatus, Interrupted, JournalBroken, RollbackError
 from rollback.model.base import facts
+from rollback.model.change import RefusedChange
 from rollback.model.observation import World
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.compare import compare
-from rollback.running.direction import not_toward_any_more
+from rollback.running.direction import follows, not_toward_any_more, planned_now, sets_rules
 from rollback.running.hands import MAIN, looks_a_second
 from rollback.running.preflight import Blocked, may_move_away
 from rollback.running.state import DRIFTED, LEASE_LOST, StepStatus
@@ -28,7 +29,8 @@ ALREADY = Look(Outcome.APPLIED, "already as wanted; nothing sent")
 def needs_no_send(hands: Hands, planned: Planned) -> bool:
     """Whether a move toward safety is made already, or is none any more; recorded where so.
 
-    What cannot be read holds nothing back.
+    What cannot be read holds nothing back, but for ramp-up rules that do not follow from the plan's
+    own observations: nobody can tell which way they move.
     """
     planned = _of_its_surface(planned)
     try:
@@ -39,7 +41,7 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
         raise
     except Exception as error:  # noqa: BLE001 - an action's defect must not withhold a halt
         hands.progress("not read", planned.step.name, type(error).__name__)
-        return False
+        return _nobody_can_tell(hands, planned)
     if verdict == "satisfied":
         hands.outcome(planned, ALREADY)
     elif why := not_toward_any_more(planned.change, now):
@@ -49,7 +51,20 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
         look = Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED))
         hands.outcome(planned, look)
     else:
+        unread = isinstance(planned_now(planned.change, now), RefusedChange)
+        return unread and _nobody_can_tell(hands, planned)
+    return True
+
+
+def _nobody_can_tell(hands: Hands, planned: Planned) -> bool:
+    """Whether neither the world nor the plan's observations make it a move toward safety."""
+    step, change = planned.step.name, planned.change
+    if not sets_rules(change) or follows(
+        step, change, hands.plan, hands.environment, hands.catalogue, hands.evidence_path
+    ):
         return False
+    why = "the traffic cannot be read, and the change does not follow from what the plan observed"
+    hands.outcome(planned, Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED)))
     return True
 
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollback.guard.rules.directions import ramp_rules
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
+from rollback.planning.again import plan_again
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
     from rollback.model.change import Change
+    from rollback.model.environment import Environment
+    from rollback.model.plan import Plan
+    from rollback.model.ports import Catalogue
 
 
 def not_toward_any_more(change: Update, now: tuple[Change, ...]) -> str:
@@ -22,26 +27,75 @@ def not_toward_any_more(change: Update, now: tuple[Change, ...]) -> str:
 
     now: what the same step plans against the world as seen now.
     """
-    again = next((one for one in now if one.id == change.id), None)
+    again = planned_now(change, now)
+    if again is None and sets_rules(change):
+        return "the step plans no such change of traffic now"
     if again is None or isinstance(again, RefusedChange):
         return ""  # it is gone, or cannot be seen; what was planned stands
     if isinstance(again, NoOp):
         return f"the world changed since the plan: {again.reason}"
     if again.direction is not Direction.TOWARD:
         return "the world changed since the plan: this would move users away from safety now"
-    if not _no_more_than(change.before, change.after, again.before, again.after):
+    if not _no_more_than(change.before, change.after, again.before, again.after) or not (
+        _between(change, again)
+    ):
         return "the world changed since the plan: what it would write is not what is needed now"
     return ""
 
 
-def _no_more_than(
-    planned_before: Facts, planned_after: Facts, seen: Facts, needed: Facts
+def planned_now(change: Update, now: tuple[Change, ...]) -> Change | None:
+    """What the step plans now under that name."""
+    return next((one for one in now if one.id == change.id), None)
+
+
+def sets_rules(change: Update) -> bool:
+    """Whether it writes ramp-up rules, and so could move either way."""
+    return any(ramp_rules(effect) is not None for effect in change.effects)
+
+
+def follows(
+    step: str,
+    change: Update,
+    plan: Plan,
+    environment: Environment,
+    catalogue: Catalogue,
+    evidence_path: str,
 ) -> bool:
+    """Whether the plan's own observations make this very write a move toward safety."""
+    try:
+        again = plan_again(plan, environment, catalogue, evidence_path)
+    except Exception:  # noqa: BLE001 - an action that cannot plan any more tells nothing
+        return False
+    return again is not None and any(
+        isinstance(one, Update)
+        and (one.id, one.direction, one.effects) == (change.id, change.direction, change.effects)
+        for planned in again.steps
+        if planned.name == step
+        for one in planned.changes
+    )
+
+
+def _between(change: Update, again: Update) -> bool:
+    """Rules that are written beyond those needed are there now, each as it is."""
+    written, needed = _rules(change), _rules(again)
+    if written == needed:
+        return True
+    there = {text for fact in again.before if isinstance(fact.value, tuple) for text in fact.value}
+    return set(needed) <= set(written) <= {*needed, *there} and len(set(written)) == len(written)
+
+
+def _rules(change: Update) -> tuple[str, ...]:
+    return tuple(rule for effect in change.effects for rule in ramp_rules(effect) or ())
+
+
+def _no_more_than(planned_before: Facts, planned_after: Facts, seen: Facts, needed: Facts) -> bool:
     """Nothing is taken away that is not to go, nothing is put back that is gone already."""
     if planned_before == seen and planned_after == needed:
         return True
     there = {fact.name: fact.value for fact in seen}
     wanted = {fact.name: fact.value for fact in needed}
+    if not wanted.keys() <= {fact.name for fact in planned_after}:
+        return False
     for fact in planned_after:
         now, then = there.get(fact.name), wanted.get(fact.name)
         if isinstance(fact.value, tuple) and isinstance(now, tuple) and isinstance(then, tuple):

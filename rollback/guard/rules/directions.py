@@ -71,16 +71,35 @@ def _possible(effect: Effect, perimeter: Perimeter) -> frozenset[Direction]:
 
 
 def _narrows(effect: HttpWrite) -> bool:
+    properties = _configured(effect)
+    return set(properties) == {"experiments"} or properties == {"autoSwapSlotName": ""}
+
+
+def ramp_rules(effect: Effect) -> tuple[str, ...] | None:
+    """The ramp-up rules that a write sets, as observations hold them; None where it sets none.
+
+    They are the one shape that can move either way: only the world tells which. Raises KeyError,
+    TypeError where the write has not the shape that the fence asks for.
+    """
+    experiments = _configured(effect).get("experiments") if isinstance(effect, HttpWrite) else None
+    if experiments is None:
+        return None
+    return tuple(
+        f"{rule['name']}={rule['actionHostName']}={round(rule['reroutePercentage'] * 100)}"
+        for rule in experiments["rampUpRules"]
+    )
+
+
+def _configured(effect: HttpWrite) -> dict[str, Any]:
+    """The properties that a write of ``config/web`` sets; none where it is no such write."""
     if effect.method != "PATCH" or not effect.path.endswith("/config/web"):
-        return False
+        return {}
     body = effect.body
     if not isinstance(body, ExactBody) or body.content is None:
-        return False
+        return {}
     try:
         document: Any = parse(body.content.encode())
     except NotOneReadingError:
-        return False
+        return {}
     properties = document.get("properties") if isinstance(document, dict) else None
-    return isinstance(properties, dict) and (
-        set(properties) == {"experiments"} or properties == {"autoSwapSlotName": ""}
-    )
+    return properties if isinstance(properties, dict) else {}
