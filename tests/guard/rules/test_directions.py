@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollback.guard.rules.directions import judge_direction
+from rollback.guard.rules.directions import judge_direction, ramp_rules
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.change import Update
 from rollback.model.direction import Direction
@@ -119,3 +119,30 @@ def test_a_change_without_effects_may_be_any() -> None:
             id="x", resource="x", summary="x", before=(), after=(), effects=(), direction=direction
         )
         assert judge_direction(bare, PERIMETER) is None
+
+
+def test_the_rules_that_a_write_sets_are_read_from_its_body() -> None:
+    told = (
+        '{"properties":{"experiments":{"rampUpRules":['
+        '{"actionHostName":"a.example","name":"staging","reroutePercentage":12.5},'
+        '{"actionHostName":"b.example","name":"canary","reroutePercentage":3}]}}}'
+    )
+    assert ramp_rules(configuration(told)) == ("staging=a.example=1250", "canary=b.example=300")
+    none = configuration('{"properties":{"experiments":{"rampUpRules":[]}}}')
+    assert ramp_rules(none) == ()
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        swap(),
+        start(),
+        pipeline(),
+        file(Purpose.EVIDENCE),
+        configuration('{"properties":{"autoSwapSlotName":""}}'),
+        configuration('{"properties":[]}'),
+        configuration("[]"),
+    ],
+)
+def test_what_sets_no_rules_has_none(effect: Effect) -> None:
+    assert ramp_rules(effect) is None
