@@ -12,7 +12,7 @@ from rollback.model.observation import World
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.compare import compare
-from rollback.running.direction import follows, not_toward_any_more, planned_now, sets_rules
+from rollback.running.direction import empties, not_toward_any_more, planned_now, sets_rules
 from rollback.running.hands import MAIN, looks_a_second
 from rollback.running.preflight import Blocked, may_move_away
 from rollback.running.state import DRIFTED, LEASE_LOST, StepStatus
@@ -29,8 +29,8 @@ ALREADY = Look(Outcome.APPLIED, "already as wanted; nothing sent")
 def needs_no_send(hands: Hands, planned: Planned) -> bool:
     """Whether a move toward safety is made already, or is none any more; recorded where so.
 
-    What cannot be read holds nothing back, but for ramp-up rules that do not follow from the plan's
-    own observations: nobody can tell which way they move.
+    What cannot be read holds nothing back, but for ramp-up rules that are not emptied as the plan's
+    own observations ask: nobody can tell which way they move.
     """
     planned = _of_its_surface(planned)
     try:
@@ -59,11 +59,11 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
 def _nobody_can_tell(hands: Hands, planned: Planned) -> bool:
     """Whether neither the world nor the plan's observations make it a move toward safety."""
     step, change = planned.step.name, planned.change
-    if not sets_rules(change) or follows(
+    if not sets_rules(change) or empties(
         step, change, hands.plan, hands.environment, hands.catalogue, hands.evidence_path
     ):
         return False
-    why = "the traffic cannot be read, and the change does not follow from what the plan observed"
+    why = "the traffic cannot be read, and rules are only emptied unseen, as the plan observed"
     hands.outcome(planned, Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED)))
     return True
 

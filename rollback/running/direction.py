@@ -2,7 +2,8 @@
 
 The same act can be either: to empty a ramp-up rule is safe while its slot serves the bad release,
 and the opposite once a swap has put the stable one there. So the step is planned again against what
-is seen now. What cannot be seen changes nothing: a move toward safety waits for nothing.
+is seen now. What cannot be seen changes nothing: a move toward safety waits for nothing. Only
+ramp-up rules can move users either way, and nobody signs a halt: unseen, they are only emptied.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def sets_rules(change: Update) -> bool:
     return any(ramp_rules(effect) is not None for effect in change.effects)
 
 
-def follows(
+def empties(
     step: str,
     change: Update,
     plan: Plan,
@@ -61,7 +62,12 @@ def follows(
     catalogue: Catalogue,
     evidence_path: str,
 ) -> bool:
-    """Whether the plan's own observations make this very write a move toward safety."""
+    """Whether it leaves no rule, and the plan's own observations ask for this very write.
+
+    A rule that is kept may not be there any more, or never was: kept unseen, it could be a new one.
+    """
+    if _rules(change):
+        return False
     try:
         again = plan_again(plan, environment, catalogue, evidence_path)
     except Exception:  # noqa: BLE001 - an action that cannot plan any more tells nothing

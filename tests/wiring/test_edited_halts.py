@@ -22,6 +22,7 @@ from rollback.model.ports import ActionPlan, Catalogue, Clients, StepContext
 from rollback.planning.canonical import canonical
 from rollback.rehearsal.simulator import names, stories
 from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.world import RampRule
 from rollback.rehearsal.stage import Stage, set_stage
 from rollback.wiring import Operator, PlanDocument
 from rollback.wiring.catalogue import built_in
@@ -176,3 +177,33 @@ def test_an_honest_halt_goes_out_seen_or_not(tmp_path: Path, action: tuple[Any, 
     wrote, rules, _ = applied(tmp_path, nothing, *action)
     assert len(wrote) == 1
     assert rules == []
+
+
+def test_rules_of_one_surface_are_not_written_to_another(tmp_path: Path) -> None:
+    """The rule stands where the world is read, and the write goes somewhere else."""
+
+    def elsewhere(step: dict[str, Any], change: dict[str, Any]) -> None:
+        del step
+        writing(change, ("staging", SLOT, 15))
+        change["surface"] = "web"
+        effect = change["effects"][0]
+        effect["path"] = effect["path"].replace(names.BACKEND, names.WEB)
+
+    wrote, _, _ = applied(tmp_path, elsewhere)
+    assert wrote == []
+
+
+def test_where_nobody_can_look_no_rule_is_kept_on_the_plans_word(tmp_path: Path) -> None:
+    """It follows from what the plan says it saw, which was true once, or was made up."""
+    world = bad_canary()
+    rules = world.sites[names.BACKEND].slots[names.PRODUCTION].ramp_rules
+    rules.append(RampRule(name="mine", host="mine.azurewebsites.net", percent=85))
+    with Simulator.start(tmp_path / "simulator", world) as sim:
+        stage = set_stage(tmp_path / "stage", sim)
+        made = operator(stage).plan(playbooks.halt_only, incident="INC-1")
+        _, change = change_of(json.loads(made.canonical))
+        assert "mine.azurewebsites.net" in change["effects"][0]["body"]["content"]
+        sim.control.act("set_ramp", site=names.BACKEND, percent=15)  # that rule is there no more
+        operator(stage, Blind()).apply(made, approvals=[])
+        production = sim.control.world().sites[names.BACKEND].slots[names.PRODUCTION]
+        assert [(one.name, one.percent) for one in production.ramp_rules] == [("staging", 15.0)]
