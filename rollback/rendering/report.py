@@ -183,9 +183,11 @@ def _summary(
 
 
 def _why(records: Sequence[Record]) -> list[Line]:
-    """The first step that failed, and what it said: the rest of the report is what came of it."""
+    """The first step that failed or was held back, and what it said: the rest came of it."""
     ended = {one.text("step"): one for one in records if one.kind is RecordKind.STEP}
-    failed = next((one for one in ended.values() if one.text("status") in _FAILED), None)
+    failed = next(
+        (one for one in ended.values() if one.text("status") in _FAILED or one.get("exit")), None
+    )
     if failed is None:
         return []
     name, said = failed.text("step"), prose(failed.text("reason"))

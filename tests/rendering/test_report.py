@@ -254,3 +254,17 @@ def test_the_first_screen_says_which_step_failed_and_why() -> None:
     out = report(OPENED, (RecordKind.STEP, failed), (RecordKind.CLOSED, {"exit": 5}))
     first = out.partition("Who stays exposed")[0]
     assert "why             STOP step revert-backend: found 2026.11.3-rc" in first
+
+
+def test_the_first_screen_says_why_a_step_was_held_back() -> None:
+    """And not of one that only waited for it, nor of one that had nothing to do."""
+    told = (
+        {"step": "halt", "status": "skipped", "reason": "idle"},
+        {"step": "revert-backend", "status": "skipped", "reason": "edited by hand", "exit": 3},
+        {"step": "verify", "status": "skipped", "reason": "it comes after revert-backend"},
+    )
+    closed = (RecordKind.CLOSED, {"exit": 3})
+    out = report(OPENED, *((RecordKind.STEP, one) for one in told), closed)
+    first = out.partition("Who stays exposed")[0]
+    assert "why             STOP step revert-backend: edited by hand" in first
+    assert first.count("why             STOP") == 1
