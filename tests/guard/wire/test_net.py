@@ -20,7 +20,7 @@ from tests.guard.support import bench
 from tests.guard.wire.counting import Counting, counting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -184,6 +184,23 @@ def test_an_address_of_another_family_is_let_be(server: Counting) -> None:
         net.draw_in()
 
 
+def _net(report: Callable[[Sighting], None], host: str = "cosmos.example") -> Net:
+    perimeter = Perimeter(hosts=(GuardedHost(host=host, kind=HostKind.COSMOS),))
+    return Net(perimeter=perimeter, report=report)
+
+
+def _heard(host: str, event: str, args: tuple[object, ...]) -> list[Sighting]:
+    """What a net over that host says of one event."""
+    seen: list[Sighting] = []
+    net = _net(seen.append, host)
+    net.cast()
+    try:
+        sys.audit(event, *args)
+    finally:
+        net.draw_in()
+    return seen
+
+
 @pytest.mark.parametrize(
     ("event", "args"),
     [
@@ -196,29 +213,16 @@ def test_an_address_of_another_family_is_let_be(server: Counting) -> None:
     ],
 )
 def test_each_way_to_reach_for_a_name_is_seen(event: str, args: tuple[object, ...]) -> None:
-    seen: list[Sighting] = []
-    perimeter = Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),))
-    net = Net(perimeter, seen.append)
-    net.cast()
-    try:
-        sys.audit(event, *args)
-    finally:
-        net.draw_in()
-    (sighting,) = seen
+    (sighting,) = _heard("cosmos.example", event, args)
     assert (sighting.event, sighting.host, sighting.kind) == (event, "cosmos.example", HostKind.COSMOS)
     assert sighting.refused is False
     assert sighting.thread == threading.current_thread().name
 
 
-def _net(seen: list[Sighting]) -> Net:
-    perimeter = Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),))
-    return Net(perimeter=perimeter, report=seen.append)
-
-
 def test_each_reach_is_said_once_while_the_net_is_cast() -> None:
     """Drawn in it says nothing; cast again it says it again, and other events are not its own."""
     seen: list[Sighting] = []
-    net = _net(seen)
+    net = _net(seen.append)
     said = []
     for _ in range(2):
         net.cast()
@@ -238,7 +242,7 @@ def test_the_net_hooks_in_once() -> None:
     """A hook cannot be taken out again: casting for ever must not pile them up."""
     hooks: list[str] = []
     sys.addaudithook(lambda event, _: hooks.append(event) if event == "sys.addaudithook" else None)
-    net = _net([])
+    net = _net(lambda _: None)
     for _ in range(3):
         net.cast()
         net.draw_in()
@@ -253,7 +257,7 @@ def test_a_report_that_reaches_out_itself_is_not_reported() -> None:
         seen.append(sighting)
         sys.audit("socket.getaddrinfo", "cosmos.example", 443, 0, 0, 0)
 
-    net = Net(Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),)), report)
+    net = _net(report)
     net.cast()
     try:
         sys.audit("http.client.connect", None, "cosmos.example", 443)
@@ -278,12 +282,4 @@ def test_a_port_is_part_of_a_name_that_has_one(
     event: str, args: tuple[object, ...], seen_too: bool
 ) -> None:
     """Another port of the same machine is another host."""
-    seen: list[Sighting] = []
-    perimeter = Perimeter(hosts=(GuardedHost(host="127.0.0.1:7", kind=HostKind.COSMOS),))
-    net = Net(perimeter, seen.append)
-    net.cast()
-    try:
-        sys.audit(event, *args)
-    finally:
-        net.draw_in()
-    assert bool(seen) is seen_too
+    assert bool(_heard("127.0.0.1:7", event, args)) is seen_too
