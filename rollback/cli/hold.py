@@ -27,7 +27,7 @@ def hold() -> None:
 
 
 @hold.command()
-@options.environment_file
+@options.environment_named
 @options.as_json
 @click.pass_obj
 def show(state: str | None, *, environment: str | None, as_json: bool) -> int:
@@ -61,7 +61,7 @@ It moves away from safety, so the plan is approved and applied like any other:
 )
 @click.argument("surface", metavar="SURFACE")
 @click.argument("build", metavar="BUILD")
-@options.environment_file
+@options.environment_named
 @click.option("--incident", metavar="ID", help="The incident this belongs to.")
 @click.option("--out", metavar="FILE", required=True, help="Where the plan is written.")
 @click.pass_obj

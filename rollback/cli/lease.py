@@ -34,7 +34,7 @@ def lease() -> None:
 
 
 @lease.command()
-@options.environment_file
+@options.environment_named
 @options.as_json
 @click.pass_obj
 def show(state: str | None, *, environment: str | None, as_json: bool) -> int:
@@ -56,7 +56,7 @@ Exit 0 when nobody holds it any more (or nobody did), 12 when its holder is movi
 """
 )
 @click.argument("surface", metavar="SURFACE")
-@options.environment_file
+@options.environment_named
 @click.option("--incident", metavar="ID", help="The incident this belongs to.")
 @options.as_json
 @click.pass_obj

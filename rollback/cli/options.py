@@ -25,6 +25,11 @@ environment_file = click.option(
     metavar="ENV",
     help="Environment file (default: found by the plan's environment; also ROLLBACK_ENVIRONMENT).",
 )
+environment_named = click.option(
+    "--environment",
+    metavar="ENV",
+    help="Environment file (also ROLLBACK_ENVIRONMENT).",
+)
 approval_files = click.option(
     "--approval",
     "approvals",

@@ -29,7 +29,12 @@ Examples:
 @click.argument(
     "playbooks", metavar="[PLAYBOOK]...", nargs=-1, shell_complete=options.playbooks_like
 )
-@click.option("--environment", metavar="ENV", help="An environment file to check them against.")
+@click.option(
+    "--environment",
+    metavar="ENV",
+    envvar="ROLLBACK_ENVIRONMENT",
+    help="An environment file to check them against (also ROLLBACK_ENVIRONMENT).",
+)
 @click.option(
     "--format",
     "face",

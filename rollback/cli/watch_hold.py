@@ -27,7 +27,7 @@ In the stable slot, where a swap leaves it and nothing leads users there, it is 
 alarm, unless --parked.
 """,
 )
-@options.environment_file
+@options.environment_named
 @click.option(
     "--every",
     metavar="SECONDS",

@@ -26,6 +26,8 @@ _WHAT: Final = "plan"
 _NO_REWRITE: Final = "no-control-plane-rewrite"
 _PLACE = re.compile(r"at line (\d+) column (\d+)")
 _SHOWN: Final = 20
+_ALWAYS: Final = {("environment",), ("playbook",), ("steps",)}
+"""A document that lacks all of these is something else."""
 
 
 def load_plan(path: str | PathLike[str]) -> tuple[Plan, bytes]:
@@ -71,6 +73,9 @@ def _explained(problem: ValidationError, file: str) -> InputError | Refused:
         return _no(file, f"is not JSON, or cut off ({words})", "a whole plan", line)
     if any(error["loc"] == ("format",) for error in errors):
         return _no(file, "is of another format", f"format {PLAN_FORMAT}, which this version reads")
+    missing = {error["loc"] for error in errors if error["type"] == "missing"}
+    if missing >= _ALWAYS:
+        return _no(file, "is JSON, and no plan", "a plan, as `rollback plan --out FILE` writes it")
     complaints = tuple(
         Complaint(file, None, None, spell(tuple(error["loc"])), str(error["msg"]), "a plan")
         for error in errors[:_SHOWN]

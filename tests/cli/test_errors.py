@@ -178,6 +178,21 @@ def test_what_is_no_plan_is_2(rollback: Rollback, tmp_path: Path, data: bytes, v
     assert ran.out == ""
 
 
+def test_json_that_is_no_plan_is_told_in_one_line(rollback: Rollback, tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    path.write_text('{"name": "package", "version": "1.0"}')
+    said = rollback("apply", path).err.splitlines()
+    assert any("is JSON, and no plan" in one for one in said)
+    assert len(said) <= 4
+
+
+def test_a_verb_without_a_plan_finds_no_environment_by_one(rollback: Rollback) -> None:
+    for words in (("watch-hold",), ("hold", "show"), ("lease", "show"), ("lease", "release")):
+        said = " ".join(rollback(*words, "--help").out.split())
+        assert "Environment file (also ROLLBACK_ENVIRONMENT)" in said, words
+        assert "the plan's environment" not in said
+
+
 def test_a_near_miss_is_answered(rollback: Rollback) -> None:
     assert "did you mean plan?" in rollback("plna").err
 

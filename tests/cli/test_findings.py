@@ -96,6 +96,15 @@ def test_nothing_to_check_is_said(rollback: Rollback) -> None:
     assert "usage.nothing" in rollback("validate").err
 
 
+def test_the_environment_that_is_set_is_checked_too(
+    rollback: Rollback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLBACK_ENVIRONMENT", str(tmp_path / "gone.yaml"))
+    ran = rollback("validate", "full-rollback")
+    assert ran.status == 2
+    assert "gone.yaml" in ran.err + ran.out
+
+
 def test_the_hook_runs_the_verb_on_playbooks(rollback: Rollback, bad: Path) -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     name, *verb = hook["entry"].split()

@@ -77,6 +77,11 @@ PLAN = Plan(
 WRITTEN = PLAN.model_dump_json().encode()
 
 
+def without(name: str) -> bytes:
+    """The plan's bytes without one field."""
+    return json.dumps({key: one for key, one in json.loads(WRITTEN).items() if key != name}).encode()
+
+
 def edited(**fields: Any) -> bytes:
     return json.dumps(json.loads(WRITTEN) | fields).encode()
 
@@ -99,7 +104,8 @@ def test_a_plan_is_read_with_its_exact_bytes(tmp_path: Path) -> None:
         (b"[" * 5000, "is not JSON"),
         (b'{"a":' * 5000, "is not JSON"),
         (b"[]", "object"),
-        (b"{}", "tool_version"),
+        (b"{}", "is JSON, and no plan"),
+        (without("tool_version"), "tool_version"),
         (edited(format=2), "is of another format; expected format 1"),
         (edited(extra=1), "extra"),
         (edited(duration_s_max="60"), "duration_s_max"),
