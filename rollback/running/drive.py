@@ -287,7 +287,8 @@ def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
         and state.change(step.name, one.id) is not ChangeStatus.NONE
         for one in _updates(step)
     ):
-        why = f"it comes after {', '.join(missing)}, which is not done"
+        are = "is" if len(missing) == 1 else "are"
+        why = f"it comes after {', '.join(missing)}, which {are} not done"
         return [End(step.name, StepStatus.SKIPPED, "after", why)]
     return None
 

@@ -233,8 +233,16 @@ def test_a_step_waits_for_all_it_comes_after_and_is_skipped_when_one_is_not_done
     failed.ended("look", "failed", ExitStatus.VERIFICATION)
     end = _only_end(one)
     assert (end.status, end.code, end.exit) == (StepStatus.SKIPPED, "after", None)
+    assert end.reason == "it comes after look, which is not done"
     one.ended("backend", "skipped")
     assert one.next() == (Close(ExitStatus.VERIFICATION),)
+
+
+def test_a_step_after_two_that_failed_names_both() -> None:
+    one = Story(plan(step("look"), step("gaze"), swap(after=("look", "gaze")))).ready()
+    one.ended("look", "failed", ExitStatus.VERIFICATION)
+    one.ended("gaze", "failed", ExitStatus.VERIFICATION)
+    assert _only_end(one).reason == "it comes after look, gaze, which are not done"
 
 
 def test_a_capture_goes_when_all_before_it_has_ended_however_it_ended() -> None:
