@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollback.cli import faces, options, output
+from rollback.cli.judging import judge
 from rollback.errors import InputError, Refused
 from rollback.model.base import seconds
 from rollback.model.durations import spoken
@@ -79,7 +80,9 @@ def approve(  # noqa: PLR0913 - options of a command line
 
     The signature covers the digest, the environment, your decision and how long it holds. A
     refused plan cannot be approved (exit 3); only a reject is signed. Where the environment file
-    is found here, you are told at once if your signature does not count.
+    is found here, the plan is planned again from its own observations, as apply does: one that was
+    edited is not shown and not signed (exit 3). You are told at once if your signature does not
+    count.
     """
     from rollback.approval.sign import approve as sign
     from rollback.approval.sign import check_key
@@ -101,8 +104,12 @@ def approve(  # noqa: PLR0913 - options of a command line
         )
     if not reject:
         _can_confirm(document.plan.environment, yes_environment)
+    judged = judge(document, environment, state, Path(plan))
+    if judged.edited is not None and not reject:
+        raise judged.edited
     _show(document)
     faces.warn_of_age(document)
+    judged.say()
     if not reject:
         _confirm(document.plan.environment, yes_environment)
     nonce = secrets.token_hex(16)

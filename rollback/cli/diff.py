@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rollback.cli import options, output
+from rollback.cli.judging import judge
+from rollback.errors import ExitStatus
 
 if TYPE_CHECKING:
     from rollback.wiring import PlanDocument
@@ -20,11 +23,15 @@ Example:
 )
 @click.argument("old", metavar="PLAN")
 @click.argument("new", metavar="PLAN")
+@options.environment_file
 @options.as_json
-def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
+@click.pass_obj
+def diff(state: str | None, *, old: str, new: str, environment: str | None, as_json: bool) -> int:
     """Show what stands in one plan and not in the other, section by section.
 
-    Times, digests and nonces differ in any two plans and are left out. Exit 0 either way.
+    Times, digests and nonces differ in any two plans and are left out. Exit 0 either way, and 3
+    where one of them was edited: its bytes, or, where the environment file is found here, a line
+    that does not follow when it is planned again from its own observations.
     """
     from rollback.model.base import rfc3339
     from rollback.rendering.difference import difference
@@ -33,19 +40,31 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
 
     before: PlanDocument = PlanDocument.load(old)
     after: PlanDocument = PlanDocument.load(new)
+    judged = [
+        judge(before, environment, state, Path(old)),
+        judge(after, environment, state, Path(new)),
+    ]
+    status = ExitStatus.REFUSED if any(one.edited for one in judged) else ExitStatus.DONE
     same_world = before.plan.world_digest == after.plan.world_digest
     changes = difference(before.plan, after.plan)
     if as_json:
         output.result_json(
             {
                 "same_world": same_world,
+                "problems": [
+                    {"plan": file, "code": one.problem.code, "reason": one.problem.reason}
+                    for file, one in zip((old, new), judged, strict=True)
+                    if one.problem is not None
+                ],
                 "changes": [
                     {"section": each.section, "sign": each.sign, "text": each.text}
                     for each in changes
                 ],
             }
         )
-        return 0
+        return status.value
+    for file, one in zip((old, new), judged, strict=True):
+        one.say(f"the plan in {file}")
     for sign, document in (("-", before), ("+", after)):
         plan = document.plan
         made = f"{plan.playbook} in {plan.environment}, planned at {rfc3339(plan.created)}"
@@ -59,4 +78,4 @@ def diff(old: str, new: str, as_json: bool) -> int:  # noqa: FBT001
     if not changes:
         output.result("the two plans would do the same")
     output.talk("both saw the same world" if same_world else "they saw different worlds")
-    return 0
+    return status.value

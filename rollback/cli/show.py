@@ -9,6 +9,7 @@ import click
 
 from rollback.cli import environments, options, posts
 from rollback.cli.faces import show_plan, warn_of_age, whole_plan
+from rollback.cli.judging import judge
 
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
@@ -26,7 +27,7 @@ Examples:
 \b
 A plan is posted to a channel once: where the service can be searched (issues of GitHub and
 Jira) it is looked for first, elsewhere this machine remembers. Exit 0 where it stands in every
-channel named, 6 where it may not, 3 when the plan file was edited.
+channel named, 6 where it may not, 3 when the plan was edited.
 """
 )
 @click.argument("plan", metavar="PLAN")
@@ -54,13 +55,19 @@ def show(
 ) -> int:
     """Show PLAN, a file that `rollback plan --out` wrote, and post it where asked.
 
-    Exit 3 when it was edited since.
+    Exit 3 when it was edited since: its bytes, or, where the environment file is found here, a line
+    that does not follow when it is planned again from its own observations. One that another
+    version made is shown, and you are told.
     """
     from rollback.wiring import PlanDocument
 
     document = PlanDocument.load(plan)
+    judged = judge(document, environment, state, Path(plan))
+    if judged.edited is not None and document.made_here:
+        raise judged.edited
     show_plan(document, "json" if as_json else face, max_chars, whole=whole, file=plan)
     warn_of_age(document)
+    judged.say()
     if not channels:
         return 0
     root = options.state_root(state)

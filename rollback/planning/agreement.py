@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rollback.planning.again import plan_again, unwatched
 from rollback.planning.approvals import approvals_needed
+from rollback.planning.contradiction import contradiction
 from rollback.planning.lost_here import authority_lost_here, lost_finding
 from rollback.planning.not_moved import not_moved
 from rollback.planning.plan import (
@@ -51,20 +52,24 @@ class PlannedWith:
 
 
 def disagreement(plan: Plan, made_with: PlannedWith) -> str:
-    """The first field that does not follow from the others; empty where all do.
+    """The first field that does not follow from the others, and how; empty where all do.
 
     Whether the certificate holds is asked of the proof itself.
     """
     try:
         authority = judgements_of(plan.observations)
     except (KeyError, TypeError, ValueError):
-        return "observations"
+        return "the observations of halt authority cannot be read"
     follows = {
         **_of_the_whole(plan, made_with.environment, authority),
         "upkeep": made_with.upkeep,
     }
-    wrong = next((name for name, value in follows.items() if getattr(plan, name) != value), "")
-    return wrong or _of_the_steps(plan, made_with, authority)
+    return _first_of(plan, follows) or _of_the_steps(plan, made_with, authority)
+
+
+def _first_of(plan: Plan, follows: Mapping[str, object]) -> str:
+    found = (contradiction(getattr(plan, name), value, name) for name, value in follows.items())
+    return next((one for one in found if one), "")
 
 
 def _of_the_whole(
@@ -92,12 +97,12 @@ def _of_the_steps(
 ) -> str:
     again = plan_again(plan, made_with.environment, made_with.catalogue, made_with.evidence_path)
     if again is None:
-        return "steps"
+        return "a step cannot be planned again"
     for planned, step in zip(again.steps, plan.steps, strict=True):
         if planned != step:
-            return f"step {step.name}"
+            return contradiction(step, planned, f"step {step.name}")
     if name := unwatched(plan):
-        return f"step {name}"
+        return f"step {name}, expects: it changes what it does not look at first"
     findings: list[Finding] = list(again.findings)
     if OTHER_ORDER in plan.findings:
         findings.append(OTHER_ORDER)
@@ -110,4 +115,4 @@ def _of_the_steps(
         "findings": tuple(findings),
         "exposures": again.exposures,
     }
-    return next((name for name, value in follows.items() if getattr(plan, name) != value), "")
+    return _first_of(plan, follows)

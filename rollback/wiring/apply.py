@@ -18,6 +18,7 @@ from rollback.model.direction import Direction
 from rollback.model.record import RecordKind
 from rollback.running.loop import drive_run
 from rollback.running.pool import ThreadPool
+from rollback.wiring.as_made import plan_problem, refuse_forbidden
 from rollback.wiring.asked import Asked
 from rollback.wiring.authority import AuthorityWatch, prove_authority
 from rollback.wiring.closing import closed, result_of
@@ -31,9 +32,7 @@ from rollback.wiring.withheld import (
     approval_problem,
     attestation_problem,
     moves_toward,
-    plan_problem,
     read_approvals,
-    refuse_forbidden,
     withheld_exit,
 )
 from rollback.wiring.words_of_people import check_said, record_people
@@ -69,7 +68,7 @@ def apply_plan(
     safety; where it holds one, those and the captures go, the rest is withheld, and the result's
     exit status says why. Where no run can be recorded, EvidenceNotWritten is raised after them.
     """
-    refuse_forbidden(setting, document)
+    refuse_forbidden(setting.environment, document)
     asked = _with_approvals(setting, document, asked, approvals)
     if asked.withheld is not None and not moves_toward(document.plan):
         raise asked.withheld
@@ -94,7 +93,7 @@ def resume_run(
     check_said(asked.said or {})
     directory = taken_up(setting, name)
     document = PlanDocument.read(directory.plan())
-    refuse_forbidden(setting, document)
+    refuse_forbidden(setting.environment, document)
     if not directory.journal_path.exists():
         raise _not_begun(directory)
     try:
@@ -153,7 +152,7 @@ def _with_approvals(
     read, unreadable = read_approvals(given)
     approvals = tuple(read) if kept is None else kept
     problem: RollbackError | None = (
-        plan_problem(setting, document)
+        plan_problem(setting.environment, setting.catalogue, document)
         or approval_problem(setting, document, approvals)
         or unreadable
         or attestation_problem(asked.attestations)

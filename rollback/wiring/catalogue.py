@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rollback.model.ports import Catalogue
+
+if TYPE_CHECKING:
+    from rollback.model.ports import Clock
+    from rollback.running.store import StateDirectory
 
 
 def built_in() -> Catalogue:
@@ -33,3 +39,12 @@ def built_in() -> Catalogue:
             RestoreRecordedAction(),
         )
     )
+
+
+def with_leases(catalogue: Catalogue, state: StateDirectory, clock: Clock) -> Catalogue:
+    """The catalogue, and the action that gives up a lease of this state directory."""
+    from rollback.wiring.lease_release import ReleaseLeaseAction
+
+    if catalogue.find(ReleaseLeaseAction.name) is not None:
+        return catalogue
+    return catalogue.with_actions(ReleaseLeaseAction(state.leases_path, clock))

@@ -59,20 +59,14 @@ class Operator:
 
         watch: the net over this process, for applications that want it.
         """
+        from rollback.wiring.catalogue import built_in, with_leases
+
         if secrets is None:
             from rollback.connectors.secrets import VariableSecrets
 
             secrets = VariableSecrets(dict(os.environ))
-        if catalogue is None:
-            from rollback.wiring.catalogue import built_in
-
-            catalogue = built_in()
         clock = clock or SystemClock()
         located = StateDirectory.locate(state, os.environ)
-        if catalogue.find("release_lease") is None:
-            from rollback.wiring.lease_release import ReleaseLeaseAction
-
-            catalogue = catalogue.with_actions(ReleaseLeaseAction(located.leases_path, clock))
         secrets.expect(secrets_of(environment))
         self.setting = Setting(
             environment=environment,
@@ -80,7 +74,7 @@ class Operator:
             secrets=secrets,
             clock=clock,
             randomness=randomness or SystemRandomness(),
-            catalogue=catalogue,
+            catalogue=with_leases(catalogue or built_in(), located, clock),
             user=user or getpass.getuser(),
             watch=watch,
         )

@@ -58,6 +58,13 @@ class PlanDocument:
         """What making this plan amounts to: 0, or why it was refused."""
         return ExitStatus.DONE if self.plan.verdict == "applicable" else refused_exit(self.plan)
 
+    @property
+    def made_here(self) -> bool:
+        """Whether it says that the version installed here made it."""
+        from rollback.wiring.setting import tool_version
+
+        return self.plan.tool_version == tool_version()
+
     def to_text(self, *, colour: bool = False, width: int = 100) -> str:
         """For a terminal."""
         from rollback.rendering.faces import render

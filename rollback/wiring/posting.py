@@ -27,10 +27,10 @@ from rollback.running.journal import check_file
 from rollback.running.loop import drive_run
 from rollback.running.pool import ThreadPool
 from rollback.running.store import StateDirectory
+from rollback.wiring.as_made import plan_problem, refuse_forbidden
 from rollback.wiring.asked import Asked
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.sitting import MAIN, Sitting
-from rollback.wiring.withheld import plan_problem, refuse_forbidden
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts
@@ -87,8 +87,9 @@ def post_plan(setting: Setting, document: PlanDocument, name: str) -> Posted:
     Refused, PlanStale where the plan is not what was made with this environment; GuardRefusal
     where the guard did not prove itself; EvidenceNotWritten where nothing can be recorded.
     """
-    refuse_forbidden(setting, document)
-    if (problem := plan_problem(setting, document)) is not None:
+    refuse_forbidden(setting.environment, document)
+    problem = plan_problem(setting.environment, setting.catalogue, document)
+    if problem is not None:
         raise problem
     channel = _channel(setting, document, name)
     posts = StateDirectory(setting.state.root / FOLDER)

@@ -14,22 +14,12 @@ from rollback.errors import (
     ApprovalMissing,
     ExitStatus,
     InputError,
-    PlanStale,
     Refused,
     RollbackError,
 )
-from rollback.guard.rules.directions import judge_direction
-from rollback.guard.rules.effects import judge_effect
-from rollback.guard.rules.perimeter import perimeter_of
 from rollback.loading.files import bytes_of
 from rollback.model.direction import Direction
-from rollback.model.scope import VerdictKind
-from rollback.planning.agreement import PlannedWith, disagreement
-from rollback.planning.canonical import canonical, digest, sha256_hex
-from rollback.planning.proof.prove import prove
 from rollback.wiring import named_files
-from rollback.wiring.setting import tool_version
-from rollback.wiring.upkeep import evidence_path_of, upkeep_effects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,107 +36,9 @@ APPROVAL_BYTES_MAX = 1 << 20
 """Largest approval file that is read."""
 
 
-def refuse_forbidden(setting: Setting, document: PlanDocument) -> None:
-    """Whether anything of this plan may be sent here at all: its environment, and every effect.
-
-    Raises InputError for another environment's plan, Refused for an effect that no rule allows and
-    for a plan that is not the document whose digest people sign.
-    """
-    plan, environment = document.plan, setting.environment
-    data = canonical(plan)
-    if (data, sha256_hex(data)) != (document.canonical, document.digest):
-        raise Refused(
-            "plan.edited",
-            "the plan is not the one of its bytes and digest: it was edited",
-            hint="read the plan file again with PlanDocument.load",
-            promise="plan-is-permission",
-        )
-    if plan.environment != environment.environment:
-        raise InputError(
-            "plan.other-environment",
-            f"this plan is for {plan.environment}, not for {environment.environment}",
-            hint=f"name the environment file of {plan.environment}, or make a plan for this one",
-        )
-    perimeter = perimeter_of(environment)
-    for effect in plan.effects:
-        verdict = judge_effect(effect, perimeter, environment)
-        if verdict.kind is not VerdictKind.ALLOW:
-            raise Refused(
-                f"guard.{verdict.rule}",
-                f"effect {effect.id}: {'; '.join(verdict.reasons)}",
-                hint="make the plan again; nothing was sent",
-                promise=verdict.promise or "no-control-plane-rewrite",
-            )
-    for step, change in plan.updates:
-        denial = judge_direction(change, perimeter)
-        if denial is not None:
-            raise Refused(
-                f"guard.{denial.rule}",
-                f"step {step.name}: {denial.reason}",
-                hint="make the plan again; nothing was sent",
-                promise=denial.promise,
-            )
-
-
 def moves_toward(plan: Plan) -> bool:
     """Whether the plan holds anything that must not be withheld."""
     return any(change.direction is Direction.TOWARD for _, change in plan.updates)
-
-
-def plan_problem(setting: Setting, document: PlanDocument) -> RollbackError | None:
-    """Why this plan is not what was made with this environment; None where it is. Never raises.
-
-    A defect, of an action that plans once more or of ours, withholds what moves users and no halt.
-    """
-    try:
-        return _not_as_made(setting, document)
-    except Exception as error:  # noqa: BLE001 - said above
-        return Refused(
-            "plan.not-judged",
-            f"whether this plan is as it was made cannot be told ({type(error).__name__})",
-            hint="make the plan again; where that ends likewise, an action has a bug",
-            promise="fail-closed",
-        )
-
-
-def _not_as_made(setting: Setting, document: PlanDocument) -> RollbackError | None:
-    plan, environment = document.plan, setting.environment
-    if plan.environment_digest != digest(environment):
-        return PlanStale(
-            "plan.environment-changed",
-            "the environment file is not the one this plan was made with",
-            hint="make the plan again",
-        )
-    path = evidence_path_of(plan)
-    made_with = PlannedWith(
-        environment, setting.catalogue, upkeep_effects(environment, path), path
-    )
-    if field := disagreement(plan, made_with):
-        return Refused(
-            "plan.not-as-planned",
-            f"what the plan says of its {field} does not follow from what was observed, its steps "
-            "and its environment",
-            hint=_who_made_it(plan),
-            promise="fail-closed",
-        )
-    if prove(plan.steps, plan.observations, environment, plan.authority) != plan.proof:
-        return Refused(
-            "plan.certificate",
-            "the certificate in the plan is not what the proof of these steps gives",
-            hint="make the plan again",
-            promise="fail-closed",
-        )
-    return None
-
-
-def _who_made_it(plan: Plan) -> str:
-    here = tool_version()
-    if plan.tool_version != here:
-        return (
-            f"make the plan again with {here}, which is installed here: this one was made with "
-            f"{plan.tool_version}"
-        )
-    return "make the plan again, and ask who edited this one"
 
 
 def read_approvals(given: Sequence[str | Path | bytes]) -> tuple[list[bytes], InputError | None]:

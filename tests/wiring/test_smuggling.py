@@ -203,10 +203,10 @@ def test_the_same_plan_unedited_is_refused_by_none_of_these(
     stage: tuple[Stage, Simulator], plan: dict[str, Any]
 ) -> None:
     """What stops the others is what they say, not that they were written again."""
-    from rollback.wiring.withheld import refuse_forbidden
+    from rollback.wiring.as_made import refuse_forbidden
 
     document = PlanDocument.read(edited(plan, {}))
-    refuse_forbidden(operator(stage[0]).setting, document)
+    refuse_forbidden(stage[0].environment, document)
 
 
 class Smuggler(RevertDeploymentAction):

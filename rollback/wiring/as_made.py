@@ -1,0 +1,142 @@
+"""Whether a plan is what was made with this environment, and may be sent in it at all.
+
+Asked before a plan is applied, and before that of whoever shows, compares or signs it: nobody
+signs what cannot be applied. Nothing is read but the environment and the plan.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from rollback.errors import InputError, PlanStale, Refused, RollbackError
+from rollback.guard.rules.directions import judge_direction
+from rollback.guard.rules.effects import judge_effect
+from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.scope import VerdictKind
+from rollback.planning.agreement import PlannedWith, disagreement
+from rollback.planning.canonical import canonical, digest, sha256_hex
+from rollback.planning.proof.prove import prove
+from rollback.running.clock import SystemClock
+from rollback.running.store import StateDirectory
+from rollback.wiring.catalogue import built_in, with_leases
+from rollback.wiring.setting import tool_version
+from rollback.wiring.upkeep import evidence_path_of, upkeep_effects
+
+if TYPE_CHECKING:
+    from rollback.model.environment import Environment
+    from rollback.model.plan import Plan
+    from rollback.model.ports import Catalogue
+    from rollback.wiring.plan_document import PlanDocument
+
+
+def refuse_forbidden(environment: Environment, document: PlanDocument) -> None:
+    """Whether anything of this plan may be sent here at all: its environment, and every effect.
+
+    Raises InputError for another environment's plan, Refused for an effect that no rule allows and
+    for a plan that is not the document whose digest people sign.
+    """
+    plan = document.plan
+    data = canonical(plan)
+    if (data, sha256_hex(data)) != (document.canonical, document.digest):
+        raise Refused(
+            "plan.edited",
+            "the plan is not the one of its bytes and digest: it was edited",
+            hint="read the plan file again with PlanDocument.load",
+            promise="plan-is-permission",
+        )
+    if plan.environment != environment.environment:
+        raise InputError(
+            "plan.other-environment",
+            f"this plan is for {plan.environment}, not for {environment.environment}",
+            hint=f"name the environment file of {plan.environment}, or make a plan for this one",
+        )
+    perimeter = perimeter_of(environment)
+    for effect in plan.effects:
+        verdict = judge_effect(effect, perimeter, environment)
+        if verdict.kind is not VerdictKind.ALLOW:
+            raise Refused(
+                f"guard.{verdict.rule}",
+                f"effect {effect.id}: {'; '.join(verdict.reasons)}",
+                hint="make the plan again; nothing was sent",
+                promise=verdict.promise or "no-control-plane-rewrite",
+            )
+    for step, change in plan.updates:
+        denial = judge_direction(change, perimeter)
+        if denial is not None:
+            raise Refused(
+                f"guard.{denial.rule}",
+                f"step {step.name}: {denial.reason}",
+                hint="make the plan again; nothing was sent",
+                promise=denial.promise,
+            )
+
+
+def plan_problem(
+    environment: Environment, catalogue: Catalogue, document: PlanDocument
+) -> RollbackError | None:
+    """Why this plan is not what was made with this environment; None where it is. Never raises.
+
+    A defect, of an action that plans once more or of ours, withholds what moves users and no halt.
+    """
+    try:
+        return _not_as_made(environment, catalogue, document)
+    except Exception as error:  # noqa: BLE001 - said above
+        return Refused(
+            "plan.not-judged",
+            f"whether this plan is as it was made cannot be told ({type(error).__name__})",
+            hint="make the plan again; where that ends likewise, an action has a bug",
+            promise="fail-closed",
+        )
+
+
+def _not_as_made(
+    environment: Environment, catalogue: Catalogue, document: PlanDocument
+) -> RollbackError | None:
+    plan = document.plan
+    if plan.environment_digest != digest(environment):
+        return PlanStale(
+            "plan.environment-changed",
+            "the environment file is not the one this plan was made with",
+            hint="make the plan again",
+        )
+    path = evidence_path_of(plan)
+    made_with = PlannedWith(environment, catalogue, upkeep_effects(environment, path), path)
+    if differs := disagreement(plan, made_with):
+        return Refused(
+            "plan.not-as-planned",
+            "this does not follow from what was observed, the steps and the environment: "
+            + differs,
+            hint=_who_made_it(plan),
+            promise="fail-closed",
+        )
+    if prove(plan.steps, plan.observations, environment, plan.authority) != plan.proof:
+        return Refused(
+            "plan.certificate",
+            "the certificate in the plan is not what the proof of these steps gives",
+            hint="make the plan again",
+            promise="fail-closed",
+        )
+    return None
+
+
+def actions_here(state: str | None) -> Catalogue:
+    """The product's own actions, as the command line applies with them. state: folder of runs."""
+    located = StateDirectory.locate(state, os.environ)
+    return with_leases(built_in(), located, SystemClock())
+
+
+def unknown_actions(plan: Plan, catalogue: Catalogue) -> tuple[str, ...]:
+    """Actions of a plan that this catalogue lacks: where there are any, nobody can tell here."""
+    names = sorted({step.action for step in plan.steps})
+    return tuple(name for name in names if catalogue.find(name) is None)
+
+
+def _who_made_it(plan: Plan) -> str:
+    here = tool_version()
+    if plan.tool_version != here:
+        return (
+            f"make the plan again with {here}, which is installed here: this one was made with "
+            f"{plan.tool_version}"
+        )
+    return "make the plan again, and ask who edited this one"
