@@ -130,6 +130,13 @@ proof-benchmark: $(STAMP)
 bundle-flips: $(STAMP)
 	$(BIN)/python -m tests.evidence.flips
 
+# The command captures into S3, killed at each upload and each moment of it, and resumed: the same bundle, apart from
+# times. Some minutes; a slice of it is in the suite. `make capture-kills KILL_EVENTS=200000` for more uploads.
+KILL_EVENTS ?= 24000
+.PHONY: capture-kills
+capture-kills: $(STAMP)
+	$(BIN)/python -m tests.evidence.kills $(KILL_EVENTS)
+
 .PHONY: start-benchmark
 start-benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks.start

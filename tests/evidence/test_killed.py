@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from rollback.evidence.chunks import unpacked
 from rollback.evidence.windows import parsed
 from tests.evidence.cosmos_shaped import events, shaped, spread
+from tests.evidence.kills import MOMENTS, ground
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +76,20 @@ def test_killed_at_every_chunk_nothing_is_lost_and_nothing_stands_twice(
     created = (torn / "created").read_text().split()
     assert len(set(created)) == len(created)
     assert not (torn / "local").exists()
+
+
+def test_the_command_killed_at_every_upload_into_a_bucket_comes_to_the_same_bundle(
+    tmp_path: Path,
+) -> None:
+    """One capture, each of its processes killed at its second upload, at one moment after another.
+
+    `make capture-kills` kills a capture of its own at every upload and every moment.
+    """
+    with ground(tmp_path, EVENTS // 2) as here:
+        capture = here.capture()
+        for moment in itertools.cycle(MOMENTS):
+            if capture.process(2, moment):
+                break
+            assert capture.kills < 2 * here.uploads
+        assert capture.kills >= len(MOMENTS)
+        assert here.objections(capture) == []
