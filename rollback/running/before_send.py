@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, ExitStatus, Interrupted, JournalBroken, RollbackError
 from rollback.model.base import facts
-from rollback.model.change import RefusedChange
 from rollback.model.observation import World
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.compare import compare
-from rollback.running.direction import empties, not_toward_any_more, planned_now, sets_rules
+from rollback.running.direction import asked_for, cannot_be_told, harmless, not_toward_any_more
 from rollback.running.hands import MAIN, looks_a_second
 from rollback.running.preflight import Blocked, may_move_away
 from rollback.running.state import DRIFTED, LEASE_LOST, StepStatus
@@ -29,8 +28,8 @@ ALREADY = Look(Outcome.APPLIED, "already as wanted; nothing sent")
 def needs_no_send(hands: Hands, planned: Planned) -> bool:
     """Whether a move toward safety is made already, or is none any more; recorded where so.
 
-    What cannot be read holds nothing back, but for ramp-up rules that are not emptied as the plan's
-    own observations ask: nobody can tell which way they move.
+    What cannot be read holds nothing back, but for what names its target (rules, a run, a release)
+    and is not what the plan's own observations ask for: nobody can tell which way that moves.
     """
     planned = _of_its_surface(planned)
     try:
@@ -44,14 +43,14 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
         return _nobody_can_tell(hands, planned)
     if verdict == "satisfied":
         hands.outcome(planned, ALREADY)
-    elif why := not_toward_any_more(planned.change, now):
+    elif why := not_toward_any_more(planned.change, now, seen):
         if _made_already(hands, planned):  # by a sitting that could record nothing, or a person
             hands.outcome(planned, ALREADY)
             return True
         look = Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED))
         hands.outcome(planned, look)
     else:
-        unread = isinstance(planned_now(planned.change, now), RefusedChange)
+        unread = cannot_be_told(planned.change, now, seen)
         return unread and _nobody_can_tell(hands, planned)
     return True
 
@@ -59,11 +58,11 @@ def needs_no_send(hands: Hands, planned: Planned) -> bool:
 def _nobody_can_tell(hands: Hands, planned: Planned) -> bool:
     """Whether neither the world nor the plan's observations make it a move toward safety."""
     step, change = planned.step.name, planned.change
-    if not sets_rules(change) or empties(
+    if harmless(change) or asked_for(
         step, change, hands.plan, hands.environment, hands.catalogue, hands.evidence_path
     ):
         return False
-    why = "the traffic cannot be read, and rules are only emptied unseen, as the plan observed"
+    why = "what it is aimed at cannot be read, and the plan's own observations do not ask for it"
     hands.outcome(planned, Look(Outcome.NOT_APPLIED, f"{why}; nothing sent", facts(code=DRIFTED)))
     return True
 

@@ -43,9 +43,11 @@ SHAPE = Shape(method="POST", host="management.azure.com", path="/")
 
 
 def rule(name: str) -> Update:
+    halt = effect(f"halt#{name}", Direction.TOWARD, times_max=2, returns_max=1)
+    disable = {"method": "PUT", "path": f"/repos/o/r/actions/workflows/{name}.yml/disable"}
     return Update(
         id=name, resource=f"{name}/traffic", summary=f"stop {name}", before=facts(rules=("bad",)),
-        after=facts(rules=()), effects=(effect(f"halt#{name}", Direction.TOWARD, times_max=2, returns_max=1),),
+        after=facts(rules=()), effects=(halt.model_copy(update=disable),),
         direction=Direction.TOWARD, surface=name,
         predicts=(Prediction(resource=f"{name}/traffic", compared=facts(rules=())),),
     )  # fmt: skip

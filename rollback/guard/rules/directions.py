@@ -10,6 +10,8 @@ D2  Resource Manager: away from safety, unless it is only ramp-up rules, or auto
 D3  pipelines: disabled, cancelled or rejected is toward safety; what opens one again is not
 D4  evidence, leases and messages move neither way; a hold is toward safety where its place says
     that it is one (``holds/<surface>/<build>/held``); any other word about a hold is not
+D5  safe whatever the world is like: auto-swap switched off, a pipeline disabled. Everything else
+    names its target (a run, a release, rules), and which target it has to be only the world tells
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from rollback.model.effect import Effect
     from rollback.model.scope import Perimeter
 
+_DISABLES: Final = re.compile(r"/actions/workflows/[^/]+/disable$")
 _HOLD: Final = re.compile(r"/holds/[^/{}]+/[^/{}]+/held/(?:\d{4}\.json)?$")
 _AWAY: Final = frozenset({Direction.AWAY})
 _EITHER: Final = frozenset({Direction.TOWARD, Direction.AWAY})
@@ -75,6 +78,39 @@ def _narrows(effect: HttpWrite) -> bool:
     return set(properties) == {"experiments"} or properties == {"autoSwapSlotName": ""}
 
 
+def safe_unseen(effect: Effect) -> bool:
+    """Whether it stops what the environment itself names, and is safe whatever the world is."""
+    if not isinstance(effect, HttpWrite):
+        return False
+    disables = effect.method == "PUT" and _DISABLES.search(effect.path) is not None
+    return disables or _configured(effect) == {"autoSwapSlotName": ""}  # D5
+
+
+def within(effect: Effect, other: Effect) -> bool:
+    """Whether it is aimed at what the other is aimed at, and at no more of it.
+
+    What ramp-up rules say is not compared here, and neither are ids, bounds and words.
+    """
+    if isinstance(effect, FileWrite) or isinstance(other, FileWrite):
+        return effect.kind == other.kind and effect.path == other.path
+    if _target(effect) != _target(other):
+        return False
+    there = _waiting(other)
+    return _waiting(effect) <= there if there else not _waiting(effect)
+
+
+def _target(effect: HttpWrite) -> tuple[object, ...]:
+    settings = tuple(sorted(_configured(effect)))
+    return (effect.method, effect.host, effect.path, effect.condition, effect.purpose, settings)
+
+
+def _waiting(effect: HttpWrite) -> frozenset[str]:
+    """What a review of waiting deployments is about, each as text."""
+    document = _document(effect)
+    listed = document.get("environment_ids") if isinstance(document, dict) else None
+    return frozenset(map(repr, listed)) if isinstance(listed, list) else frozenset()
+
+
 def ramp_rules(effect: Effect) -> tuple[str, ...] | None:
     """The ramp-up rules that a write sets, as observations hold them; None where it sets none.
 
@@ -94,12 +130,17 @@ def _configured(effect: HttpWrite) -> dict[str, Any]:
     """The properties that a write of ``config/web`` sets; none where it is no such write."""
     if effect.method != "PATCH" or not effect.path.endswith("/config/web"):
         return {}
-    body = effect.body
-    if not isinstance(body, ExactBody) or body.content is None:
-        return {}
-    try:
-        document: Any = parse(body.content.encode())
-    except NotOneReadingError:
-        return {}
+    document = _document(effect)
     properties = document.get("properties") if isinstance(document, dict) else None
     return properties if isinstance(properties, dict) else {}
+
+
+def _document(effect: HttpWrite) -> Any:
+    """What a shown body says; None where there is none, or it cannot be read."""
+    body = effect.body
+    if not isinstance(body, ExactBody) or body.content is None:
+        return None
+    try:
+        return parse(body.content.encode())
+    except NotOneReadingError:
+        return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from rollback.guard.rules.directions import judge_direction, ramp_rules
+from rollback.guard.rules.directions import judge_direction, ramp_rules, safe_unseen, within
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.change import Update
 from rollback.model.direction import Direction
@@ -146,3 +147,58 @@ def test_the_rules_that_a_write_sets_are_read_from_its_body() -> None:
 )
 def test_what_sets_no_rules_has_none(effect: Effect) -> None:
     assert ramp_rules(effect) is None
+
+
+def reviewed(run: int, *environments: object, host: str = "api.github.com") -> HttpWrite:
+    path = f"/repos/{names.REPOSITORY}/actions/runs/{run}/pending_deployments"
+    content = json.dumps(
+        {"comment": "x", "environment_ids": environments, "state": "rejected"}, separators=(",", ":")
+    )
+    return swap(path=path, host=host, query=(), body=exact(content))
+
+
+def cancelled(run: int) -> HttpWrite:
+    path = f"/repos/{names.REPOSITORY}/actions/runs/{run}/cancel"
+    return swap(path=path, host="api.github.com", query=(), body=NoBody())
+
+
+def spooled(place: str) -> FileWrite:
+    return FileWrite(
+        id="h", path=place, bytes_max=9, times_max=1, direction=TOWARD, purpose=Purpose.HOLD
+    )
+
+
+def test_what_names_no_target_is_safe_unseen() -> None:
+    assert safe_unseen(pipeline())
+    assert safe_unseen(configuration('{"properties":{"autoSwapSlotName":""}}'))
+    for aimed in (
+        configuration(RULES), configuration('{"properties":{"autoSwapSlotName":"staging"}}'),
+        cancelled(7), reviewed(7, 1), spooled("/s/holds/web/1/held"), start(), swap(),
+        pipeline().model_copy(update={"method": "POST"}),
+        pipeline().model_copy(update={"path": f"{pipeline().path}/x"}),
+        stored(Purpose.HOLD, "create-only"),
+    ):  # fmt: skip
+        assert not safe_unseen(aimed)
+
+
+def test_a_write_is_within_another_that_is_aimed_alike() -> None:
+    assert within(cancelled(7), cancelled(7).model_copy(update={"id": "another", "says": "x"}))
+    assert within(reviewed(7, 1), reviewed(7, 1, 2))
+    assert within(spooled("/s/held"), spooled("/s/held"))
+    assert within(configuration(RULES), configuration(RULES.replace("[]", "[{}]")))
+    for one, other in (
+        (cancelled(7), cancelled(8)),
+        (reviewed(7, 1, 2), reviewed(7, 1)),
+        (reviewed(7, 1), reviewed(8, 1)),
+        (reviewed(7, "1"), reviewed(7, 1)),
+        (reviewed(7, 1), reviewed(7, 1, host="github.example")),
+        (reviewed(7, 1), reviewed(7)),
+        (cancelled(7), cancelled(7).model_copy(update={"method": "PUT"})),
+        (spooled("/s/held"), spooled("/t/held")),
+        (spooled("/s/held"), cancelled(7)),
+        (cancelled(7), spooled("/s/held")),
+        (configuration(RULES), configuration('{"properties":{"autoSwapSlotName":""}}')),
+        (stored(Purpose.HOLD, "create-only"), stored(Purpose.EVIDENCE, "create-only")),
+        (stored(Purpose.HOLD, "create-only"), stored(Purpose.HOLD, "if-match")),
+    ):
+        assert not within(one, other)
