@@ -19,7 +19,7 @@ from rollback.evidence.holds import (
     write_hold,
 )
 from rollback.model.base import facts
-from rollback.model.change import Change, NoOp, RefusedChange, Update
+from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.observation import Observation, Prediction
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
@@ -150,7 +150,14 @@ class ReleaseHoldAction:
                 ),
             ),
         )
-        return ActionPlan((change,), duration_s_max=_SECONDS_MAX)
+        marked = Finding(
+            weight="weak",
+            code="hold.released",
+            text=f"{build} of {surface} is on hold: a rollback marked it bad, and this plan takes "
+            "that back; who signs knows why it is no longer bad",
+            surface=surface,
+        )
+        return ActionPlan((change,), findings=(marked,), duration_s_max=_SECONDS_MAX)
 
     def predict(self, step: StepContext, change: Update) -> tuple[Prediction, ...]:
         """What the change itself declares: an undo brings the release back after it."""

@@ -47,28 +47,35 @@ def next_moves(
     left: Sequence[Exposure] = (),
 ) -> list[str]:
     """The moves, in order. steps: name, status and reason. left: users that were not moved."""
-    moves = [one.next_move for step in plan.steps for one in step.refused]
-    moves.extend(
-        f"{surface.surface} is not rolled back: {surface.human_step}"
-        for surface in plan.not_rolled_back
-    )
+    moves = _of_status(run, steps, status, left)
+    moves.extend(one.next_move for step in plan.steps for one in step.refused)
     moves.extend(
         f"take over {name}: {why}; then `rollback resume {run}` goes on"
         for name, ended, why in steps
         if ended == "handed-over"
     )
-    if status == ExitStatus.PERSON:
-        open_ = [name for name, ended, _ in steps if ended in ("unknown", "failed")]
-        if open_:
-            moves.append(
-                f"look at {', '.join(open_)}; then `rollback resume {run}`, or say what you saw "
-                "with --said EFFECT=applied|not-applied"
-            )
-    elif status == ExitStatus.DONE and left:
-        moves.append("users are not moved: make a new plan, have it signed, and apply it whole")
-    elif (said := _BY_STATUS.get(status)) is not None:
-        moves.append(said.format(run=run))
+    moves.extend(
+        f"{surface.surface} is not rolled back: {surface.human_step}"
+        for surface in plan.not_rolled_back
+    )
     return moves
+
+
+def _of_status(
+    run: str, steps: Sequence[tuple[str, str, str]], status: int, left: Sequence[Exposure]
+) -> list[str]:
+    """What the end of the run itself asks for: it comes first."""
+    if status == ExitStatus.PERSON:
+        open_ = ", ".join(name for name, ended, _ in steps if ended in ("unknown", "failed"))
+        said = (
+            f"look at {open_}; then `rollback resume {run}`, or say what you saw "
+            "with --said EFFECT=applied|not-applied"
+        )
+        return [said] if open_ else []
+    if status == ExitStatus.DONE and left:
+        return ["users are not moved: make a new plan, have it signed, and apply it whole"]
+    move = _BY_STATUS.get(status)
+    return [] if move is None else [move.format(run=run)]
 
 
 def moves_of(

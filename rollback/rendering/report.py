@@ -142,6 +142,8 @@ def _summary(
     said = strong(ending(status, left))
     lines = [line("{}{}", said, prose(exit_), label="result", weight=weight)]
     lines += [] if good else _why(records)
+    if status is not None and (behind := _not_ended(plan, records)):
+        lines.append(line("{}", prose(", ".join(behind)), label="not ended", weight=Weight.WEAK))
     if records:
         lines += [
             line("{}", records[0].run, label="run"),
@@ -192,6 +194,12 @@ def _why(records: Sequence[Record]) -> list[Line]:
         return []
     name, said = failed.text("step"), prose(failed.text("reason"))
     return [line("step {}: {}", name, said, label="why", weight=Weight.FORBIDDEN)]
+
+
+def _not_ended(plan: Plan, records: Sequence[Record]) -> list[str]:
+    """The steps that a run which was cut short left behind, in the plan's order."""
+    ended = {one.text("step") for one in records if one.kind is RecordKind.STEP}
+    return [step.name for step in plan.steps if step.name not in ended]
 
 
 def _reasons(record: Record) -> str:

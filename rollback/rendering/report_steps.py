@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
     from rollback.model.record import Record
 
+NOT_BEGUN = "not begun"
+"""What is said of a step of which the journal has no record at all."""
+
 _HOLDS = "holds "
 """How a check that holds begins, in the journal."""
 
@@ -25,8 +28,9 @@ _STATUS_WEIGHTS = {
     "unknown": Weight.UNKNOWN,
     "handed-over": Weight.UNKNOWN,
     "open": Weight.UNKNOWN,
+    NOT_BEGUN: Weight.WEAK,
 }
-_NOT_REACHED = frozenset({"skipped", "open"})
+_NOT_REACHED = frozenset({"skipped", "open", NOT_BEGUN})
 """What the plan foresaw for such a step is not how things are."""
 
 
@@ -41,8 +45,8 @@ def steps_of(plan: Plan, records: Sequence[Record]) -> list[Line]:
 def _step(index: int, step: PlannedStep, records: Sequence[Record]) -> list[Line]:
     mine = [record for record in records if record.text("step") == step.name]
     ended = next((one for one in reversed(mine) if one.kind is RecordKind.STEP), None)
-    status = (ended.text("status") if ended else "") or "open"
-    reason = ended.text("reason") if ended else "it did not end"
+    status = (ended.text("status") if ended else "") or ("open" if mine else NOT_BEGUN)
+    reason = ended.text("reason") if ended else ("it did not end" if mine else "")
     lines = [
         line(
             "{}: {}{}",

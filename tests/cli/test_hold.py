@@ -79,6 +79,7 @@ def test_a_release_that_went_back_is_on_hold_until_people_release_it(
     release = tmp_path / "release.json"
     planned = rollback(*state, "hold", "release", "web", names.BAD_BUILD, *where, "--out", release)
     assert planned.status == 0, planned.err
+    assert f"WEAK {names.BAD_BUILD} of web is on hold: a rollback marked it bad" in planned.out
     assert rollback(*state, "apply", release, "--non-interactive").status == 4
     assert json.loads(rollback(*state, "hold", "show", *where, "--json").out)[0]["held"]
     assert (

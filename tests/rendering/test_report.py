@@ -268,3 +268,16 @@ def test_the_first_screen_says_why_a_step_was_held_back() -> None:
     first = out.partition("Who stays exposed")[0]
     assert "why             STOP step revert-backend: edited by hand" in first
     assert first.count("why             STOP") == 1
+
+
+def test_a_run_that_was_cut_short_says_first_what_it_left_behind_and_how_it_goes_on() -> None:
+    last = make_plan().steps[-1].name
+    looked = (RecordKind.OBSERVED, {"step": last, "verdict": "as-predicted"})
+    out = report(OPENED, SENT, APPLIED, ENDED, looked, (RecordKind.CLOSED, {"exit": 130}))
+    names = [step.name for step in make_plan().steps if step.name != "revert-backend"]
+    assert f"not ended       WEAK {', '.join(names)}" in out.partition("Who stays exposed")[0]
+    assert "WEAK halt: not begun" in out
+    assert f"UNKNOWN {last}: open: it did not end" in out
+    moves = out.partition("What a person does next")[2].partition("\n\n")[0].strip().splitlines()
+    assert moves[0].strip() == f"`rollback resume {RUN}` goes on"
+    assert "not ended" not in report(OPENED, SENT, APPLIED, ENDED)
