@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rollback.errors import RollbackError
+from rollback.errors import ProductDefect, RollbackError
 from rollback.model.steps import CAPTURE_BEFORE, RevertDeployment
+from rollback.planning.defects import failed
 from rollback.planning.order import OrderedStep
 from rollback.planning.steps import StepPlanner
 
@@ -26,7 +27,8 @@ def plan_again(
 ) -> StepPlanner | None:
     """The plan's steps planned once more; None where one of them cannot be planned at all.
 
-    evidence_path: absolute folder of the plan's local evidence.
+    evidence_path: absolute folder of the plan's local evidence. Raises ProductDefect where an
+    action fails that did not when the plan was made.
     """
     planner = StepPlanner(
         environment=environment,
@@ -43,6 +45,8 @@ def plan_again(
             planner.add(_ordered(step, catalogue))
         except (RollbackError, KeyError, TypeError, ValueError):
             return None
+        if failed(again := planner.steps[-1]) and not failed(step):
+            raise ProductDefect("plan.defect", again.refused[0].reason)
     return planner
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from rollback.errors import ProductDefect
+from rollback.errors import InputError, ProductDefect, Refused
 from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
@@ -17,6 +17,14 @@ from rollback.model.observation import Observation, World
 from rollback.model.plan import PlannedStep
 from rollback.model.ports import ActionPlan, StepContext
 from rollback.model.scope import VerdictKind
+from rollback.planning.defects import (
+    as_planned,
+    as_predicted,
+    code_of,
+    defects_seen,
+    refused_for,
+    said_of,
+)
 from rollback.planning.folded import Folded, fold_change
 from rollback.planning.moves import judge_move
 
@@ -60,6 +68,7 @@ class StepPlanner:
         self._findings: list[Finding] = []
         self._exposures: list[Exposure] = []
         self._summaries: list[Summary] = []
+        self._failed_to_look = defects_seen(observations)
         self._bare: dict[int, tuple[Observation, Observation]] = {}
 
     @property
@@ -103,8 +112,7 @@ class StepPlanner:
             created=self._created,
             evidence_path=self._evidence_path,
         )
-        made = _made(action, context, world)
-        changes = self._judged(context, action, made, world)
+        changes, made = self._planned_by(action, context, world)
         self._findings.extend(made.findings)
         self._exposures.extend(made.exposures)
         self._summaries.extend(made.summaries)
@@ -123,6 +131,25 @@ class StepPlanner:
         self._planned.append(planned)
         self._folded.end(planned)
 
+    def _planned_by(
+        self, action: Action, context: StepContext, world: World
+    ) -> tuple[tuple[Change, ...], ActionPlan]:
+        """What the action plans, judged; where it fails, its step is refused, and only that."""
+        if why := self._failed_to_look.get(context.name):
+            return (refused_for(context.name, why),), ActionPlan((), duration_s_max=0)
+        found = len(self._findings)
+        try:
+            made = as_planned(action, _made(action, context, world))
+            return self._judged(context, action, made, world), made
+        except (InputError, Refused):  # a person's, or the guard's
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of one step withholds no other's halt
+            del self._findings[found:]
+            refused = refused_for(
+                context.name, said_of(action, "planned", error), code_of(error)
+            )
+            return (refused,), ActionPlan((), duration_s_max=0)
+
     def _judged(
         self, context: StepContext, action: Action, made: ActionPlan, world: World
     ) -> tuple[Change, ...]:
@@ -138,7 +165,7 @@ class StepPlanner:
                 )
             ids.add(change.id)
             if isinstance(change, Update):
-                predicts = action.predict(context, change)
+                predicts = as_predicted(action, action.predict(context, change))
                 judged = self._judge(
                     context.name, change.model_copy(update={"predicts": predicts}), world, own
                 )

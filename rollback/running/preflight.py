@@ -44,7 +44,10 @@ ATTESTATION = "halt-outside"
 
 
 def refused_exit(plan: Plan) -> ExitStatus:
-    """The exit status of a refused plan: 7 when halt authority is why, 12 a lease, else 3."""
+    """The exit status of a refused plan: 7 when halt authority is why, 12 a lease, else 3.
+
+    1 where an action failed, and neither the guard nor the proof said no.
+    """
     codes = [refusal.code for step in plan.steps for refusal in step.refused]
     authority = any(code.startswith("authority.") for code in codes) or plan.proof.broken in (
         "authority-before-move",
@@ -52,7 +55,11 @@ def refused_exit(plan: Plan) -> ExitStatus:
     )
     if not authority and any(code.startswith("lease.") for code in codes):
         return ExitStatus.LEASE
-    return ExitStatus.AUTHORITY if authority else ExitStatus.REFUSED
+    if authority:
+        return ExitStatus.AUTHORITY
+    judged = not plan.proof.holds or any(code.startswith("guard.") for code in codes)
+    defective = not judged and any(code.startswith("action.") for code in codes)
+    return ExitStatus.DEFECT if defective else ExitStatus.REFUSED
 
 
 def may_move_away(

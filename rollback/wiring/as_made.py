@@ -82,9 +82,10 @@ def plan_problem(
     try:
         return _not_as_made(environment, catalogue, document)
     except Exception as error:  # noqa: BLE001 - said above
+        why = error.reason if isinstance(error, RollbackError) else type(error).__name__
         return Refused(
             "plan.not-judged",
-            f"whether this plan is as it was made cannot be told ({type(error).__name__})",
+            f"whether this plan is as it was made cannot be told ({why})",
             hint="make the plan again; where that ends likewise, an action has a bug",
             promise="fail-closed",
         )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rollback.errors import InputError, Interrupted, Refused
 from rollback.model.ports import StepContext
 from rollback.model.scope import Phase, Scope
 from rollback.model.steps import RetainTradeHalt
+from rollback.planning.defects import as_observed, looked_in_vain
 from rollback.planning.order import OrderedStep
 from rollback.running.pool import ThreadPool
 from rollback.wiring.discreet import discreetly
-from rollback.wiring.setting import planning_opener
+from rollback.wiring.setting import log_of, planning_opener
 
 if TYPE_CHECKING:
     from rollback.model.observation import Observation
@@ -23,7 +25,10 @@ AUTHORITY_STEP = "authority-observation"
 def observe_steps(
     setting: Setting, steps: tuple[OrderedStep, ...], run: str, evidence: str
 ) -> tuple[tuple[str, tuple[Observation, ...]], ...]:
-    """What each step's action sees, side by side; authority is looked at whatever is planned."""
+    """What each step's action sees, side by side; authority is looked at whatever is planned.
+
+    An action that fails is a defect of its own step (`rollback.planning.defects`).
+    """
     opener = planning_opener(setting)
     asked = [*steps]
     if not any(step.spec.action == "retain_trade_halt" for step in steps):
@@ -42,9 +47,15 @@ def observe_steps(
                 surface=step.surface,
                 evidence_path=evidence,
             )
-            return step.name, discreetly(action.observe(context, clients), setting.secrets)
+            seen = as_observed(action, action.observe(context, clients))
+        except (InputError, Refused, Interrupted):  # a person's, or the guard's
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of one step withholds no other's halt
+            seen = (looked_in_vain(step.name, action, error, setting.clock.now()),)
+            log_of(setting).event("failed", step=step.name, reason=seen[0].gaps[0])
         finally:
             opener.close(clients)
+        return step.name, discreetly(seen, setting.secrets)
 
     pool_size = setting.environment.policy.steps_at_once_max
     with setting.watching(), ThreadPool(pool_size) as pool:

@@ -1,0 +1,130 @@
+"""An action that fails where it must not: its own step is refused, and every other step is planned.
+
+A bug in one action must not stand between anybody and a halt, and must not move anybody either: a
+plan with such a step is refused, so that nothing in it moves away from safety (promise
+fail-closed), and what moves toward safety can be applied. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rollback.errors import ProductDefect, RollbackError
+from rollback.model.change import Finding, NoOp, RefusedChange, Update
+from rollback.model.observation import Observation, Prediction
+from rollback.model.plan import Exposure, PlannedStep, Summary
+from rollback.model.ports import ActionPlan
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from types import TracebackType
+
+    from rollback.model.ports import Action
+
+CODE: Final = "action.defect"
+_RESOURCE: Final = "defect/"
+_NEXT: Final = (
+    "halts and captures of this plan can be applied (`rollback apply PLAN --only-safe`); have the "
+    "action mended, or take its step out of the playbook, and plan again"
+)
+_CHANGES: Final = (NoOp, Update, RefusedChange)
+
+
+def looked_in_vain(step: str, action: Action, error: Exception, at: datetime) -> Observation:
+    """What stands in the plan in place of what an action should have seen."""
+    said = said_of(action, "looked", error)
+    return Observation(resource=f"{_RESOURCE}{step}", at=at, gaps=(said,))
+
+
+def defects_seen(observations: tuple[Observation, ...]) -> dict[str, str]:
+    """Per step whose action failed while it looked, what is said of that."""
+    return {
+        seen.resource.removeprefix(_RESOURCE): "; ".join(seen.gaps)
+        for seen in observations
+        if seen.resource.startswith(_RESOURCE)
+    }
+
+
+def refused_for(step: str, reason: str, code: str = CODE) -> RefusedChange:
+    """The one change of a step whose action failed."""
+    return RefusedChange(
+        id="defect",
+        resource=step,
+        code=code,
+        reason=reason,
+        next_move=_NEXT,
+        promise="fail-closed",
+    )
+
+
+def said_of(action: Action, doing: str, error: Exception) -> str:
+    """What an action was doing and where it failed, without the words of its exception.
+
+    Those can hold anything, a secret too.
+    """
+    if isinstance(error, ProductDefect):
+        return error.reason
+    where = _place(action, error.__traceback__)
+    why = f": {error.reason}" if isinstance(error, RollbackError) else ""
+    return (
+        f"action {action.name} failed while it {doing} ({type(error).__name__}{where}){why}; this "
+        "is a bug in the action"
+    )
+
+
+def code_of(error: Exception) -> str:
+    """A defect that the planner named itself keeps its name."""
+    return error.code if isinstance(error, ProductDefect) else CODE
+
+
+def _place(action: Action, trace: TracebackType | None) -> str:
+    """The line of the action's own module that was reached last."""
+    place = ""
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == type(action).__module__:
+            file = trace.tb_frame.f_code.co_filename.rpartition("/")[2]
+            place = f" at {file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def as_observed(action: Action, seen: object) -> tuple[Observation, ...]:
+    """What an action saw. Raises ProductDefect for what is no observation."""
+    if isinstance(seen, tuple) and all(isinstance(one, Observation) for one in seen):
+        return seen
+    raise _not(action, "observe", "observations")
+
+
+def as_planned(action: Action, made: object) -> ActionPlan:
+    """What an action planned. Raises ProductDefect for what is none of it."""
+    kinds = {
+        "changes": _CHANGES,
+        "findings": (Finding,),
+        "exposures": (Exposure,),
+        "summaries": (Summary,),
+    }
+    if not isinstance(made, ActionPlan) or not isinstance(made.duration_s_max, int):
+        raise _not(action, "plan", "an ActionPlan")
+    for name, kind in kinds.items():
+        values = getattr(made, name)
+        if not isinstance(values, tuple) or not all(isinstance(one, kind) for one in values):
+            raise _not(action, "plan", f"a tuple of its {name}")
+    return made
+
+
+def as_predicted(action: Action, made: object) -> tuple[Prediction, ...]:
+    """What an action predicts. Raises ProductDefect for what is no prediction."""
+    if isinstance(made, tuple) and all(isinstance(one, Prediction) for one in made):
+        return made
+    raise _not(action, "predict", "predictions")
+
+
+def _not(action: Action, method: str, wanted: str) -> ProductDefect:
+    return ProductDefect(
+        CODE, f"action {action.name}: `{method}` did not return {wanted}; this is a bug in it"
+    )
+
+
+def failed(step: PlannedStep) -> bool:
+    """Whether the step is refused because its action failed."""
+    return any(one.code.startswith("action.") for one in step.refused)

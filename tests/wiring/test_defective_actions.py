@@ -1,0 +1,164 @@
+"""An action with a bug: its step is refused, nobody is moved, and what halts still goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import playbooks
+from rollback.actions.halt_rollout import HaltRolloutAction
+from rollback.actions.retain_trade_halt import RetainTradeHalt
+from rollback.actions.revert_deployment import RevertDeploymentAction
+from rollback.actions.verify_release import VerifyRelease
+from rollback.connectors.secrets import VariableSecrets
+from rollback.errors import ConnectorError
+from rollback.model.change import Update
+from rollback.model.direction import Direction
+from rollback.model.ports import ActionPlan, Catalogue
+from rollback.rehearsal.simulator import names
+from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.stage import set_stage
+from rollback.rendering.faces import first_screen_text
+from rollback.wiring import Operator, PlanDocument
+from rollback.wiring.catalogue import built_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rollback.rehearsal.stage import Stage
+
+
+def fails(*_: Any) -> Any:
+    """A bug, with words that nobody may read: they could be a secret."""
+    raise ZeroDivisionError("hunter2-hunter2")
+
+
+def nothing(*_: Any) -> Any:
+    """Another bug: a forgotten return."""
+    return
+
+
+def unreachable(*_: Any) -> Any:
+    """What cannot be read has to be a gap, and no exception."""
+    raise ConnectorError("host.down", "the order book does not answer", transient=True)
+
+
+def lists(*_: Any) -> Any:
+    """Not what the protocol says."""
+    return ActionPlan(("a change",))  # type: ignore[arg-type]
+
+
+class Verify(VerifyRelease):
+    """A step that changes nothing."""
+
+
+class Revert(RevertDeploymentAction):
+    """A step that moves users."""
+
+
+def twice(self: Revert, *given: Any) -> ActionPlan:
+    """The same change, two times over."""
+    made = RevertDeploymentAction.plan(self, *given)
+    return ActionPlan((*made.changes, *made.changes), made.findings)
+
+
+def called_safe(self: Revert, *given: Any) -> ActionPlan:
+    """A swap that is called a halt, so that it would wait for nobody."""
+    made = RevertDeploymentAction.plan(self, *given)
+    return ActionPlan(
+        tuple(
+            one.model_copy(update={"direction": Direction.TOWARD}) if isinstance(one, Update) else one
+            for one in made.changes
+        )
+    )
+
+
+BUGS: dict[str, tuple[type[Any], str, Any, str]] = {
+    "observe raises": (Verify, "observe", fails, "failed while it looked (ZeroDivisionError at"),
+    "observe returns nothing": (Verify, "observe", nothing, "did not return observations"),
+    "observe lets an answer out": (Verify, "observe", unreachable, "the order book does not answer"),
+    "plan raises": (Verify, "plan", fails, "failed while it planned (ZeroDivisionError at test_def"),
+    "plan returns nothing": (Verify, "plan", nothing, "did not return an ActionPlan"),
+    "plan returns words": (Verify, "plan", lists, "did not return a tuple of its changes"),
+    "predict raises": (Revert, "predict", fails, "failed while it planned (ZeroDivisionError at"),
+    "predict returns nothing": (Revert, "predict", nothing, "did not return predictions"),
+    "a change twice": (Revert, "plan", twice, "made two changes named"),
+    "a swap called safe": (Revert, "plan", called_safe, "this is a bug in the action"),
+}
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Iterator[tuple[Stage, Simulator]]:
+    with Simulator.start(tmp_path / "simulator") as sim:
+        yield set_stage(tmp_path / "stage", sim), sim
+
+
+def operator(stage: Stage, state: Path, kind: type[Any], method: str, bug: Any) -> Operator:
+    buggy = type("Buggy", (kind,), {method: bug, "__module__": __name__})()
+    known = tuple(buggy if one.name == kind().name else one for one in built_in().actions)
+    return Operator(
+        stage.environment,
+        state=state,
+        secrets=VariableSecrets(stage.variables),
+        user="ana",
+        catalogue=Catalogue(known),
+    )
+
+
+@pytest.mark.parametrize(("kind", "method", "bug", "said"), BUGS.values(), ids=BUGS)
+def test_its_step_is_refused_and_every_other_is_planned(
+    staged: tuple[Stage, Simulator],
+    tmp_path: Path,
+    kind: type[Any],
+    method: str,
+    bug: Any,
+    said: str,
+) -> None:
+    stage, sim = staged
+    them = operator(stage, tmp_path, kind, method, bug)
+    document = them.plan(playbooks.full_rollback, incident="INC-1")
+    action = kind().name
+    refused = [one for step in document.plan.steps if step.action == action for one in step.refused]
+    assert refused
+    assert all(one.promise == "fail-closed" and said in one.reason for one in refused)
+    assert document.plan.verdict == "refused"
+    assert document.exit_status == 1
+    first = first_screen_text(document.plan, document.digest, colour=False, width=10_000)
+    assert said in first
+    assert "hunter2" not in document.to_json() + document.to_markdown()
+    assert any(change.direction is Direction.TOWARD for _, change in document.plan.updates)
+
+    again = PlanDocument.read(document.canonical)
+    result = them.apply(again)
+    assert ("hold", "done") in {(name, status) for name, status, _ in result.steps}
+    assert result.exit_status == 1
+    assert [sim.control.swaps(site) for site in (names.WEB, names.BACKEND)] == [0, 0]
+
+
+def test_where_nobody_can_look_for_halt_authority_users_stay_where_they_are(
+    staged: tuple[Stage, Simulator], tmp_path: Path
+) -> None:
+    """The exit says so: somebody has to halt at the venue."""
+
+    class Authority(RetainTradeHalt):
+        """It looks, and fails."""
+
+    stage, _ = staged
+    them = operator(stage, tmp_path, Authority, "observe", fails)
+    document = them.plan(playbooks.full_rollback, incident="INC-1")
+    assert document.exit_status == 7
+    assert any(change.direction is Direction.TOWARD for _, change in document.plan.updates)
+
+
+def test_a_halt_that_fails_withholds_no_other_halt(
+    staged: tuple[Stage, Simulator], tmp_path: Path
+) -> None:
+    class Halt(HaltRolloutAction):
+        """It plans, and fails."""
+
+    stage, _ = staged
+    document = operator(stage, tmp_path, Halt, "plan", fails).plan(playbooks.full_rollback)
+    toward = {step.action for step, one in document.plan.updates if one.direction is Direction.TOWARD}
+    assert toward == {"hold_release"}
