@@ -231,7 +231,8 @@ class GuardedClients:
             clock.sleep(min(left, STOP_HEARD_S))
 
     def close(self) -> None:
-        """Close every connection; never raises."""
+        """End the scope and close every connection; never raises. Nothing is written after it."""
+        self._wire.end()
         for one in (*self._hosts.values(), self._arm, self._cosmos, self._bucket, self._container):
             if one is not None:
                 with suppress(Exception):

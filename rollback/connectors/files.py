@@ -26,6 +26,8 @@ def keep(wire: Wire, effect: FileWrite, name: str, data: bytes) -> None:
     """
     if effect not in wire.scope.permissions or Path(name).name != name:
         raise ProductDefect("files.permission", f"{name} is not permitted under {effect.path}")
+    if wire.ended.is_set():
+        raise ProductDefect("files.scope-ended", f"the step that was permitted {name} is over")
     path = Path(effect.path) / name
     wire.ledger.spend(
         effect.id,

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import rollback.connectors
+from rollback.connectors.pipelines import disable_effect, send
 from rollback.errors import GuardRefusal, InputError, ProductDefect
+from rollback.model.effect import FileWrite
 from rollback.model.environment import Secret
+from rollback.rehearsal.simulator import names
 from tests.connectors.stand import BACKEND, BACKEND_HOST, environment, stand
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollback.rehearsal.simulator.process import Simulator
 
 VENDORS = ("azure", "boto3", "botocore", "requests", "httpx", "websockets", "aiohttp", "jwt")
@@ -52,6 +59,35 @@ def test_clients_are_made_once_and_requests_carry_the_scope(sim: Simulator) -> N
     assert arm[0].provider_id, "the service's own request id is recorded beside it"
     received = {entry.request_id for entry in sim.control.ledger()}
     assert set(ids) <= received
+
+
+def test_what_outlives_its_step_writes_nothing(sim: Simulator, tmp_path: Path) -> None:
+    """A thread of an action goes on with what it was given, and the permission is unspent."""
+    env = environment(sim)
+    pipeline = env.surface("backend").pipeline
+    assert pipeline is not None
+    disable = disable_effect(pipeline, id="halt#pipeline")
+    kept = FileWrite(id="keep", path=str(tmp_path / "kept"), bytes_max=9, times_max=2)
+    with stand(env, disable, kept) as here:
+        host = here.clients.http(pipeline.api_host)
+        here.clients.keep(kept, "one", b"1")
+        here.clients.close()
+        late = threading.Thread(target=suppressed, args=(send, host, disable, names.GITHUB_TOKEN))
+        late.start()
+        late.join()
+        with suppress(GuardRefusal):
+            send(here.clients.http(pipeline.api_host), disable, names.GITHUB_TOKEN)
+        with pytest.raises(ProductDefect):
+            here.clients.keep(kept, "two", b"2")
+        assert [verdict.rule for verdict, _ in here.latch.refusals] == ["scope.ended", "latched"]
+        assert [effect for effect, _ in here.ledger.spent] == ["keep"]
+    assert not [entry for entry in sim.control.ledger() if entry.path.endswith("/disable")]
+    assert [one.name for one in (tmp_path / "kept").iterdir()] == ["one"]
+
+
+def suppressed(act: Callable[..., object], *given: object) -> None:
+    with suppress(GuardRefusal):
+        act(*given)
 
 
 def test_a_secret_that_is_not_set_and_evidence_that_is_not_given() -> None:

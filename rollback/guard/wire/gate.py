@@ -7,11 +7,13 @@ G2  a refusal is latched before it is raised (SDKs swallow exceptions)
 G3  once latched, no write leaves
 G4  a permission is spent, durably, before the write leaves
 G5  every exchange is told, answered or not
+G6  a scope that has ended writes nothing, whoever still holds a client of it
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -82,10 +84,15 @@ class Wire:
     environment: Environment | None = None
     trap: CanaryTrap = field(default_factory=CanaryTrap)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def next_id(self) -> str:
         """The next x-request-id: the scope's prefix and a number."""
         return f"{self.scope.request_prefix}.{next(self.numbers)}"
+
+    def end(self) -> None:
+        """The step is over: from now on no client of this scope writes (G6)."""
+        self.ended.set()
 
     def prove(self, carrier: Carrier) -> None:
         """Put each canary through a client just built. Latches and raises where one escapes."""
@@ -110,13 +117,7 @@ class Wire:
         request_id = normal.headers.get(REQUEST_ID, "") if normal else ""
         canary = self.trap.armed(request_id)
         if verdict.effect is not None and not canary:
-            first = self.latch.tripped()
-            if first is not None:  # G3
-                verdict = deny(
-                    "latched",
-                    f"the run was refused before ({first.rule}); nothing more is written",
-                    promise=first.promise or PLAN_IS_PERMISSION,
-                )
+            verdict = self._held_back() or verdict
         if verdict.kind is VerdictKind.DENY or normal is None:
             shape = shape_of(request, normal, verdict, self.perimeter)
             if not canary:
@@ -135,6 +136,23 @@ class Wire:
             echoes=self._echoes(verdict, normal.host),
             started=self.clock.monotonic(),
         )
+
+    def _held_back(self) -> GuardVerdict | None:
+        """Why no write leaves now, whatever the plan permits."""
+        first = self.latch.tripped()
+        if first is not None:  # G3
+            return deny(
+                "latched",
+                f"the run was refused before ({first.rule}); nothing more is written",
+                promise=first.promise or PLAN_IS_PERMISSION,
+            )
+        if self.ended.is_set():  # G6
+            return deny(
+                "scope.ended",
+                "the step that was permitted this is over",
+                promise=PLAN_IS_PERMISSION,
+            )
+        return None
 
     def _echoes(self, verdict: GuardVerdict, host: str) -> bool:
         if verdict is EXCHANGE:

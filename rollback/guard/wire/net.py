@@ -8,8 +8,8 @@ process can go round it. The boundary is the credential.
 An audit hook cannot be taken out again, so the net is cast once and then only switched.
 
 N1  never stops a run: it latches nothing, and a failing report is dropped
-N2  never blocks an operator's halt: surfaces and the platform-service cannot be refused, and
-    inside `operator` nothing is
+N2  never blocks an operator's halt: surfaces and the platform-service cannot be refused, and while
+    anybody is inside `operator` nothing is, in no thread: a halt may be sent by another one
 N3  says each thread's host once while it is cast, not once a packet
 """
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _NEVER_REFUSED: Final = frozenset({HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM})
 _EVENTS: Final = frozenset({
     "socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "http.client.connect",
+    "http.client.send",
 })  # fmt: skip
 
 
@@ -49,6 +50,8 @@ class Sighting(NamedTuple):
 
 _GUARDED: Final = ContextVar("guarded", default=False)
 _OPERATOR: Final = ContextVar("operator", default=False)
+_OPERATORS: Final[set[object]] = set()
+"""The blocks of `operator` that are open, in whichever thread. Each call on it is one act."""
 _REPORTING: Final = ContextVar("reporting", default=False)
 
 
@@ -66,9 +69,20 @@ def guarded() -> AbstractContextManager[None]:
     return _within(_GUARDED)
 
 
-def operator() -> AbstractContextManager[None]:
-    """Around an operator's own act in this process, such as a halt: never refused, not reported."""
-    return _within(_OPERATOR)
+@contextmanager
+def operator() -> Iterator[None]:
+    """Around an operator's own act in this process, such as a halt: never refused, not reported.
+
+    Work that other threads do for it (an event loop looks names up in one) is not refused either;
+    it is reported, as nobody can tell whose it is.
+    """
+    block = object()
+    _OPERATORS.add(block)
+    try:
+        with _within(_OPERATOR):
+            yield
+    finally:
+        _OPERATORS.discard(block)
 
 
 def may_refuse(kinds: frozenset[HostKind]) -> None:
@@ -117,7 +131,7 @@ class Net:
         found = self._guarded_host(event, args)
         if found is None:
             return
-        refused = found.kind in self._refuse
+        refused = found.kind in self._refuse and not _OPERATORS
         thread = threading.current_thread().name
         key = (event, found.host, thread)
         if key not in self._said:  # N3
@@ -153,11 +167,19 @@ def _named(event: str, args: tuple[Any, ...]) -> tuple[Any, Any]:
     match event, args:
         case "socket.connect", (_, (name, port, *_)):
             return name, port
-        case "http.client.connect", (_, name, port):
-            return name, port
+        case "http.client.connect", (connection, name, port):
+            return _tunnel(connection) or (name, port)
+        case "http.client.send", (connection, _):
+            return _tunnel(connection) or (connection.host, connection.port)
         case "socket.getaddrinfo", (name, port, *_):
             return name, port
         case "socket.gethostbyname", (name,):
             return name, None
         case _:
             return None, None
+
+
+def _tunnel(connection: Any) -> tuple[Any, Any] | None:
+    """Where a connection leads through a proxy; None where it goes straight."""
+    name = getattr(connection, "_tunnel_host", None)
+    return None if name is None else (name, getattr(connection, "_tunnel_port", None))

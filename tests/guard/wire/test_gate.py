@@ -361,3 +361,31 @@ def test_how_long_an_exchange_took_is_told_in_milliseconds() -> None:
     clock.at = 102.5
     wire.answered(admitted, 200, {})
     assert told.exchanges.seen_all[-1].elapsed_ms == 2500
+
+
+def test_a_scope_that_has_ended_writes_nothing() -> None:
+    """Whoever still holds a client of it may read; a write is refused, and ends the run."""
+    told = bench([swap()])
+    told.wire.end()
+    read = Request("GET", f"https://{names.BACKEND}.azurewebsites.net/api/release")
+    assert told.wire.check(read).kind is VerdictKind.ALLOW
+    with pytest.raises(GuardRefusal) as refused:
+        told.wire.check(SWAP)
+    assert (refused.value.code, refused.value.promise) == (
+        "guard.scope.ended",
+        "plan-is-permission",
+    )
+    assert told.ledger.spent == []
+    first = told.latch.tripped()
+    assert first is not None
+    assert first.rule == "scope.ended"
+
+
+def test_of_two_reasons_to_hold_back_the_first_refusal_is_told() -> None:
+    told = bench([swap()])
+    with pytest.raises(GuardRefusal):
+        told.wire.check(UPSERT)
+    told.wire.end()
+    with pytest.raises(GuardRefusal) as refused:
+        told.wire.check(SWAP)
+    assert refused.value.code == "guard.latched"

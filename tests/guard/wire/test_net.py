@@ -7,6 +7,7 @@ import http.client
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
@@ -143,6 +144,70 @@ def test_an_operators_halt_is_never_blocked(server: Counting) -> None:
             assert _plainly(server) == 200
     finally:
         net.draw_in()
+
+
+def test_an_operators_halt_is_not_blocked_in_another_thread(server: Counting) -> None:
+    """An event loop looks names up in a thread, and a pool's thread knows nothing of the block."""
+    known = Perimeter(
+        hosts=tuple(
+            GuardedHost(host=f"{name}:{server.port}", kind=HostKind.COSMOS)
+            for name in ("localhost", "127.0.0.1")
+        )
+    )
+    net = Net(known, lambda _: None, refuse=frozenset({HostKind.COSMOS}))
+
+    async def halt() -> int:
+        with operator():
+            async with httpx.AsyncClient(trust_env=False) as client:
+                return (await client.put(f"http://localhost:{server.port}/halt")).status_code
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(threading.active_count).result()  # its thread is there before the block is
+        net.cast()
+        try:
+            assert asyncio.run(halt()) == 200
+            with operator(), operator():
+                assert pool.submit(_plainly, server).result() == 200
+            with pytest.raises(GuardRefusal):
+                pool.submit(_plainly, server).result()
+        finally:
+            net.draw_in()
+    assert len(server.requests) == 2
+
+
+def test_a_connection_that_was_open_before_is_seen_when_it_sends(server: Counting) -> None:
+    """It connects no more: what it sends is all there is to see."""
+    net = Net(
+        _perimeter(server, HostKind.COSMOS), lambda _: None, refuse=frozenset({HostKind.COSMOS})
+    )
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection.connect()
+    net.cast()
+    try:
+        with pytest.raises(GuardRefusal):
+            connection.request("PUT", "/dbs/d")
+    finally:
+        net.draw_in()
+        connection.close()
+    assert server.requests == []
+
+
+def test_a_tunnel_through_a_proxy_is_seen_by_where_it_leads(server: Counting) -> None:
+    """Libraries take a proxy from the process's variables; the connect is then to the proxy."""
+    seen: list[Sighting] = []
+    perimeter = Perimeter(hosts=(GuardedHost(host="cosmos.example", kind=HostKind.COSMOS),))
+    net = Net(perimeter, seen.append, refuse=frozenset({HostKind.COSMOS}))
+    tunnel = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=5)
+    tunnel.set_tunnel("cosmos.example", 443)
+    net.cast()
+    try:
+        with pytest.raises(GuardRefusal):
+            tunnel.request("PUT", "/dbs/d")
+    finally:
+        net.draw_in()
+        tunnel.close()
+    assert [(one.host, one.refused) for one in seen] == [("cosmos.example", True)]
+    assert server.requests == []
 
 
 def test_a_failing_report_stops_nothing(server: Counting) -> None:
