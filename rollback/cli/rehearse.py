@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from rollback.cli import output, quiet
-from rollback.errors import InputError
 
 
 @click.command(
@@ -52,16 +51,11 @@ def rehearse(
     Everything is on loopback and throwaway: keys, tokens, certificates. Exit 0 when it ended as the
     scenario says it must, promise by promise.
     """
-    try:
-        from rollback.rehearsal.run import rehearse as play
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("rollback"):
-            raise
-        raise InputError(
-            "rehearsal.not-installed",
-            f"the rehearsal needs {error.name}",
-            hint="install trade-rollback[azure,aws,rehearsal]",
-        ) from error
+    from rollback.wiring.packages import refuse_missing
+
+    refuse_missing(("azure", "aws", "rehearsal"), "the rehearsal")
+    from rollback.rehearsal.run import rehearse as play
+
     quiet.vendors()
     read = None
     if playbook is not None:

@@ -24,6 +24,7 @@ from rollback.wiring.authority import AuthorityWatch, prove_authority
 from rollback.wiring.closing import closed, result_of
 from rollback.wiring.leases import RunLease
 from rollback.wiring.mirrors import mirror_of, taken_up
+from rollback.wiring.packages import refuse_missing
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.sitting import Sitting
 from rollback.wiring.unrecorded import all_made, send_unrecorded
@@ -50,6 +51,9 @@ MAIN = "run"
 UNWRITABLE = frozenset({"journal.full", "journal.unwritable", "journal.unreadable"})
 """Codes of a disk that does not give or take a journal; not of a journal that does not verify."""
 
+SENDS = ("azure",)
+"""Extras without which nothing can be sent; where a store's is missing, halts go all the same."""
+
 RESERVE_BYTES = 1 << 20
 """Disk kept back at the start, so that moves toward safety can be recorded when it is full."""
 
@@ -68,6 +72,7 @@ def apply_plan(
     safety; where it holds one, those and the captures go, the rest is withheld, and the result's
     exit status says why. Where no run can be recorded, EvidenceNotWritten is raised after them.
     """
+    refuse_missing(SENDS, setting.environment.environment)
     refuse_forbidden(setting.environment, document)
     asked = _with_approvals(setting, document, asked, approvals)
     if asked.withheld is not None and not moves_toward(document.plan):
@@ -91,6 +96,7 @@ def resume_run(
     Where the disk does not give the journal or takes no more of it, moves toward safety still go.
     """
     check_said(asked.said or {})
+    refuse_missing(SENDS, setting.environment.environment)
     directory = taken_up(setting, name)
     document = PlanDocument.read(directory.plan())
     refuse_forbidden(setting.environment, document)

@@ -11,6 +11,7 @@ from rollback.model.scope import Phase, Scope
 from rollback.planning.plan import PlanRequest, make_plan, steps_to_observe
 from rollback.running.clock import SystemClock, SystemRandomness
 from rollback.running.store import StateDirectory
+from rollback.wiring import packages
 from rollback.wiring.observing import observe_steps
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.setting import Setting, log_of, planning_opener, tool_version
@@ -97,6 +98,7 @@ class Operator:
         A refused plan is returned too; its `exit_status` says why.
         """
         setting = self.setting
+        self._refuse_missing()
         steps, read = steps_to_observe(playbook, setting.environment, parameters or {}, trigger)
         nonce = setting.randomness.hex(16)
         evidence = str(setting.state.root / "evidence" / nonce)
@@ -268,6 +270,9 @@ class Operator:
 
         return post_plan(self.setting, plan, channel)
 
+    def _refuse_missing(self) -> None:
+        packages.refuse_missing(packages.extras_of(self.environment), self.environment.environment)
+
     def _reading(self, step: str, read: Callable[[Clients], T]) -> T:
         opener = planning_opener(self.setting)
         clients = opener(Scope(run=step, step=step, phase=Phase.OBSERVE))
@@ -280,6 +285,7 @@ class Operator:
         """Whether this machine is ready, by reading only."""
         from rollback.wiring import doctor
 
+        self._refuse_missing()
         opener = planning_opener(self.setting)
         clients = opener(doctor.scope())
         try:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import pkgutil
 import threading
 
+from rollback.errors import ConnectorError
+
 AZURE_CORE = (
     "azure.core",
     "azure.core.exceptions",
@@ -38,7 +40,18 @@ _ONE_AT_A_TIME = threading.RLock()
 
 
 def load(names: tuple[str, ...]) -> None:
-    """Load modules, and names of modules (``module:name``), whole. Raises ImportError."""
+    """Load modules, and names of modules (``module:name``), whole.
+
+    Raises ConnectorError where one is not installed: of a store, that it cannot be reached.
+    """
     with _ONE_AT_A_TIME:
         for name in names:
-            pkgutil.resolve_name(name)
+            try:
+                pkgutil.resolve_name(name)
+            except ModuleNotFoundError as error:
+                raise ConnectorError(
+                    "connector.not-installed",
+                    f"{error.name} is not installed",
+                    hint="install trade-rollback[azure,aws]",
+                    transient=False,
+                ) from error
