@@ -17,14 +17,13 @@ def main() -> None:
     from rollback.cli.main import collect_rarely, end_at_once
 
     collect_rarely()
+    import json
     from datetime import UTC, datetime
     from pathlib import Path
 
-    from pydantic import TypeAdapter
-
     from rollback.loading.environment import Environment
     from rollback.loading.playbook import load_playbook
-    from rollback.model.observation import Observation
+    from rollback.model.observation import World
     from rollback.model.plan import Certificate
     from rollback.planning import plan as planning
     from rollback.planning.canonical import canonical, sha256_hex
@@ -34,8 +33,11 @@ def main() -> None:
     playbook = load_playbook(sys.argv[1])
     at.append(("load", time.perf_counter()))
     environment = Environment.load(sys.argv[2])
-    kept = TypeAdapter(dict[str, tuple[Observation, ...]])
-    world = kept.validate_json(Path(sys.argv[3]).read_bytes())
+    kept = json.loads(Path(sys.argv[3]).read_bytes())
+    world = {
+        action: World.model_validate({"observations": seen}).observations
+        for action, seen in kept.items()
+    }
     at.append(("environment and world", time.perf_counter()))
     unproved = Certificate(model_version=1, states=0, transitions=0, predicates=(), holds=True)
     planning.prove = lambda *_: unproved

@@ -14,10 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import halt_slots
-from rollback.actions.halt_pipelines import halt_pipeline
 from rollback.actions.seen import fact, rules_as_texts, rules_of
 from rollback.actions.surfaces import observe_surfaces, reference
-from rollback.connectors import pipelines
 from rollback.errors import ConnectorError
 from rollback.model.base import facts, rfc3339
 from rollback.model.change import Update
@@ -62,6 +60,8 @@ class HaltRolloutAction:
             if pipeline is None or (pipeline.repository, pipeline.file) in taken:
                 continue
             taken.add((pipeline.repository, pipeline.file))
+            from rollback.actions.halt_pipelines import halt_pipeline
+
             disable, runs = halt_pipeline(step, world, name, pipeline)
             made.append(disable)
             later.append(runs)
@@ -93,6 +93,8 @@ class HaltRolloutAction:
             case _:
                 effect = change.effects[0]
                 if surface.pipeline is not None and isinstance(effect, HttpWrite):
+                    from rollback.connectors import pipelines
+
                     token = clients.secret(surface.pipeline.token)
                     said = pipelines.send(clients.http(effect.host), effect, token)
                     return Performed(facts(answer=said))
@@ -131,6 +133,8 @@ class HaltRolloutAction:
 def _pipeline_look(
     step: StepContext, change: Update, clients: Clients, performed: Facts, pipeline: Pipeline
 ) -> Look:
+    from rollback.connectors import pipelines
+
     token = clients.secret(pipeline.token)
     view = pipelines.pipeline(
         clients.http(pipeline.api_host), pipeline, token, clients.together

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.seen import CONTROL_PREFIXES, PRODUCTION, one_build
-from rollback.connectors import pipelines
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError, InputError
 from rollback.model.base import facts, rfc3339
@@ -227,6 +226,8 @@ def observe_pipeline(name: str, pipeline: Pipeline, clients: Clients) -> Observa
 
     pending: ``run=environment,environment`` for every run that waits for a review.
     """
+    from rollback.connectors import pipelines
+
     resource = f"{name}/pipeline"
     where = f"{pipeline.api_host} {pipeline.repository} {pipeline.file}"
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.held_seen import held_check
 from rollback.actions.surfaces import PRODUCTION, observe_surfaces
 from rollback.connectors.together import both
 from rollback.model.change import Finding, NoOp
@@ -76,6 +75,8 @@ class VerifyRelease:
 
     def verify(self, step: StepContext, planned: PlannedStep, clients: Clients) -> Verification:
         """All checks now and, where they hold, again after the bake; then releases on hold."""
+        from rollback.actions.held_seen import held_check
+
         bake = _bake_s(step)
 
         def held() -> tuple[tuple[Check, ...], tuple[Finding, ...]]:

@@ -10,11 +10,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import zstandard
-
 from rollback.model.evidence import Chunk
 
 if TYPE_CHECKING:
+    import zstandard
+
     from rollback.model.ports import EvidenceSink
 
 CONTENT_BYTES_MAX: Final = 64 * 2**20
@@ -48,6 +48,8 @@ def unpacked(stored: bytes, bytes_max: int = CONTENT_BYTES_MAX) -> bytes:
     What a frame says of its own size is not trusted: it is unpacked a step at a time, and no
     further than `bytes_max`.
     """
+    import zstandard
+
     reader = zstandard.ZstdDecompressor().decompressobj()
     content = bytearray()
     try:
@@ -96,6 +98,8 @@ def _compressor() -> zstandard.ZstdCompressor:
     """Each thread keeps one: it is not shared."""
     found: zstandard.ZstdCompressor | None = getattr(_own, "found", None)
     if found is None:
+        import zstandard
+
         found = _own.found = zstandard.ZstdCompressor(
             level=LEVEL, write_checksum=True, write_content_size=True
         )

@@ -1,7 +1,5 @@
 """Halt authority: proved per scope and instance, by reading, never by writing."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from rollback.model.base import Frozen, Instant

@@ -1,9 +1,10 @@
 """What every model value shares: frozen, closed, and free of anything that could change.
 
 Shallow freezing is not enough, so no model holds a dict, list or set: tuples and pairs only.
-"""
 
-from __future__ import annotations
+Modules of models leave out ``from __future__ import annotations`` where they can: pydantic would
+compile every annotation from its text again, a twentieth of the time a command takes to start.
+"""
 
 import re
 from dataclasses import dataclass

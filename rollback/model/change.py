@@ -1,7 +1,5 @@
 """Changes: what a step does to one resource. A no-op explains itself; a refusal names a way on."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Which way an effect moves, and how it can be taken back."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from rollback.model.base import Frozen

@@ -4,8 +4,6 @@ The product repairs nothing: application first, explicit state repair after, by 
 the platform's own interface.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

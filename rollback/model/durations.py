@@ -1,7 +1,5 @@
 """Durations as people read them: the one place that turns seconds into words."""
 
-from __future__ import annotations
-
 _MINUTE_S = 60
 _HOUR_S = 3_600
 _DAY_S = 86_400

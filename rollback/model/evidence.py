@@ -1,7 +1,5 @@
 """Evidence: content-addressed proof, its manifest, and the completeness of each source."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

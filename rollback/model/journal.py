@@ -22,8 +22,6 @@ A torn tail is what a crash leaves: an unfinished last line, or NUL bytes, with 
 after it. It is told apart from damage, because it is recovered and damage is refused.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

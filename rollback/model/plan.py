@@ -1,7 +1,5 @@
 """The plan: inert, canonical, and the only thing that can be applied."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

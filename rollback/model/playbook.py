@@ -1,7 +1,5 @@
 """Playbooks: declared steps, as values. Inert; a plan is made from one."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, SerializeAsAny

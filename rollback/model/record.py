@@ -4,8 +4,6 @@ Format 1. A line is the RFC 8785 form of a `Record`. `previous` is the SHA-256 o
 of the same stream (64 zeros for the first); the ``run`` stream anchors the heads of the others.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 

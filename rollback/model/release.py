@@ -1,7 +1,5 @@
 """Releases: immutable deployed versions, named by the build they serve."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What a client may do: its scope, the guarded hosts around it, and the guard's verdicts."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from rollback.model.base import Frozen, Sha256

@@ -4,8 +4,6 @@ A third party's action brings its own subclass of `StepSpec`, flat like these (s
 scalars), and passes it in a catalogue; nothing registers itself.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What connectors answer: typed, without secrets, before actions turn it into observations."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -27,7 +27,12 @@ _NEXT: Final = (
     "halts and captures of this plan can be applied (`rollback apply PLAN --only-safe`); have the "
     "action mended, or take its step out of the playbook, and plan again"
 )
-_CHANGES: Final = (NoOp, Update, RefusedChange)
+_KINDS: Final = (
+    ("changes", (NoOp, Update, RefusedChange)),
+    ("findings", (Finding,)),
+    ("exposures", (Exposure,)),
+    ("summaries", (Summary,)),
+)
 
 
 def looked_in_vain(step: str, action: Action, error: Exception, at: datetime) -> Observation:
@@ -97,15 +102,9 @@ def as_observed(action: Action, seen: object) -> tuple[Observation, ...]:
 
 def as_planned(action: Action, made: object) -> ActionPlan:
     """What an action planned. Raises ProductDefect for what is none of it."""
-    kinds = {
-        "changes": _CHANGES,
-        "findings": (Finding,),
-        "exposures": (Exposure,),
-        "summaries": (Summary,),
-    }
     if not isinstance(made, ActionPlan) or not isinstance(made.duration_s_max, int):
         raise _not(action, "plan", "an ActionPlan")
-    for name, kind in kinds.items():
+    for name, kind in _KINDS:
         values = getattr(made, name)
         if not isinstance(values, tuple) or not all(isinstance(one, kind) for one in values):
             raise _not(action, "plan", f"a tuple of its {name}")

@@ -4,8 +4,6 @@ Variable names are the runbook's own. A secret is held as a reference and resolv
 its value is in no model.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 

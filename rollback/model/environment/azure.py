@@ -1,7 +1,5 @@
 """Where things run: platform-service, Cosmos, Azure."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import model_validator

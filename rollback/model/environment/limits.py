@@ -1,7 +1,5 @@
 """Limits, pairs of versions that exclude each other, and the network."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Who approves, and where messages go."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal, Self
 

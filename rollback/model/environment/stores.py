@@ -1,7 +1,5 @@
 """Where evidence, leases and the journal's copy are kept."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

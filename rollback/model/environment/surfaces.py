@@ -1,7 +1,5 @@
 """Surfaces that users reach, and the halt authority behind them."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Literal, Self
 

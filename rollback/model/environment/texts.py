@@ -1,7 +1,5 @@
 """Texts of an environment file: references to secrets, addresses, hosts, paths."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

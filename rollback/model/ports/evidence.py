@@ -1,7 +1,5 @@
 """Ports to where a capture puts what it read, and to what it notes for itself."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 

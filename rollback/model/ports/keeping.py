@@ -1,7 +1,5 @@
 """Ports to what a run keeps: journal, permissions, refusals, exchanges, lease."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 
