@@ -32,8 +32,9 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 # The simulation runs its threads one at a time; a tracer that follows each of them gets in their way.
+# What needs servers from npm is run by `make peers`.
 unit: $(STAMP)
-	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered --ignore=tests/simulation
+	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered --ignore=tests/simulation --ignore=tests/peers
 	$(BIN)/pytest -n auto --no-cov tests/simulation
 
 # Examples in documents build on each other, so this session keeps their order.
