@@ -67,8 +67,16 @@ def from_validation(
         path = _place(error["loc"], value, missing=error["type"] == "missing")
         found.setdefault(path, []).append(dict(error))
     return tuple(
-        _complaint(errors, path, document, shape, prefix, value) for path, errors in found.items()
+        _complaint(errors, path, document, shape, prefix, value)
+        for path, errors in found.items()
+        if not _follows(errors, path, found)
     )
+
+
+def _follows(errors: list[dict[str, Any]], path: Path, found: Iterable[Path]) -> bool:
+    """Whether a list is only too short because what stands in it does not fit, and is told."""
+    short = all(error["type"] == "too_short" for error in errors)
+    return short and any(one != path and one[: len(path)] == path for one in found)
 
 
 def _place(loc: tuple[int | str, ...], value: Tree, *, missing: bool) -> Path:
@@ -163,6 +171,10 @@ def _expected(error: dict[str, Any], shape: Shape) -> str:
             )
         case "union_tag_invalid" | "union_tag_not_found":
             return f"kind: one of {context.get('expected_tags', _tags(shape))}"
+        case "too_short":
+            return f"a list of {context['min_length']} or more"
+        case "too_long":
+            return f"a list of {context['max_length']} or fewer"
         case "value_error":
             return str(context["error"])
         case _:

@@ -78,7 +78,8 @@ ONE = HEAD + "steps:\n  - a: {action: retain_trade_halt}\n"
         (HEAD + "steps:\n  - a: {action: halt_rolout, surfaces: [web]}\n", "did you mean halt_rollout?"),
         (HEAD + "steps:\n  - a: {action: halt_rollout, surfaces: web}\n",
          "p.yaml:4:31: text does not fit at steps[0].a.surfaces; expected a list"),
-        (HEAD + "steps:\n  - a: {action: halt_rollout, surfaces: []}\n", "at least 1 item"),
+        (HEAD + "steps:\n  - a: {action: halt_rollout, surfaces: []}\n",
+         "a list does not fit at steps[0].a.surfaces; expected a list of 1 or more"),
         (HEAD + "steps:\n  - a: {action: halt_rollout}\n", "`surfaces` is missing"),
         (HEAD + "steps:\n  - a: {action: halt_rollout, surface: web, surfaces: [web]}\n", "both"),
         (HEAD + "steps:\n  - a: {action: halt_rollout, surface: 5}\n", "steps[0].a.surface;"),
@@ -132,6 +133,12 @@ ONE = HEAD + "steps:\n  - a: {action: retain_trade_halt}\n"
 )  # fmt: skip
 def test_what_does_not_load_says_why(text: str, expected: str) -> None:
     assert expected in said(text)
+
+
+def test_a_list_is_not_told_as_too_short_where_what_stands_in_it_does_not_fit() -> None:
+    told = said(HEAD + "steps:\n  - a: {action: halt_rollout, surfaces: [5]}\n")
+    assert "steps[0].a.surfaces[0]" in told
+    assert "a list of" not in told
 
 
 @pytest.mark.parametrize(
