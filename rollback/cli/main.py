@@ -218,15 +218,15 @@ def _without_variables(text: str) -> str:
     Paths stay, and what is too short to be a secret by itself.
     """
     from rollback.connectors.secrets import VariableSecrets
-    from rollback.model.environment import Secret
 
-    told = [
-        Secret(variable=name)
-        for name, value in os.environ.items()
-        if len(value) >= _SECRET_SHORTEST and _VARIABLE.fullmatch(name) and not _is_path(value)
-    ]
-    secrets = VariableSecrets(os.environ)
-    secrets.expect(told)
+    secrets = VariableSecrets({})
+    secrets.know(
+        *(
+            value
+            for name, value in os.environ.items()
+            if len(value) >= _SECRET_SHORTEST and _VARIABLE.fullmatch(name) and not _is_path(value)
+        )
+    )
     return secrets.redact(text)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from rollback.errors import InputError
-from rollback.model.base import Fact
+from rollback.model.base import BLOT, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rollback.model.base import Facts, Scalar, Value
     from rollback.model.environment import Secret
 
-BLOT = "[secret]"
 _BLOT = BLOT.encode()
 _AT_ONCE = 48
 _DECOYS = tuple(bytes([number]) * 8 for number in range(1, 9))
@@ -41,11 +40,11 @@ _LINE_CHARACTERS = 16
 """A line of a value that has several stands alone in a log: from this length on it is blotted."""
 
 _SHORTEST = 4
-LONG = 12
-"""Characters of a secret that is blotted from facts too.
+SHORTEST = 8
+"""Characters that a secret has at least.
 
-Rules, names and digests are facts, and are written back or compared: a shorter value may well stand
-in one by chance, and blotting it there would change what a plan does.
+What is shorter stands in names, words and digests by chance: left there it is told, and blotted it
+takes the sense out of every text. So it is refused before it is used or looked for.
 """
 
 
@@ -56,8 +55,6 @@ class VariableSecrets:
     variables: Mapping[str, str] = field(repr=False)
     _forms: frozenset[str] = field(default=frozenset(), repr=False)
     _search: _Search | None = field(default=None, repr=False)
-    _long: _Search | None = field(default=None, repr=False)
-    _values: set[str] = field(default_factory=set, repr=False)
     _expected: tuple[Secret, ...] = field(default=(), repr=False)
     _referred: tuple[Secret, ...] = field(default=(), repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -72,12 +69,17 @@ class VariableSecrets:
                 reason += f"; nor {'are' if len(others) > 1 else 'is'} {', '.join(others)}"
             hint = f"set {', '.join((secret.variable, *others))} and try again"
             raise InputError(code, reason, hint=hint)
-        self._know(value)
+        self._refuse_short((secret,))
+        self.know(value)
         return value
 
     def expect(self, secrets: Iterable[Secret]) -> None:
-        """Blot these too, from the first text on; those whose variable is not set have no value."""
+        """Blot these too, from the first text on; those whose variable is not set have no value.
+
+        Raises InputError for one that is too short to be blotted.
+        """
         more = tuple(secrets)
+        self._refuse_short(more)
         self._expected += more
         self._referred += more
 
@@ -86,14 +88,24 @@ class VariableSecrets:
         names = dict.fromkeys(secret.variable for secret in self._referred)
         return [name for name in names if not self.variables.get(name)]
 
-    def _know(self, *values: str) -> None:
+    def _refuse_short(self, secrets: tuple[Secret, ...]) -> None:
+        values = {one.variable: self.variables.get(one.variable, "") for one in secrets}
+        short = sorted(name for name, value in values.items() if 0 < len(value) < SHORTEST)
+        if short:
+            raise InputError(
+                "secret.too-short",
+                f"what {' and '.join(short)} {'hold' if len(short) > 1 else 'holds'} has fewer "
+                f"than {SHORTEST} characters: too few to keep it out of what is written",
+                hint="give it a longer value, or unset the variable: what does not need it goes on",
+                promise="no-secret-leaves",
+            )
+
+    def know(self, *values: str) -> None:
+        """Blot these values."""
         with self._lock:
             forms = self._forms.union(*(_forms(value) for value in values))
             if forms != self._forms:
                 self._forms, self._search = forms, _Search(forms)
-                self._values |= {value for value in values if len(value) >= LONG}
-                long = frozenset[str]().union(*map(_forms, self._values))
-                self._long = _Search(long) if long else None
 
     def redact(self, text: str) -> str:
         """The text with every value given out, in any of its written forms, blotted out."""
@@ -106,9 +118,9 @@ class VariableSecrets:
         return data if self._search is None else _blotted_escaped(data, self._search)
 
     def redact_facts(self, told: Facts) -> Facts:
-        """Facts without the values of secrets of at least `LONG` characters; itself where none."""
+        """Facts without the values of secrets; itself where there are none."""
         self._know_expected()
-        search = self._long
+        search = self._search
         if search is None or not search.places(_together(told)):
             return told
 
@@ -131,7 +143,7 @@ class VariableSecrets:
     def _know_expected(self) -> None:
         if expected := self._expected:
             values = (self.variables.get(secret.variable, "") for secret in expected)
-            self._know(*(value for value in values if value))
+            self.know(*(value for value in values if value))
             self._expected = ()
 
 

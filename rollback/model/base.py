@@ -105,6 +105,9 @@ def _refuse_formless(value: Value) -> None:
 
 Facts = tuple[Fact, ...]
 
+BLOT = "[secret]"
+"""What stands in place of a secret's value; never written anywhere as a value."""
+
 
 def facts(**values: Value) -> Facts:
     """Facts from keywords, in name order, so that equal facts are equal tuples."""

@@ -11,6 +11,7 @@ from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.rules.request import NO_REWRITE
+from rollback.model.base import BLOT
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.observation import Observation, World
@@ -207,6 +208,15 @@ class StepPlanner:
                     next_move="this write cannot be part of a plan; leave it to a person",
                     promise=verdict.promise or "no-control-plane-rewrite",
                 )
+        if _writes_blot(change):
+            return RefusedChange(
+                id=change.id,
+                resource=change.resource,
+                code="secret.in-the-way",
+                reason="what it would write was seen with a secret's value in it, which is blotted",
+                next_move="take the secret out of that setting or rule, change it, and plan again",
+                promise="no-secret-leaves",
+            )
         if (denial := judge_direction(change, self._perimeter)) is not None:
             raise ProductDefect("action.direction", f"{denial.reason}; this is a bug in the action")
         if not change.moves_users:
@@ -236,6 +246,13 @@ def _made(action: Action, context: StepContext, world: World) -> ActionPlan:
             promise=NO_REWRITE,
         )
         return ActionPlan((refused,))
+
+
+def _writes_blot(change: Update) -> bool:
+    values = [fact.value for fact in change.after]
+    values += [effect.path for effect in change.effects]
+    texts = (part for one in values for part in (one if isinstance(one, tuple) else (one,)))
+    return any(isinstance(text, str) and BLOT in text for text in texts)
 
 
 def _away(change: Change) -> bool:

@@ -13,6 +13,7 @@ from rollback.running.clock import SystemClock, SystemRandomness
 from rollback.running.store import StateDirectory
 from rollback.wiring import packages
 from rollback.wiring.observing import observe_steps
+from rollback.wiring.plain_names import refuse_in_environment, refuse_in_playbook
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.setting import Setting, log_of, planning_opener, tool_version
 
@@ -58,7 +59,8 @@ class Operator:
     ) -> None:
         """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions.
 
-        watch: the net over this process, for applications that want it.
+        watch: the net over this process, for applications that want it. Raises InputError for a
+        secret that could not be kept out of what is written: too short, or a name in plain sight.
         """
         from rollback.wiring.catalogue import built_in, with_leases
 
@@ -68,14 +70,16 @@ class Operator:
             secrets = VariableSecrets(dict(os.environ))
         clock = clock or SystemClock()
         located = StateDirectory.locate(state, os.environ)
+        known = with_leases(catalogue or built_in(), located, clock)
         secrets.expect(secrets_of(environment))
+        refuse_in_environment(environment, known, secrets)
         self.setting = Setting(
             environment=environment,
             state=located,
             secrets=secrets,
             clock=clock,
             randomness=randomness or SystemRandomness(),
-            catalogue=with_leases(catalogue or built_in(), located, clock),
+            catalogue=known,
             user=user or getpass.getuser(),
             watch=watch,
         )
@@ -99,6 +103,7 @@ class Operator:
         """
         setting = self.setting
         self._refuse_missing()
+        refuse_in_playbook(playbook, setting.secrets)
         steps, read = steps_to_observe(playbook, setting.environment, parameters or {}, trigger)
         nonce = setting.randomness.hex(16)
         evidence = str(setting.state.root / "evidence" / nonce)

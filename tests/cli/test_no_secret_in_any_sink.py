@@ -25,7 +25,8 @@ from tests.cli.conftest import Rollback
 from tests.cli.planted import CLIENT, PASSWORD, PLANTED, found, kept, spoken
 from tests.wiring.desk import ADDRESSES, CHANNELS, KINDS
 
-JIRA = "jira~t0ken+/=&x-77aa"
+JIRA = "j~+/=&x7"
+"""As short as a secret may be."""
 SLACK = "sl4ckKEYpath9f31"
 SIG = "s1g-Q7xZ2-91b4"
 ADDRESS = {

@@ -75,7 +75,7 @@ def test_values_that_overlap_leave_nothing_of_either() -> None:
     assert secrets.redact("<first-and-middle-and-last>") == "<[secret]>"
 
 
-@given(st.lists(st.text("ab", min_size=4, max_size=6), min_size=1, max_size=4), st.text("ab", max_size=60))
+@given(st.lists(st.text("ab", min_size=8, max_size=10), min_size=1, max_size=4), st.text("ab", max_size=60))
 def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
     """Held against marking every byte of every occurrence, one by one."""
     variables = {f"S{number}": value for number, value in enumerate(values)}
@@ -105,16 +105,33 @@ def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
     assert bytes(secrets.redact_bytes(text.encode())).decode() == expected
 
 
-def test_facts_keep_what_a_short_secret_may_stand_in_by_chance() -> None:
-    secrets = VariableSecrets({"SHORT": "staging", "LONG": "hunter2+hunter2"})
-    secrets.expect([Secret(variable="SHORT"), Secret(variable="LONG")])
-    told = facts(slot="staging", percent=10, by=("x", "hunter2%2Bhunter2 said it"), none=None)
+@pytest.mark.parametrize("value", ["hunter12", "hunter2+hunter2", "8 letter"])
+def test_facts_hold_none_however_short(value: str) -> None:
+    secrets = VariableSecrets({"ITS": value})
+    secrets.expect([Secret(variable="ITS")])
+    told = facts(slot="staging", percent=10, by=("x", f"{quote(value, safe='')} said it"), none=None)
     assert secrets.redact_facts(told) == facts(
         slot="staging", percent=10, by=("x", "[secret] said it"), none=None
     )
     untold = facts(slot="staging", percent=10)
     assert secrets.redact_facts(untold) is untold
-    assert secrets.redact("slot staging") == "slot [secret]"
+    assert secrets.redact(f"slot {value}") == "slot [secret]"
+
+
+def test_what_is_too_short_to_be_blotted_is_refused_and_not_repeated() -> None:
+    secrets = VariableSecrets({"SHORT": "staging", "LONG": "hunter2+hunter2", "EMPTY": ""})
+    for ask in (
+        lambda: secrets.expect([Secret(variable="LONG"), Secret(variable="SHORT")]),
+        lambda: secrets.get(Secret(variable="SHORT")),
+    ):
+        with pytest.raises(InputError) as caught:
+            ask()
+        assert caught.value.code == "secret.too-short"
+        assert "SHORT" in caught.value.reason
+        assert "LONG" not in caught.value.reason
+        assert "staging" not in f"{caught.value}{caught.value.hint}"
+    secrets.expect([Secret(variable="EMPTY"), Secret(variable="NOT_SET")])
+    assert secrets.redact("slot staging") == "slot staging"
 
 
 TRICKY = "k+/e&y<with>'letters=0123456789"

@@ -13,6 +13,7 @@ from rollback.actions.revert_deployment import RevertDeploymentAction
 from rollback.actions.verify_release import VerifyRelease
 from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import ConnectorError
+from rollback.model.base import facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.model.ports import ActionPlan, Catalogue
@@ -162,3 +163,25 @@ def test_a_halt_that_fails_withholds_no_other_halt(
     document = operator(stage, tmp_path, Halt, "plan", fails).plan(playbooks.full_rollback)
     toward = {step.action for step, one in document.plan.updates if one.direction is Direction.TOWARD}
     assert toward == {"hold_release"}
+
+
+def test_what_was_blotted_is_never_written_back(
+    staged: tuple[Stage, Simulator], tmp_path: Path
+) -> None:
+    """Rules and settings are read and written back; one that held a secret would be destroyed."""
+
+    def blotted(self: Revert, *given: Any) -> ActionPlan:
+        made = RevertDeploymentAction.plan(self, *given)
+        after = facts(rules=("canary=10", "[secret]=5"))
+        changes = (
+            one.model_copy(update={"after": after}) if isinstance(one, Update) else one
+            for one in made.changes
+        )
+        return ActionPlan(tuple(changes))
+
+    stage, _ = staged
+    document = operator(stage, tmp_path, Revert, "plan", blotted).plan(playbooks.full_rollback)
+    refused = [one for step in document.plan.steps for one in step.refused]
+    assert "secret.in-the-way" in {one.code for one in refused}
+    assert not [one for _, one in document.plan.updates if one.moves_users]
+    assert document.exit_status == 3

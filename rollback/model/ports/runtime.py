@@ -67,7 +67,10 @@ class SecretSource(Protocol):
         ...
 
     def expect(self, secrets: Iterable[Secret]) -> None:
-        """References whose values are blotted too, though nobody may have asked for them yet."""
+        """References whose values are blotted too, though nobody may have asked for them yet.
+
+        Raises InputError for one whose value is too short to be blotted.
+        """
         ...
 
     def redact(self, text: str) -> str:

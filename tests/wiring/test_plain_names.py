@@ -1,0 +1,56 @@
+"""A secret that everybody can read is refused before anything is read or sent, and not repeated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import playbooks
+from rollback.connectors.secrets import VariableSecrets
+from rollback.errors import InputError
+from rollback.loading.environment import Environment
+from rollback.rehearsal.stage import document, variables_of
+from rollback.wiring import Operator
+
+NOWHERE: Any = SimpleNamespace(resolve={}, ca_file=None)
+
+
+def operator(state: Path, **variables: str) -> Operator:
+    environment = Environment.read(json.dumps(document(NOWHERE)), variables_of())
+    secrets = VariableSecrets({**variables_of(), **variables})
+    return Operator(environment, state=state, secrets=secrets)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("s3cret!", "secret.too-short"),
+        ("production", "secret.plain"),
+        ("not-applied", "secret.plain"),
+        ("revert_deployment", "secret.plain"),
+        ("#trading-rehearsal", "secret.plain"),
+        ("rehearsal-trading", "secret.plain"),
+    ],
+)
+def test_no_operator_is_made_with_it(tmp_path: Path, value: str, code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        operator(tmp_path, SYNTHETIC_PASSWORD=value)
+    assert (caught.value.code, caught.value.promise) == (code, "no-secret-leaves")
+    assert "unset" in caught.value.hint
+    assert value not in f"{caught.value}{caught.value.hint}"
+
+
+def test_what_a_playbook_says_is_no_secret_either(tmp_path: Path) -> None:
+    plain = playbooks.halt_only.model_copy(update={"summary": "Stop, says correct-horse."})
+    with pytest.raises(InputError) as caught:
+        operator(tmp_path, SYNTHETIC_PASSWORD="correct-horse").plan(plain)
+    assert caught.value.code == "secret.plain"
+    assert "correct-horse" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_variable_that_is_not_set_stops_nobody(tmp_path: Path) -> None:
+    assert operator(tmp_path, SYNTHETIC_PASSWORD="").environment.environment == "rehearsal-trading"
