@@ -137,6 +137,8 @@ def _complaint(
 
 def _what(error: dict[str, Any], here: Tree) -> str:
     """What stands there. The value itself only where it is one word out of a closed list."""
+    if error["type"] == "string_too_short" and not here:
+        return "empty text"
     if error["type"] in ("literal_error", "enum") and isinstance(here, str):
         return f"`{here}`" if here.isascii() and here.isprintable() and len(here) <= 40 else "text"  # noqa: PLR2004
     return kind_of(here)
@@ -171,14 +173,20 @@ def _expected(error: dict[str, Any], shape: Shape) -> str:
             )
         case "union_tag_invalid" | "union_tag_not_found":
             return f"kind: one of {context.get('expected_tags', _tags(shape))}"
-        case "too_short":
-            return f"a list of {context['min_length']} or more"
-        case "too_long":
-            return f"a list of {context['max_length']} or fewer"
+        case "too_short" | "too_long" | "string_too_short" | "string_too_long":
+            return _size(error["type"], context)
         case "value_error":
             return str(context["error"])
         case _:
             return str(error["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _size(kind: str, context: dict[str, Any]) -> str:
+    what, of = ("text", " characters") if kind.startswith("string") else ("a list", "")
+    if kind.endswith("long"):
+        return f"{what} of {context['max_length']}{of} or fewer"
+    least = context["min_length"]
+    return "text" if of and least == 1 else f"{what} of {least}{of} or more"
 
 
 def _tags(shape: Shape) -> str:

@@ -128,6 +128,8 @@ ONE = HEAD + "steps:\n  - a: {action: retain_trade_halt}\n"
         (HEAD + "parameters: {w: {choices: [auto, swapp]}}\n"
                 "steps:\n  - a: {action: revert_deployment, surface: web, way: $w}\n",
          "parameter w may be `swapp`, which does not fit here"),
+        (HEAD + "steps:\n  - a: {action: confirm, statement: ''}\n",
+         "empty text does not fit at steps[0].a.statement; expected text"),
         ("5\n", "a number where a playbook was expected"),
     ],
 )  # fmt: skip
