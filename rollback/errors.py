@@ -79,7 +79,10 @@ class Complaint:
             where += f":{self.line}"
             if self.column is not None:
                 where += f":{self.column}"
-        at = f" at {self.path}" if self.path else ""
+        path = self.path
+        if self.problem == f"`{path.rpartition('.')[2]}` is missing":  # it is named already
+            path = path.rpartition(".")[0]
+        at = f" at {path}" if path else ""
         return f"{where}: {self.problem}{at}; expected {self.expected}"
 
 

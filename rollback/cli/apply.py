@@ -8,6 +8,7 @@ import click
 
 from rollback.cli import environments, options, output, people
 from rollback.cli.endings import print_ending
+from rollback.cli.plan_files import load_plan
 from rollback.cli.progress import progress
 from rollback.errors import InputError
 
@@ -61,9 +62,7 @@ def apply(  # noqa: PLR0913 - options of a command line
             "usage.break-glass", "--break-glass needs a reason", hint="say why, in words"
         )
     said = people.read_attestations(attestations)
-    from rollback.wiring import PlanDocument
-
-    document = PlanDocument.load(plan)
+    document = load_plan(plan)
     found = environments.find(document.plan, environment, options.state_root(state), Path(plan))
     operator = environments.operator(environments.load(found), state)
     hears = progress()

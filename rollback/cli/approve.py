@@ -12,6 +12,7 @@ import click
 
 from rollback.cli import faces, options, output
 from rollback.cli.judging import judge
+from rollback.cli.plan_files import load_plan
 from rollback.errors import InputError, Refused
 from rollback.model.base import seconds
 from rollback.model.durations import spoken
@@ -87,10 +88,9 @@ def approve(  # noqa: PLR0913 - options of a command line
     from rollback.approval.sign import approve as sign
     from rollback.approval.sign import check_key
     from rollback.cli.counting import counts
-    from rollback.wiring import PlanDocument
 
     # What is wrong with the command is said before the screen, not under it.
-    document = PlanDocument.load(plan)
+    document = load_plan(plan)
     lasts_s = _duration(lasts, document.plan.duration_s_max)
     check_key(Path(key).expanduser())
     if out:

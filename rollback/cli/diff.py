@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rollback.cli import options, output
 from rollback.cli.judging import judge
+from rollback.cli.plan_files import load_plan
 from rollback.errors import ExitStatus
-
-if TYPE_CHECKING:
-    from rollback.wiring import PlanDocument
 
 
 @click.command(
@@ -36,10 +33,9 @@ def diff(state: str | None, *, old: str, new: str, environment: str | None, as_j
     from rollback.model.base import rfc3339
     from rollback.rendering.difference import difference
     from rollback.rendering.escape import visible
-    from rollback.wiring import PlanDocument
 
-    before: PlanDocument = PlanDocument.load(old)
-    after: PlanDocument = PlanDocument.load(new)
+    before = load_plan(old)
+    after = load_plan(new)
     judged = [
         judge(before, environment, state, Path(old)),
         judge(after, environment, state, Path(new)),

@@ -10,6 +10,7 @@ import click
 from rollback.cli import environments, options, posts
 from rollback.cli.faces import show_plan, warn_of_age, whole_plan
 from rollback.cli.judging import judge
+from rollback.cli.plan_files import load_plan
 
 if TYPE_CHECKING:
     from rollback.rendering.faces import Format
@@ -59,9 +60,7 @@ def show(
     that does not follow when it is planned again from its own observations. One that another
     version made is shown, and you are told.
     """
-    from rollback.wiring import PlanDocument
-
-    document = PlanDocument.load(plan)
+    document = load_plan(plan)
     judged = judge(document, environment, state, Path(plan))
     if judged.edited is not None and document.made_here:
         raise judged.edited

@@ -67,6 +67,7 @@ class VariableSecrets:
             others = [name for name in self._missing() if name != secret.variable]
             if others:
                 reason += f"; nor {'are' if len(others) > 1 else 'is'} {', '.join(others)}"
+            reason += "; what needs it was not sent"
             hint = f"set {', '.join((secret.variable, *others))} and try again"
             raise InputError(code, reason, hint=hint)
         self._refuse_short((secret,))

@@ -59,6 +59,17 @@ def _toward_only(step: PlannedStep) -> bool:
     return bool(moves) and all(change.direction is Direction.TOWARD for change in moves)
 
 
+def fails_short(plan: Plan, step: PlannedStep) -> str:
+    """What a row says of it: which steps do not run then, and how the run ends."""
+    if step.action == _NOTIFY:
+        return "the run goes on"
+    gone = does_not_run(plan, step)
+    said = "no step is left" if step is plan.steps[-1] else "the others run all the same"
+    if gone:
+        said = f"{numbered(gone)} {'does' if len(gone) == 1 else 'do'} not run"
+    return f"{said}; exit {_exit_of(step).value}"
+
+
 def if_it_fails(plan: Plan, number: int, step: PlannedStep) -> list[Line]:
     """Two lines: what the run then does by itself, and what a person does."""
     if step.action == _NOTIFY:
@@ -70,9 +81,7 @@ def if_it_fails(plan: Plan, number: int, step: PlannedStep) -> list[Line]:
         parts.append(f"{numbered(gone)} {'does' if len(gone) == 1 else 'do'} not run")
     if going:
         parts.append(f"{numbered(going)} {'runs' if len(going) == 1 else 'run'} all the same")
-    status = _EXITS.get(step.action, ExitStatus.PERSON)
-    if step.on_failure == "hand-over" and status is not ExitStatus.AUTHORITY:
-        status = ExitStatus.PERSON
+    status = _exit_of(step)
     said = "; ".join(parts) or "no step comes after it"
     return [
         line(
@@ -82,6 +91,12 @@ def if_it_fails(plan: Plan, number: int, step: PlannedStep) -> list[Line]:
         ),
         _then(step),
     ]
+
+
+def _exit_of(step: PlannedStep) -> ExitStatus:
+    status = _EXITS.get(step.action, ExitStatus.PERSON)
+    handed = step.on_failure == "hand-over" and status is not ExitStatus.AUTHORITY
+    return ExitStatus.PERSON if handed else status
 
 
 def _then(step: PlannedStep) -> Line:

@@ -47,7 +47,8 @@ def _marked(screen: Sequence[Section]) -> Line:
         if isinstance(item, Line) and item.weight in NEVER_CUT
     )
     said = [f"{count} {TAGS[weight]}" for weight in Weight if (count := marks[weight])]
-    return line("{}", prose(f"below: {', '.join(said)}" if said else "nothing"), label="marked")
+    words = f"{', '.join(said)}, each below" if said else "nothing"
+    return line("{}", prose(words), label="marked")
 
 
 def _needs(plan: Plan) -> Line:

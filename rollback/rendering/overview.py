@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollback.model.change import RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.effect import FileWrite
+from rollback.rendering.failure import fails_short
 from rollback.rendering.view import (
     Cut,
     Section,
@@ -46,10 +47,12 @@ def overview(plan: Plan) -> Section:
             _does(step),
             _writes(step),
             _moves(step),
+            spans("{}", prose(fails_short(plan, step))),
         )
         for number, step in enumerate(plan.steps, start=1)
     )
-    table = Table(("step", "name", "does", "writes", "users"), rows, cut=Cut.WRITES, lead=3)
+    names = ("step", "name", "does", "writes", "users", "if it fails")
+    table = Table(names, rows, cut=Cut.WRITES, lead=3)
     return Section("What is done, in order", (said, table))
 
 

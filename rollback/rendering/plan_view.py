@@ -17,7 +17,6 @@ from rollback.rendering.view import (
     Cut,
     Line,
     Section,
-    Span,
     Table,
     View,
     Weight,
@@ -164,7 +163,9 @@ def _update(change: Update) -> list[Line]:
         )
     ]
     lines += [
-        line("{}: {} -> {}", name, _said(old), _said(new), depth=1, cut=Cut.DETAILS)
+        line("{}: {}", name, new, depth=1, cut=Cut.DETAILS)
+        if old == NOT_SAID
+        else line("{}: {} -> {}", name, old, new, depth=1, cut=Cut.DETAILS)
         for name, old, new in changed(change.before, change.after)
     ]
     for effect in change.effects:
@@ -183,10 +184,6 @@ def _update(change: Update) -> list[Line]:
     if change.volatile:
         lines.append(line("{}", change.volatile, label="captured first", depth=1, cut=Cut.DETAILS))
     return lines
-
-
-def _said(value: str) -> str | Span:
-    return prose("not said") if value == NOT_SAID else value
 
 
 def _upkeep(plan: Plan) -> list[Line]:

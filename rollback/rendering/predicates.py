@@ -11,7 +11,7 @@ from rollback.rendering.view import Line, Weight, line, prose, strong
 from rollback.rendering.words import counted, shown
 
 if TYPE_CHECKING:
-    from rollback.model.plan import Certificate, Plan
+    from rollback.model.plan import Plan
 
 _WORDS = {
     "authority-before-move": (
@@ -70,7 +70,7 @@ def proved(plan: Plan) -> list[Line]:
                 strong("Broken"),
                 prose(predicate_words(proof.broken) or "(not named)"),
                 prose(counted(proof.states, "state")),
-                prose(_bounds(proof)),
+                prose(_bounds(plan)),
                 weight=Weight.FORBIDDEN,
             )
         ]
@@ -79,7 +79,7 @@ def proved(plan: Plan) -> list[Line]:
             "{} in all {} that this plan can reach, crashes and lost answers included; {}",
             strong("Holds"),
             prose(counted(proof.states, "state")),
-            prose(_bounds(proof)),
+            prose(_bounds(plan)),
             weight=Weight.GOOD,
         )
     ]
@@ -94,18 +94,23 @@ def proved(plan: Plan) -> list[Line]:
     return lines
 
 
-def _bounds(proof: Certificate) -> str:
-    """How large a plan the proof could have explored to the end, and how large this one is."""
-    known = {fact.name: fact.value for fact in proof.bounds}
+def _bounds(plan: Plan) -> str:
+    """How large a plan the proof could have explored to the end, and how large this one is.
+
+    What it explores is no step: one with two changes is two, a hold none.
+    """
+    known = {fact.name: fact.value for fact in plan.proof.bounds}
     names = ("nodes", "parts", "states_max", "returns_max")
     steps, parts, limit, returns = (known.pop(name, None) for name in names)
     words = []
     if isinstance(steps, int):
-        words.append(counted(steps, "step"))
+        words.append("1 change or check" if steps == 1 else f"{steps} changes and checks")
     if isinstance(parts, int):
         words.append(f"in {counted(parts, 'independent part')}")
     if isinstance(limit, int):
         words.append(f"of at most {limit:,} states each")
+    if any(step.action == "hold_release" for step in plan.steps):
+        words.append("(holds left out: no promise turns on one)")
     rest = [f"{name} {shown(value)}" for name, value in known.items()]
     if isinstance(returns, int) and returns:
         times = "once" if returns == 1 else f"at most {returns} times"

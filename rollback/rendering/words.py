@@ -68,18 +68,18 @@ def shown(value: Value) -> str:
 
 
 NOT_SAID = "(not said)"
-"""What stands for a fact that one side does not have."""
+"""What stands for the value before of a fact that a change brings."""
 
 
 def changed(before: Facts, after: Facts) -> tuple[tuple[str, str, str], ...]:
-    """(name, before, after) of the facts that differ; a fact on one side only is `NOT_SAID`."""
+    """(name, before, after) of the facts that are other after; `NOT_SAID`: new with the change."""
     old = {fact.name: fact.value for fact in before}
     new = {fact.name: fact.value for fact in after}
     return tuple(
         (
             name,
             shown(old[name]) if name in old else NOT_SAID,
-            shown(new[name]) if name in new else NOT_SAID,
+            shown(new[name]),
         )
         for name in sorted(new)
         if name not in old or old[name] != new[name]

@@ -179,8 +179,9 @@ def _begin(
         raise PlanStale(
             "plan.applied",
             f"this plan was applied before, by run {before}",
-            hint=f"see `rollback status {before}`; `rollback resume {before}` goes on with it; for "
-            "anything else make a new plan",
+            hint=f"see `rollback status {before}`; `rollback resume {before}` goes on with it, "
+            "with `--approval FILE` for each signature that it lacks; for anything else make a new "
+            "plan",
             promise="same-plan-twice-is-once",
         )
     directory = setting.state.new_run(setting.clock, setting.randomness)

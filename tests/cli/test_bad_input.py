@@ -528,6 +528,7 @@ def test_every_missing_variable_is_named_at_once(
     hint = said.partition("hint: ")[2]
     assert "OPERATOR_TOKEN" in hint
     assert "COSMOS_KEY" in hint
+    assert "what needs it was not sent" in said
 
 
 def test_a_missing_environment_names_its_variable(rollback: Rollback) -> None:
@@ -537,3 +538,26 @@ def test_a_missing_environment_names_its_variable(rollback: Rollback) -> None:
 def test_a_near_miss_of_a_playbook_or_a_scenario_is_answered(rollback: Rollback) -> None:
     assert "did you mean full-rollback? " in rollback("validate", "full-rolback").err
     assert "did you mean clean? " in rollback("rehearse", "--scenario", "claen").err
+
+
+@pytest.mark.parametrize("verb", ["apply", "show", "approve", "diff"])
+def test_a_playbook_in_place_of_a_plan_is_told_from_one(
+    rollback: Rollback, tmp_path: Path, verb: str
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("playbook: mine\n")
+    for given in ("full-rollback", str(mine)):
+        more = {"approve": ("--key", "k"), "diff": (given,)}.get(verb, ())
+        ran = rollback(verb, given, *more)
+        assert ran.status == 2
+        assert ran.err.startswith("error: plan.is-a-playbook: ")
+        assert f"`rollback plan {given} --environment ENV --out plan.json`" in ran.err
+
+
+def test_what_is_missing_is_named_once(rollback: Rollback, place: Place) -> None:
+    file = place.put(
+        "environment.yaml", "environment: production\nhalt_authority: {surface: backend}\n"
+    )
+    said = bad(rollback, place, ("plan", "halt-only", "--environment", file))
+    assert "`surfaces` is missing; expected" in said
+    assert "is missing at halt_authority; expected" in said
