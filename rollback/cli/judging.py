@@ -49,6 +49,7 @@ def judge(document: PlanDocument, given: str | None, state: str | None, beside: 
     given: an environment file that was named. beside: the plan's file. Raises InputError for a
     named file that cannot be read, and for another environment's.
     """
+    from rollback.planning.contradiction import shown
     from rollback.wiring import as_made
 
     root = options.state_root(state)
@@ -60,7 +61,7 @@ def judge(document: PlanDocument, given: str | None, state: str | None, beside: 
         return Judged(unknown=error.reason)
     catalogue = as_made.actions_here(state)
     if lacking := as_made.unknown_actions(document.plan, catalogue):
-        return Judged(unknown=f"there is no action {', '.join(lacking)} here")
+        return Judged(unknown=f"there is no action {shown(', '.join(lacking))} here")
     try:
         as_made.refuse_forbidden(environment, document)
     except InputError as error:

@@ -35,7 +35,7 @@ def contradiction(said: object, follows: object, at: str) -> str:
             ),
             at,
         )
-    return f"{at} is {_shown(said)}, and should be {_shown(follows)}"
+    return f"{at} is {shown(said)}, and should be {shown(follows)}"
 
 
 def _fields(value: object) -> Mapping[str, object]:
@@ -64,12 +64,13 @@ def _of_lists(said: tuple[object, ...], follows: tuple[object, ...], at: str) ->
 def _label(value: object) -> str:
     fields = _fields(value)
     if isinstance(value, Fact):
-        return value.name
+        return shown(value.name)
     named = next((fields[name] for name in _NAMED_BY if name in fields), None)
-    return str(named) if named is not None else _shown(value)
+    return shown(value if named is None else named)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as it is quoted: what an edited plan says may be of any length."""
     if value is None or value in ("", ()):
         return "nothing"
     text = rfc3339(value) if isinstance(value, datetime) else str(value)

@@ -35,7 +35,7 @@ _KINDS: Final = (
 )
 
 
-def looked_in_vain(step: str, action: Action, error: Exception, at: datetime) -> Observation:
+def looked_in_vain(step: str, action: Action, error: BaseException, at: datetime) -> Observation:
     """What stands in the plan in place of what an action should have seen."""
     said = said_of(action, "looked", error)
     return Observation(resource=f"{_RESOURCE}{step}", at=at, gaps=(said,))
@@ -62,7 +62,7 @@ def refused_for(step: str, reason: str, code: str = CODE) -> RefusedChange:
     )
 
 
-def said_of(action: Action, doing: str, error: Exception) -> str:
+def said_of(action: Action, doing: str, error: BaseException) -> str:
     """What an action was doing and where it failed, without the words of its exception.
 
     Those can hold anything, a secret too.
@@ -77,7 +77,7 @@ def said_of(action: Action, doing: str, error: Exception) -> str:
     )
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException) -> str:
     """A defect that the planner named itself keeps its name."""
     return error.code if isinstance(error, ProductDefect) else CODE
 

@@ -144,7 +144,7 @@ class StepPlanner:
             return self._judged(context, action, made, world), made
         except (InputError, Refused):  # a person's, or the guard's
             raise
-        except Exception as error:  # noqa: BLE001 - a defect of one step withholds no other's halt
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect withholds no other's halt
             del self._findings[found:]
             refused = refused_for(
                 context.name, said_of(action, "planned", error), code_of(error)

@@ -16,6 +16,7 @@ from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.scope import VerdictKind
 from rollback.planning.agreement import PlannedWith, disagreement
 from rollback.planning.canonical import canonical, digest, sha256_hex
+from rollback.planning.contradiction import shown
 from rollback.planning.proof.prove import prove
 from rollback.running.clock import SystemClock
 from rollback.running.store import StateDirectory
@@ -81,7 +82,7 @@ def plan_problem(
     """
     try:
         return _not_as_made(environment, catalogue, document)
-    except Exception as error:  # noqa: BLE001 - said above
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - said above
         why = error.reason if isinstance(error, RollbackError) else type(error).__name__
         return Refused(
             "plan.not-judged",
@@ -138,6 +139,6 @@ def _who_made_it(plan: Plan) -> str:
     if plan.tool_version != here:
         return (
             f"make the plan again with {here}, which is installed here: this one was made with "
-            f"{plan.tool_version}"
+            f"{shown(plan.tool_version)}"
         )
     return "make the plan again, and ask who edited this one"

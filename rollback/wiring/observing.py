@@ -50,7 +50,7 @@ def observe_steps(
             seen = as_observed(action, action.observe(context, clients))
         except (InputError, Refused, Interrupted):  # a person's, or the guard's
             raise
-        except Exception as error:  # noqa: BLE001 - a defect of one step withholds no other's halt
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect withholds no other's halt
             seen = (looked_in_vain(step.name, action, error, setting.clock.now()),)
             log_of(setting).event("failed", step=step.name, reason=seen[0].gaps[0])
         finally:

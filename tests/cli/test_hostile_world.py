@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from rollback.planning.canonical import canonical
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.stories import default_world
@@ -110,6 +111,7 @@ class Met:
         self._heard("plan", *state, "plan", file, *given, *posts, "--out", plan)
         for face in ("text", "markdown", "html", "json"):
             self._heard(f"show {face}", "show", plan, "--format", face)
+        self._ask_of_edited(plan, text, *given[:2])
         self._heard("diff", "diff", refused, plan)
         self._heard("diff json", "diff", refused, plan, "--json")
         signed: list[str | Path] = []
@@ -139,6 +141,26 @@ class Met:
         world = sim.control.world()
         self.posts = [json.dumps(one, ensure_ascii=False) for one in world.incidents]
         self.posts += [text for said in world.comments.values() for text in map(str, said)]
+
+
+    def _ask_of_edited(self, plan: Path, text: str, *where: str | Path) -> None:
+        """Somebody edited the plan: the refusal that names the place repeats what they wrote."""
+        edits: dict[str, Any] = {
+            "value": lambda tree: tree["exposures"][0].update(who=text),
+            "entry": lambda tree: tree["exposures"].append({**tree["exposures"][0], "surface": text}),
+            "version": lambda tree: tree.update(tool_version=text, summary=text, findings=[]),
+            "action": lambda tree: tree["steps"][0].update(action=text),
+        }
+        for name, edit in edits.items():
+            tree = json.loads(plan.read_bytes())
+            edit(tree)
+            file = self._folder / f"edited-{name}.json"
+            file.write_bytes(canonical(tree))
+            self._heard(f"edited {name}", "show", file, *where)
+            self._heard(f"edited {name} diff", "diff", plan, file, *where)
+        for name in ("value", "entry"):
+            assert self.said[f"edited {name}"].status == 3
+            assert "plan.not-as-planned" in self.said[f"edited {name}"].err
 
 
 @pytest.fixture(params=HOSTILE)
@@ -196,6 +218,7 @@ def test_nothing_that_the_world_says_is_more_than_text(met: tuple[str, Met]) -> 
             assert not re.search(r"(?m)^(## |- given|\| a|```)", ran.out), name
     assert "evil.example" not in text or "evil.example" in said["show text"].out
     # Whatever is long is cut, with its digest; a first screen stays one.
+    assert max(len(said[name].err) for name in said if name.startswith("edited")) < 5_000
     for name in ("plan", "refused", "diff", "apply", "approve ana@trading.example"):
         assert len(said[name].out) + len(said[name].err) < 200_000, name
     assert len(said["show markdown"].out) <= 65_536

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 def fails(*_: Any) -> Any:
     """A bug, with words that nobody may read: they could be a secret."""
     raise ZeroDivisionError("hunter2-hunter2")
+
+
+def leaves(*_: Any) -> Any:
+    """What ends a script, and here would end the plan, with a status that says all is well."""
+    sys.exit(0)
 
 
 def nothing(*_: Any) -> Any:
@@ -78,6 +84,8 @@ def called_safe(self: Revert, *given: Any) -> ActionPlan:
 
 BUGS: dict[str, tuple[type[Any], str, Any, str]] = {
     "observe raises": (Verify, "observe", fails, "failed while it looked (ZeroDivisionError at"),
+    "observe leaves": (Verify, "observe", leaves, "failed while it looked (SystemExit at"),
+    "plan leaves": (Verify, "plan", leaves, "failed while it planned (SystemExit at"),
     "observe returns nothing": (Verify, "observe", nothing, "did not return observations"),
     "observe lets an answer out": (Verify, "observe", unreachable, "the order book does not answer"),
     "plan raises": (Verify, "plan", fails, "failed while it planned (ZeroDivisionError at test_def"),
