@@ -59,15 +59,16 @@ def judge(document: PlanDocument, given: str | None, state: str | None, beside: 
         if given is not None:
             raise
         return Judged(unknown=error.reason)
+    there = as_made.where_it_was_made(environment, document.plan)
     catalogue = as_made.actions_here(state)
     if lacking := as_made.unknown_actions(document.plan, catalogue):
         return Judged(unknown=f"there is no action {shown(', '.join(lacking))} here")
     try:
-        as_made.refuse_forbidden(environment, document)
+        as_made.refuse_forbidden(there, document)
     except InputError as error:
         if given is not None:
             raise
         return Judged(unknown=error.reason)
     except RollbackError as error:
         return Judged(problem=error)
-    return Judged(problem=as_made.plan_problem(environment, catalogue, document))
+    return Judged(problem=as_made.plan_problem(there, catalogue, document))

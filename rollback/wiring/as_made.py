@@ -7,12 +7,15 @@ signs what cannot be applied. Nothing is read but the environment and the plan.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback.errors import InputError, PlanStale, Refused, RollbackError
 from rollback.guard.rules.directions import judge_direction
 from rollback.guard.rules.effects import judge_effect
 from rollback.guard.rules.perimeter import perimeter_of
+from rollback.model.effect import FileWrite
+from rollback.model.environment import FolderStore
 from rollback.model.scope import VerdictKind
 from rollback.planning.agreement import PlannedWith, disagreement
 from rollback.planning.canonical import canonical, digest, sha256_hex
@@ -120,6 +123,25 @@ def _not_as_made(
             promise="fail-closed",
         )
     return None
+
+
+def where_it_was_made(environment: Environment, plan: Plan) -> Environment:
+    """The environment with its file in the folder that the plan's own paths start from.
+
+    Stores in folders beside the file have other paths on another machine. Who reads a plan has the
+    file somewhere else than who made it; who applies it has not, and `plan_problem` is asked there
+    of the environment as it is.
+    """
+    store = environment.evidence.store
+    if not isinstance(store, FolderStore) or Path(store.path).is_absolute():
+        return environment
+    beside = f"/{store.path.removeprefix('./').rstrip('/')}/"
+    bases = [
+        effect.path.rpartition(beside)[0]
+        for effect in plan.effects
+        if isinstance(effect, FileWrite) and beside in effect.path
+    ]
+    return environment.model_copy(update={"base": bases[0]}) if bases else environment
 
 
 def actions_here(state: str | None) -> Catalogue:

@@ -178,3 +178,23 @@ def test_another_versions_plan_is_shown_and_not_signed(
     out = tmp_path / "ana.json"
     assert rollback(*desk.sign(plan, out, "--environment", desk.file)).status == 3
     assert not out.exists()
+
+
+def test_a_reviewer_keeps_the_environment_file_in_another_folder(
+    rollback: Rollback, desk: Desk, tmp_path: Path
+) -> None:
+    """Stores in folders beside the file have other paths there, and that is no edit of the plan."""
+    there = tmp_path / "home" / "ben"
+    there.mkdir(parents=True)
+    for name in ("environment.yaml", "allowed_signers"):
+        (there / name).write_bytes((desk.stage.directory / name).read_bytes())
+    here = ("--environment", there / "environment.yaml")
+    shown = rollback("show", desk.plan, *here)
+    assert (shown.status, "STOP" in shown.err) == (0, False), shown.err
+    signed = rollback(*desk.sign(desk.plan, tmp_path / "ben.json", *here))
+    assert (signed.status, "STOP" in signed.err) == (0, False), signed.err
+    for edit, said in EDITS.values():
+        edited = rollback("show", desk.edited(tmp_path / "edited.json", edit), *here)
+        finding = json.loads(desk.plan.read_bytes())["findings"][0]["code"]
+        assert edited.status == 3
+        assert said.format(finding=finding) in edited.err
