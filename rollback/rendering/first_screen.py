@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rollback.model.change import TRADING_HALTED, Update
 from rollback.model.direction import Direction
 from rollback.model.durations import spoken
-from rollback.model.effect import FileWrite, HttpWrite
+from rollback.model.effect import FileWrite, HttpWrite, Purpose
 from rollback.rendering.in_short import in_short
 from rollback.rendering.predicates import predicate_words, proved
 from rollback.rendering.risks import authority, exposed, irreversible, weak_and_unknown
@@ -140,19 +140,25 @@ def _changes(plan: Plan) -> list[Line]:
     ]
     effects = [effect for _, change in updates for effect in change.effects]
     requests = sum(isinstance(effect, HttpWrite) for effect in effects)
-    folders = len({effect.path for effect in effects if isinstance(effect, FileWrite)})
+    files = [effect for effect in effects if isinstance(effect, FileWrite)]
+    folders = len({effect.path for effect in files})
+    kinds = " and ".join(sorted({_KEPT[effect.purpose] for effect in files}))
     moving = sum(1 for _, change in updates if change.moves_users)
     parts = (
         f"{counted(requests, 'permitted request')} to other systems"
         if requests
         else "nothing is sent to other systems",
-        f"files of this machine in {counted(folders, 'folder')}" if folders else "",
+        f"{kinds} in {counted(folders, 'folder')} of this machine" if folders else "",
         f"{counted(moving, 'change moves', 'changes move')} users" if moving else "nobody is moved",
         f"at most {spoken(plan.duration_s_max)}",
     )
     lines += _sent(plan, "would send" if refused else "sends")
     lines.append(line("; ".join(part for part in parts if part), label=size))
     return lines
+
+
+_KEPT = {Purpose.EVIDENCE: "evidence", Purpose.HOLD: "holds"}
+"""What files of this machine are for."""
 
 
 def _sent(plan: Plan, label: str) -> list[Line]:

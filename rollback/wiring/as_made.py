@@ -103,7 +103,7 @@ def _not_as_made(
         return PlanStale(
             "plan.environment-changed",
             "the environment file is not the one this plan was made with",
-            hint="make the plan again",
+            hint="name the file that it was made with, or make the plan again",
         )
     path = evidence_path_of(plan)
     made_with = PlannedWith(environment, catalogue, upkeep_effects(environment, path), path)
