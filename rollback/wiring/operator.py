@@ -6,6 +6,7 @@ import getpass
 import os
 from typing import TYPE_CHECKING, TypeVar
 
+from rollback.errors import RollbackError
 from rollback.model.environment import secrets_of
 from rollback.model.scope import Phase, Scope
 from rollback.planning.plan import PlanRequest, make_plan, steps_to_observe
@@ -130,6 +131,20 @@ class Operator:
             "planned", playbook=playbook.playbook, verdict=made.plan.verdict, plan=made.digest
         )
         return made
+
+    def problem_of(self, plan: PlanDocument) -> RollbackError | None:
+        """Why `apply` would move nobody by this plan as it stands: edited, or for elsewhere.
+
+        None where nothing is wrong with it. To be asked before anybody is shown it to sign it;
+        approvals, age and the world are asked about when it is applied. Reads nothing.
+        """
+        from rollback.wiring.as_made import plan_problem, refuse_forbidden
+
+        try:
+            refuse_forbidden(self.environment, plan)
+        except RollbackError as error:
+            return error
+        return plan_problem(self.environment, self.setting.catalogue, plan)
 
     def apply(
         self,

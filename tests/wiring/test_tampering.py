@@ -252,6 +252,7 @@ def test_a_plan_edited_before_people_signed_it_moves_nobody(signed: Signed) -> N
         if document.digest == signed.document.digest:
             continue
         tried += 1
+        assert operator.problem_of(document) is not None, at
         anew = [
             approve(
                 document.digest,
@@ -276,5 +277,6 @@ def test_a_plan_edited_before_people_signed_it_moves_nobody(signed: Signed) -> N
 
 def test_the_plan_as_it_was_signed_is_applied(signed: Signed) -> None:
     """Last: all the refusals above were for the change alone."""
+    assert signed.operator().problem_of(signed.document) is None
     result = signed.operator().apply(signed.document, approvals=signed.approvals, only_safe=True)
     assert result.exit_status == 0
