@@ -18,11 +18,11 @@ from rollback.model.base import Frozen, Sha256
 from rollback.model.direction import Direction, Undo
 
 COSMOS_HOST = re.compile(
-    r"(^|\.)(documents|cosmos|cassandra\.cosmos|mongo\.cosmos|gremlin\.cosmos|table\.cosmos)"
-    r"\.azure\.(com|cn|us)$|(^|\.)(cosmos|documents)\.microsoftazure\.de$|\.cosmosdb\.azure\.com$",
+    r"(^|\.)(documents|cosmos|cosmosdb)\.(azure|fabric|sovcloud-api)\.[a-z.]+$"
+    r"|(^|\.)(cosmos|documents)\.microsoftazure\.de$",
     re.IGNORECASE,
 )
-"""Public DNS suffixes of Cosmos DB accounts, in every cloud."""
+"""Public DNS suffixes of Cosmos DB accounts, in every cloud, and what looks like one."""
 
 _DOCUMENT_DB = re.compile(r"microsoft\.documentdb", re.IGNORECASE)
 _CONTROL_API = re.compile(r"^/api/(control|dynamic-config)(/|$)", re.IGNORECASE)

@@ -45,8 +45,17 @@ role's own pattern reaches below an account and does not only read."""
 SELF_GRANT: Final = (
     "Microsoft.Authorization/roleAssignments/write",
     "Microsoft.Authorization/roleDefinitions/write",
+    "Microsoft.Authorization/roleAssignmentScheduleRequests/write",
+    "Microsoft.Authorization/roleEligibilityScheduleRequests/write",
+    "Microsoft.Authorization/elevateAccess/action",
 )
-"""Who may assign roles, or change what a role permits, may give itself any of the above."""
+"""Who may assign roles, for now or to be activated, or change what a role permits, may give itself
+any of the above."""
+AROUND: Final = (
+    "Microsoft.Resources/subscriptions/resourceGroups/delete",
+    "Microsoft.Resources/subscriptions/resourceGroups/moveResources/action",
+)
+"""What takes the account away with its group, or out of it. No lock is counted on."""
 _HARMLESS: Final = frozenset({
     f"{_DB}/readonlyKeys/action".lower(),
     f"{_DB}/sqlDatabases/containers/retrieveContinuousBackupInformation/action".lower(),
@@ -69,27 +78,58 @@ def able(grants: Iterable[Grant]) -> tuple[str, ...]:
     """Which writes under Microsoft.DocumentDB these roles permit, one by one or by a wildcard."""
     found: list[str] = []
     for grant in grants:
-        found += [one for one in (*WRITES, *SELF_GRANT) if _permits(grant, one)]
+        found += [one for one in (*WRITES, *SELF_GRANT, *AROUND) if _permits(grant, one)]
         found += [
             one
             for pattern in grant.actions
             for one in _below_an_account(pattern)
             if one.lower() not in _HARMLESS and not matches(grant.not_actions, one)
         ]
-    return tuple(dict.fromkeys(found))
+    named: dict[str, str] = {}
+    for one in found:
+        named.setdefault(one.lower(), one)
+    return tuple(named.values())
 
 
 def _below_an_account(pattern: str) -> Iterable[str]:
-    """What a role's own pattern permits below an account, verb by verb, other than to read.
+    """What a role's own pattern permits at or below an account, verb by verb, other than to read.
 
-    A `*` that is left stands for itself: an exclusion that matches it matches all it stands for.
+    Whatever wildcards it reaches there by. A `*` that is left stands for itself: an exclusion that
+    matches it matches all it stands for.
     """
-    lower = pattern.lower()
-    if not lower.startswith(f"{_DB}/".lower()):
-        return ()
-    if lower.endswith(tuple(f"/{verb}" for verb in _VERBS)):
-        return (pattern,)
-    return tuple(f"{pattern}/{verb}" for verb in _VERBS) if lower.endswith("*") else ()
+    account = _DB.lower()
+    for rest in _after(pattern.lower(), account):
+        for verb in _VERBS:
+            for turned in _after(rest[::-1], f"/{verb}"[::-1]):
+                for middle in _segments(turned[::-1]):
+                    if middle or verb != "action":  # of accounts as such there are no actions
+                        yield f"{_DB}{middle}/{verb}"
+
+
+def _after(pattern: str, start: str) -> set[str]:
+    """What is left of a pattern once that much text is matched; one for each way to match it."""
+    left = {pattern}
+    for letter in start:
+        left = {rest for one in left for rest in _past(one, letter)}
+    return left
+
+
+def _past(pattern: str, letter: str) -> Iterable[str]:
+    if pattern.startswith("*"):
+        yield pattern
+        yield from _past(pattern.lstrip("*"), letter)
+    elif pattern.startswith(letter):
+        yield pattern[1:]
+
+
+def _segments(middle: str) -> Iterable[str]:
+    """The same with a slash in front, as it stands after the account's type; or nothing at all."""
+    if not middle or middle.startswith("/"):
+        yield middle
+    elif middle.startswith("*"):
+        rest = middle.lstrip("*")
+        yield f"/*{rest}"
+        yield from _segments(rest)
 
 
 def _permits(grant: Grant, action: str) -> bool:
@@ -108,7 +148,7 @@ def _identity(environment: Environment, clients: Clients, account: str) -> Check
     seen = (
         f"it may: {', '.join(may)}; take these rights away, or use another identity"
         if may
-        else "no role of it reaches a write of the account"
+        else "no role that it has now reaches a write of the account"
     )
     name = "identity cannot write under Microsoft.DocumentDB"
     return Check(name, not may, seen, weight=weight(environment))

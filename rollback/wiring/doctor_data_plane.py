@@ -22,14 +22,16 @@ COSMOS_API: Final = "2024-11-15"
 READER: Final = "00000000-0000-0000-0000-000000000001"
 """The built-in data reader role."""
 _ITEMS: Final = "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers"
-_DATA_WRITES: Final = (
-    f"{_ITEMS}/items/create",
-    f"{_ITEMS}/items/upsert",
-    f"{_ITEMS}/items/replace",
-    f"{_ITEMS}/items/delete",
-    f"{_ITEMS}/executeStoredProcedure",
-    f"{_ITEMS}/manageConflicts",
+_DATA_READS: Final = frozenset(
+    one.lower()
+    for one in (
+        "Microsoft.DocumentDB/databaseAccounts/readMetadata",
+        f"{_ITEMS}/items/read",
+        f"{_ITEMS}/executeQuery",
+        f"{_ITEMS}/readChangeFeed",
+    )
 )
+"""Of the actions on data, those that only read. Any other, and every pattern, may write."""
 _NAME: Final = "the Cosmos credential can only read"
 
 
@@ -44,10 +46,10 @@ def data_plane(
     """What can be said of the credential. Raises ConnectorError."""
     if not environment.cosmos.entra:
         return _weak(_of_a_key(takes_keys=takes_keys))
-    writers = _writing_roles(_listed(clients, f"{account}/sqlRoleDefinitions"))
+    readers = _reading_roles(_listed(clients, f"{account}/sqlRoleDefinitions"))
     found = _assigned(_listed(clients, f"{account}/sqlRoleAssignments"))
     us = clients.arm().principal()
-    may_write = sorted({who for who, role in found if role in writers})
+    may_write = sorted({who for who, role in found if role not in readers})
     told = f"others that may: {', '.join(may_write)}" if may_write else "nobody else may either"
     if not us.object_id:
         return _weak(
@@ -57,7 +59,7 @@ def data_plane(
         )
     ids = {one.lower() for one in (us.object_id, *us.groups)}
     ours = [(who, role) for who, role in found if who.lower() in ids]
-    writing = sorted({f"{who} has {role}" for who, role in ours if role in writers})
+    writing = sorted({f"{who} has {role}" for who, role in ours if role not in readers})
     if writing:
         seen = (
             f"we are {us.object_id}, and may write documents: {', '.join(writing)}; take that role "
@@ -125,20 +127,19 @@ def _assigned(rows: Iterable[dict[str, object]]) -> list[tuple[str, str]]:
     ]
 
 
-def _writing_roles(rows: Iterable[dict[str, object]]) -> set[str]:
-    """The roles, by the last segment of their id, that permit a write of data.
+def _reading_roles(rows: Iterable[dict[str, object]]) -> set[str]:
+    """The roles, by the last segment of their id, that are known and permit nothing but reads.
 
     What a role takes out of its own permissions is not counted: it might be read in two ways.
     """
     found = set()
     for row in rows:
-        granted = tuple(
-            str(one)
+        granted = {
+            str(one).lower()
             for name, value in row.items()
             if re.fullmatch(r"properties\.permissions\.\d+\.dataActions", name)
-            and isinstance(value, tuple)
-            for one in value
-        )
-        if any(matches(granted, action) for action in _DATA_WRITES):
+            for one in (value if isinstance(value, tuple) else (value,))
+        }
+        if granted <= _DATA_READS:
             found.add(str(row.get("name") or str(row.get("id", "")).rpartition("/")[2]))
     return found

@@ -21,7 +21,10 @@ _ACCOUNT: Final = re.compile(
     r"/databaseaccounts/[^/]+"
     r"(?:/sqlroledefinitions|/sqlroleassignments|/providers/microsoft\.authorization/permissions)?"
 )
-_TUNNELS: Final = frozenset({"hostruntime", "extensions", "dump", "networktrace", "token"})
+_TUNNELS: Final = frozenset({
+    "hostruntime", "extensions", "dump", "networktrace", "networktraces", "token", "masterkey",
+    "publishingcredentials", "publishingusers",
+})  # fmt: skip
 _SITE: Final = (
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.web"
     r"/sites/[^/]+(?:/slots/[^/]+)?"

@@ -4,7 +4,8 @@ J1  what cannot be normalised is refused
 J2  a host outside the perimeter is refused; an empty perimeter refuses all
 J3  a Cosmos name is judged as Cosmos, whatever the perimeter calls it; regional hosts of the
     account are the account
-J4  a token request is a third verdict; at its host and path nothing else is
+J4  a token request is a third verdict; at its host and path nothing else is. No token is asked for
+    at a control API
 J5  reads by shape, per kind of host
 J6  anything else is a write: refused while observing; while applying, only as a permission
 J7  an error in judging is a denial
@@ -95,7 +96,7 @@ def judge_normal(request: Normal, scope: Scope, perimeter: Perimeter, left: Left
         return deny("host.unknown", "a host outside the environment's perimeter", promise=promise)
     kind = guarded.kind
     token = exchange.find(request, perimeter)
-    if token is not None and kind is not HostKind.COSMOS:  # J4
+    if token is not None and kind is not HostKind.COSMOS and not _controls(request, guarded):  # J4
         problem = exchange.not_an_exchange(request, token)
         return EXCHANGE if problem is None else denied(problem)
     if request.scheme not in _HTTP and not (
@@ -151,17 +152,20 @@ def _not_a_read(request: Normal, guarded: GuardedHost, perimeter: Perimeter) -> 
             return Denial("identity.path", "not the configured token path, nor a public document")
 
 
+def _controls(request: Normal, guarded: GuardedHost) -> bool:
+    lower = request.path.lower()
+    return any(lower.startswith(prefix.lower()) for prefix in guarded.control_paths)
+
+
 def _surface(request: Normal, guarded: GuardedHost) -> Denial | None:
     if request.reads:
         return None
-    lower = request.path.lower()
-    for prefix in guarded.control_paths:
-        if lower.startswith(prefix.lower()):
-            return Denial(
-                f"{guarded.kind.value}.control",
-                "a write to control state through the backend's own API",
-                NO_REWRITE,
-            )
+    if _controls(request, guarded):
+        return Denial(
+            f"{guarded.kind.value}.control",
+            "a write to control state through the backend's own API",
+            NO_REWRITE,
+        )
     if request.method == "POST" and request.path in guarded.reads and not request.query:
         return None
     return Denial(

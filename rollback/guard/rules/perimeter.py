@@ -63,7 +63,10 @@ def surface_hosts(surface: Surface) -> tuple[str, ...]:
 
 
 def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 (a list of hosts)
-    """The perimeter. A host with two roles is held to the stricter one."""
+    """The perimeter. A host with two roles is held to the stricter one.
+
+    The control API is the backend's, but the hosts of other surfaces may pass requests on to it.
+    """
     found: dict[str, GuardedHost] = {}
 
     def add(
@@ -72,8 +75,15 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 
         name = host.removesuffix(":443")
         known = found.get(name)
         if known is not None:
-            kind = min(kind, known.kind, key=_STRICTEST_FIRST.index)
-            reads = tuple(dict.fromkeys((*known.reads, *reads)))
+            both, kind = kind, min(kind, known.kind, key=_STRICTEST_FIRST.index)
+            # What lists messages at a channel is no POST that reads, and the other way round.
+            of_channel = kind is HostKind.CHANNEL
+            reads = tuple(
+                dict.fromkeys((
+                    *(known.reads if (known.kind is HostKind.CHANNEL) is of_channel else ()),
+                    *(reads if (both is HostKind.CHANNEL) is of_channel else ()),
+                ))
+            )
             control = tuple(dict.fromkeys((*known.control_paths, *control)))
         found[name] = GuardedHost(host=name, kind=kind, reads=reads, control_paths=control)
 
@@ -90,10 +100,10 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 
             if backend:
                 add(host, HostKind.BACKEND, surface.reads, control)
             else:
-                add(host, HostKind.WEB, surface.reads)
+                add(host, HostKind.WEB, surface.reads, control)
         if surface.pipeline is not None:
             add(surface.pipeline.api_host, HostKind.PIPELINE)
-    add(host_of(environment.platform.api_url), HostKind.PLATFORM)
+    add(host_of(environment.platform.api_url), HostKind.PLATFORM, control=control)
     if environment.platform.jwt.jwks_url is not None:
         add(host_of(environment.platform.jwt.jwks_url), HostKind.PLATFORM)
     exchanges = _exchanges(environment)
@@ -104,7 +114,7 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 
         for host in store_hosts(environment.evidence.store):
             add(host, HostKind.STORE)
     for answer in environment.evidence.answers:
-        add(answer.host, HostKind.WEB)
+        add(answer.host, HostKind.WEB, control=control)
     for channel in environment.channels:
         add(channel.host, HostKind.CHANNEL, (channel.path,) if channel.searchable else ())
     return Perimeter(

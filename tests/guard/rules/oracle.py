@@ -223,6 +223,8 @@ def reads(seen: Seen, kind: str) -> bool:
                 return False
         if {"hostruntime", "extensions", "dump", "networktrace", "token"} & set(parts):
             return False
+        if {"networktraces", "masterkey", "publishingcredentials", "publishingusers"} & set(parts):
+            return False
         if lower.endswith(("/listkeys", "/publishxml", "/config/connectionstrings/list")):
             return False
         site = (

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from rollback.guard.rules.judge import judge
 from rollback.guard.rules.perimeter import host_of, perimeter_of, store_place
+from rollback.guard.rules.request import NO_REWRITE, Request
 from rollback.model.environment import BlobStore, Environment, S3Store
-from rollback.model.scope import HostKind
+from rollback.model.scope import GuardVerdict, HostKind, Phase, Scope, VerdictKind
 from rollback.rehearsal.simulator import names
 from tests.guard.support import environment
 
@@ -45,7 +47,7 @@ def test_the_whole_of_it() -> None:
     assert web is not None
     assert backend.reads == ("/api/search",)
     assert "/api/control/trading" in backend.control_paths
-    assert web.control_paths == ()
+    assert web.control_paths == backend.control_paths  # it may pass requests on
 
 
 def test_the_token_places() -> None:
@@ -138,3 +140,80 @@ def test_tokens_checked_by_a_key_need_no_host() -> None:
     jwt = Jwt.model_validate({"issuer": "trading", "public_key": "${PLATFORM_JWT_PUBLIC_KEY}"})
     platform = environment().platform.model_copy(update={"jwt": jwt})
     assert kinds(changed(platform=platform)) == kinds(environment())
+
+
+BACKEND, WEB = "trading-backend.azurewebsites.net", "trading-web.azurewebsites.net"
+CONTROL = "/api/control/trading"
+
+
+def posted(known: Environment, host: str, path: str, body: bytes = b"{}") -> GuardVerdict:
+    request = Request("POST", f"https://{host}{path}", (("Content-Type", "application/json"),), body)
+    scope = Scope(run="r-1", step="look", phase=Phase.OBSERVE)
+    return judge(request, scope, perimeter_of(known), {})
+
+
+def declaring(host: str, *reads: str) -> Environment:
+    """The surface at that host is said to have these reads."""
+    surfaces = tuple(
+        (name, one.model_copy(update={"reads": reads}) if host in one.hosts else one)
+        for name, one in environment().surfaces
+    )
+    return changed(surfaces=surfaces)
+
+
+@pytest.mark.parametrize("host", [BACKEND, WEB])
+@pytest.mark.parametrize("path", [CONTROL, "/API/Dynamic-Config/x", "/api/feature-flags"])
+def test_no_read_is_declared_at_a_control_api(host: str, path: str) -> None:
+    """The web surface's host passes requests on to the backend, as many do."""
+    known = declaring(host, path, "/api/find")
+    refused = posted(known, host, path)
+    assert (refused.kind, refused.promise) == (VerdictKind.DENY, NO_REWRITE)
+    assert refused.rule.endswith(".control")
+    assert posted(known, host, "/api/find").kind is VerdictKind.ALLOW
+
+
+def test_no_token_is_asked_for_at_a_control_api() -> None:
+    """The grant in its body would make a token request of a write."""
+    body = b'{"grant_type":"password","halted":false}'
+    for url, host in ((f"https://{BACKEND}", BACKEND), ("https://p.example", "p.example")):
+        for path, kind in ((CONTROL, VerdictKind.DENY), ("/auth/token", VerdictKind.EXCHANGE)):
+            update = {"api_url": url, "token_path": path}
+            known = changed(platform=environment().platform.model_copy(update=update))
+            assert posted(known, host, path, body).kind is kind
+
+
+@pytest.mark.parametrize("host", [BACKEND, WEB])
+def test_a_channel_at_a_surfaces_host_declares_no_read(host: str) -> None:
+    """At a channel a path that can be listed is read by GET; as a surface's it would be a POST."""
+    comment = "/rest/api/2/issue/INC-1/comment"
+    jira = {"name": "j", "kind": "jira", "token": "${T}", "host": host, "path": comment}
+    known = environment(channels=[jira])
+    assert posted(known, host, comment, b'{"body":"x"}').kind is VerdictKind.DENY
+    assert posted(known, BACKEND, "/api/search").kind is VerdictKind.ALLOW
+    twice = environment(channels=[jira | {"host": "jira.example"}, jira | {"name": "k", "host": "jira.example"}])
+    found = perimeter_of(twice).find("jira.example")
+    assert found is not None
+    assert found.reads == (comment,)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "trading-cosmos.documents.azure.eaglex.ic.gov",
+        "trading-cosmos.documents.sovcloud-api.fr",
+        "trading.sql.cosmos.fabric.microsoft.com",
+        "trading-cosmos.privatelink.documents.azure.com",
+        "trading-cosmos.sqlx.cosmos.azure.com",
+        "trading-cosmos.mongo.cosmos.azure.com:10255",
+        "trading-cosmos.table.cosmosdb.azure.com",
+        "trading-cosmos.documents.microsoftazure.de",
+        "trading-cosmos.documents.azure.com.evil.example",
+    ],
+)
+def test_what_looks_like_cosmos_is_cosmos_whatever_it_is_said_to_be(host: str) -> None:
+    surfaces = tuple(
+        (name, one.model_copy(update={"hosts": (host,), "reads": ("/dbs/d/colls/c/docs",)}))
+        for name, one in environment().surfaces
+    )
+    refused = posted(changed(surfaces=surfaces), host, "/dbs/d/colls/c/docs")
+    assert (refused.kind, refused.rule) == (VerdictKind.DENY, "cosmos.undeclared")

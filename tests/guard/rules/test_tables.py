@@ -89,7 +89,13 @@ def test_each_provider_that_is_read() -> None:
         denied(Request("GET", f"{group}/providers/{other}"), "resource-manager.provider")
 
 
-@pytest.mark.parametrize("name", ["hostruntime", "extensions", "dump", "networktrace", "token"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hostruntime", "extensions", "dump", "networktrace", "networktraces", "token", "masterkey",
+        "publishingcredentials", "publishingusers",
+    ],
+)  # fmt: skip
 def test_each_way_into_a_site(name: str) -> None:
     denied(Request("GET", f"{ARM}{SITES}/x/{name}"), "resource-manager.tunnel")
     denied(Request("GET", f"{ARM}{SITES}/x/{name.upper()}/more"), "resource-manager.tunnel")

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READING_POSTS = ("/slotsdiffs", "/config/appsettings/list", "/containerlogs")
-SECRET_OR_TUNNEL = {"hostruntime", "extensions", "dump", "networktrace", "token"}
+SECRET_OR_TUNNEL = {
+    "hostruntime", "extensions", "dump", "networktrace", "networktraces", "token", "masterkey",
+    "publishingcredentials", "publishingusers",
+}  # fmt: skip
 
 
 class NoToken(SansIOHTTPPolicy[Any, Any]):
