@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rollback.errors import ProductDefect, RollbackError
+from rollback.errors import InputError, ProductDefect, RollbackError
+from rollback.model.base import facts
 from rollback.model.change import Finding, NoOp, RefusedChange, Update
 from rollback.model.observation import Observation, Prediction
 from rollback.model.plan import Exposure, PlannedStep, Summary
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
     from rollback.model.ports import Action
 
 CODE: Final = "action.defect"
+MISSING: Final = "secret.missing"
+"""A secret that is not set: its step cannot look; what needs none is planned all the same."""
+
 _RESOURCE: Final = "defect/"
 _NEXT: Final = (
     "halts and captures of this plan can be applied (`rollback apply PLAN --only-safe`); have the "
     "action mended, or take its step out of the playbook, and plan again"
+)
+_NEXT_MISSING: Final = (
+    "set it and plan again; halts and captures of this plan can be applied meanwhile (`rollback "
+    "apply PLAN --only-safe`)"
 )
 _KINDS: Final = (
     ("changes", (NoOp, Update, RefusedChange)),
@@ -37,14 +45,18 @@ _KINDS: Final = (
 
 def looked_in_vain(step: str, action: Action, error: BaseException, at: datetime) -> Observation:
     """What stands in the plan in place of what an action should have seen."""
-    said = said_of(action, "looked", error)
-    return Observation(resource=f"{_RESOURCE}{step}", at=at, gaps=(said,))
+    code, said = CODE, said_of(action, "looked", error)
+    if isinstance(error, InputError) and error.code == MISSING:
+        code, said = MISSING, error.reason
+    return Observation(
+        resource=f"{_RESOURCE}{step}", at=at, context=facts(code=code), gaps=(said,)
+    )
 
 
-def defects_seen(observations: tuple[Observation, ...]) -> dict[str, str]:
-    """Per step whose action failed while it looked, what is said of that."""
+def defects_seen(observations: tuple[Observation, ...]) -> dict[str, tuple[str, str]]:
+    """Per step whose action failed while it looked, what is said of that, and its code."""
     return {
-        seen.resource.removeprefix(_RESOURCE): "; ".join(seen.gaps)
+        seen.resource.removeprefix(_RESOURCE): ("; ".join(seen.gaps), str(seen.get("code", CODE)))
         for seen in observations
         if seen.resource.startswith(_RESOURCE)
     }
@@ -57,7 +69,7 @@ def refused_for(step: str, reason: str, code: str = CODE) -> RefusedChange:
         resource=step,
         code=code,
         reason=reason,
-        next_move=_NEXT,
+        next_move=_NEXT_MISSING if code == MISSING else _NEXT,
         promise="fail-closed",
     )
 

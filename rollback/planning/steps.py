@@ -136,8 +136,8 @@ class StepPlanner:
         self, action: Action, context: StepContext, world: World
     ) -> tuple[tuple[Change, ...], ActionPlan]:
         """What the action plans, judged; where it fails, its step is refused, and only that."""
-        if why := self._failed_to_look.get(context.name):
-            return (refused_for(context.name, why),), ActionPlan((), duration_s_max=0)
+        if (failed := self._failed_to_look.get(context.name)) is not None:
+            return (refused_for(context.name, *failed),), ActionPlan((), duration_s_max=0)
         found = len(self._findings)
         try:
             made = as_planned(action, _made(action, context, world))

@@ -46,9 +46,12 @@ ATTESTATION = "halt-outside"
 def refused_exit(plan: Plan) -> ExitStatus:
     """The exit status of a refused plan: 7 when halt authority is why, 12 a lease, else 3.
 
-    1 where an action failed, and neither the guard nor the proof said no.
+    1 where an action failed, and neither the guard nor the proof said no; 2 where a secret that a
+    step needs is not set, whatever came of that.
     """
     codes = [refusal.code for step in plan.steps for refusal in step.refused]
+    if "secret.missing" in codes:
+        return ExitStatus.USAGE
     authority = any(code.startswith("authority.") for code in codes) or plan.proof.broken in (
         "authority-before-move",
         "no-step-reduces-authority",

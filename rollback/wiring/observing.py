@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from rollback.errors import InputError, Interrupted, Refused
 from rollback.model.ports import StepContext
 from rollback.model.scope import Phase, Scope
 from rollback.model.steps import RetainTradeHalt
-from rollback.planning.defects import as_observed, looked_in_vain
+from rollback.planning.defects import MISSING, as_observed, looked_in_vain
 from rollback.planning.order import OrderedStep
 from rollback.running.pool import ThreadPool
 from rollback.wiring.discreet import discreetly
@@ -22,13 +23,23 @@ if TYPE_CHECKING:
 AUTHORITY_STEP = "authority-observation"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What each step's action saw. missing: a secret that one of them needs is not set."""
+
+    steps: tuple[tuple[str, tuple[Observation, ...]], ...]
+    missing: InputError | None
+
+
 def observe_steps(
     setting: Setting, steps: tuple[OrderedStep, ...], run: str, evidence: str
-) -> tuple[tuple[str, tuple[Observation, ...]], ...]:
+) -> Seen:
     """What each step's action sees, side by side; authority is looked at whatever is planned.
 
-    An action that fails is a defect of its own step (`rollback.planning.defects`).
+    An action that fails, or whose secret is not set, fails its own step
+    (`rollback.planning.defects`).
     """
+    missing: list[InputError] = []
     opener = planning_opener(setting)
     asked = [*steps]
     if not any(step.spec.action == "retain_trade_halt" for step in steps):
@@ -48,7 +59,12 @@ def observe_steps(
                 evidence_path=evidence,
             )
             seen = as_observed(action, action.observe(context, clients))
-        except (InputError, Refused, Interrupted):  # a person's, or the guard's
+        except InputError as error:  # a person's
+            if error.code != MISSING:
+                raise
+            missing.append(error)
+            seen = (looked_in_vain(step.name, action, error, setting.clock.now()),)
+        except (Refused, Interrupted):  # the guard's, or a person's
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a defect withholds no other's halt
             seen = (looked_in_vain(step.name, action, error, setting.clock.now()),)
@@ -60,4 +76,5 @@ def observe_steps(
     pool_size = setting.environment.policy.steps_at_once_max
     with setting.watching(), ThreadPool(pool_size) as pool:
         futures = [pool.submit(partial(look, step)) for step in asked]
-        return tuple(future.result() for future in futures)
+        seen = tuple(future.result() for future in futures)
+    return Seen(seen, missing[0] if missing else None)

@@ -100,7 +100,8 @@ class Operator:
     ) -> PlanDocument:
         """Look at the world, read-only, and make the plan. Raises InputError for wrong input.
 
-        A refused plan is returned too; its `exit_status` says why.
+        A refused plan is returned too; its `exit_status` says why. A secret that is not set is
+        wrong input, unless there is something to halt: then what needs it is refused in the plan.
         """
         setting = self.setting
         self._refuse_missing()
@@ -108,14 +109,15 @@ class Operator:
         steps, read = steps_to_observe(playbook, setting.environment, parameters or {}, trigger)
         nonce = setting.randomness.hex(16)
         evidence = str(setting.state.root / "evidence" / nonce)
-        observed = observe_steps(setting, steps, f"plan-{nonce[:8]}", evidence)
+        seen = observe_steps(setting, steps, f"plan-{nonce[:8]}", evidence)
         from rollback.wiring.upkeep import upkeep_effects
+        from rollback.wiring.withheld import moves_toward
 
         request = PlanRequest(
             playbook=playbook,
             environment=setting.environment,
             catalogue=setting.catalogue,
-            observed=observed,
+            observed=seen.steps,
             created=setting.clock.now(),
             nonce=nonce,
             planned_by=setting.user,
@@ -127,6 +129,8 @@ class Operator:
             evidence_path=evidence,
         )
         made = PlanDocument.of(make_plan(request))
+        if seen.missing is not None and not moves_toward(made.plan):
+            raise seen.missing
         log_of(setting).event(
             "planned", playbook=playbook.playbook, verdict=made.plan.verdict, plan=made.digest
         )

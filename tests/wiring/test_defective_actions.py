@@ -193,3 +193,24 @@ def test_what_was_blotted_is_never_written_back(
     assert "secret.in-the-way" in {one.code for one in refused}
     assert not [one for _, one in document.plan.updates if one.moves_users]
     assert document.exit_status == 3
+
+
+def test_a_secret_that_is_not_set_withholds_no_halt(
+    staged: tuple[Stage, Simulator], tmp_path: Path
+) -> None:
+    """Who asks for halt authority needs a token; who holds a release needs none."""
+    stage, sim = staged
+    without = {name: value for name, value in stage.variables.items() if name != "HALT_TOKEN"}
+    them = Operator(
+        stage.environment, state=tmp_path / "state", secrets=VariableSecrets(without), user="ana"
+    )
+    document = them.plan(playbooks.full_rollback, incident="INC-1")
+    refused = {one.code: one for step in document.plan.steps for one in step.refused}
+    assert "HALT_TOKEN is not set" in refused["secret.missing"].reason
+    assert document.exit_status == 2
+    assert them.problem_of(document) is None
+    assert "HALT_TOKEN" in first_screen_text(document.plan, document.digest, colour=False, width=999)
+    result = them.apply(PlanDocument.read(document.canonical))
+    assert ("hold", "done") in {(name, status) for name, status, _ in result.steps}
+    assert result.exit_status == 2
+    assert [sim.control.swaps(site) for site in (names.WEB, names.BACKEND)] == [0, 0]
