@@ -36,7 +36,8 @@ def refuse_in_environment(
     """Raises InputError where the environment file, or a word of ours, holds a secret's value."""
     _refuse(texts_in(environment), secrets, "the environment file")
     actions = (action.name for action in catalogue.actions)
-    _refuse((*_OURS, *actions), secrets, "the words of every plan")
+    ours = (("a word of ours", word) for word in (*_OURS, *actions))
+    _refuse(ours, secrets, "the words of every plan")
 
 
 def refuse_in_playbook(playbook: Playbook, secrets: SecretSource) -> None:
@@ -44,28 +45,29 @@ def refuse_in_playbook(playbook: Playbook, secrets: SecretSource) -> None:
     _refuse(texts_in(playbook), secrets, "the playbook")
 
 
-def _refuse(texts: Iterable[str], secrets: SecretSource, where: str) -> None:
-    together = "\0".join(texts)
+def _refuse(texts: Iterable[tuple[str, str]], secrets: SecretSource, where: str) -> None:
+    found = tuple(texts)
+    together = "\0".join(text for _, text in found)
     if secrets.redact(together) == together:
         return
-    told = [secrets.redact(text) for text in together.split("\0") if secrets.redact(text) != text]
+    places = dict.fromkeys(place for place, text in found if secrets.redact(text) != text)
     raise InputError(
         "secret.plain",
-        f"what a secret variable holds stands in {where}: {', '.join(sorted(set(told))[:3])}",
+        f"what a secret variable holds stands in {where}, at {', '.join(list(places)[:3])}",
         hint="give the variable a value that is no name, or unset it: what needs none goes on",
         promise="no-secret-leaves",
     )
 
 
-def texts_in(value: object) -> Iterator[str]:
-    """Every text of a model; of a secret, nothing."""
+def texts_in(value: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a model with its place, like ``azure.resource_group``; of a secret, nothing."""
     if isinstance(value, str):
-        yield value
+        yield place, value
     elif isinstance(value, Fact):
-        yield from texts_in((value.name, value.value))
+        yield from texts_in((value.name, value.value), place)
     elif isinstance(value, tuple):
         for one in value:
-            yield from texts_in(one)
+            yield from texts_in(one, place)
     elif isinstance(value, BaseModel) and not isinstance(value, Secret):
         for name in type(value).model_fields:
-            yield from texts_in(getattr(value, name))
+            yield from texts_in(getattr(value, name), f"{place}.{name}".lstrip("."))

@@ -38,11 +38,13 @@ def without(hidden: str, *args: str, **variables: str) -> subprocess.CompletedPr
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
     names = re.findall(r"\$\{(\w+)\}", (ROOT / PRODUCTION).read_text())
-    given = dict.fromkeys(names, "a-value-of-some-length")
-    given |= {name: "https://platform.trading.example" for name in names if name.endswith("_URL")}
+    given = {name: f"what-{name.lower().replace('_', '-')}-holds" for name in names}
+    given = {
+        name: f"https://{said}.example" if name.endswith(("_URL", "_ISSUER")) else said
+        for name, said in given.items()
+    }
     given |= {"COSMOS_ENDPOINT": "https://trading-cosmos.documents.azure.com"}
-    given |= {"PLATFORM_AUTH_ENABLED": "true", "PLATFORM_JWT_ISSUER": "https://platform.trading.example"}
-    return {**given, "ROLLBACK_STATE": str(tmp_path / "state")}
+    return {**given, "PLATFORM_AUTH_ENABLED": "true", "ROLLBACK_STATE": str(tmp_path / "state")}
 
 
 @pytest.mark.parametrize("verb", [("plan", "halt-only"), ("doctor",)])

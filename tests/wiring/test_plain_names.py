@@ -26,20 +26,21 @@ def operator(state: Path, **variables: str) -> Operator:
 
 
 @pytest.mark.parametrize(
-    ("value", "code"),
+    ("value", "code", "said"),
     [
-        ("s3cret!", "secret.too-short"),
-        ("production", "secret.plain"),
-        ("not-applied", "secret.plain"),
-        ("revert_deployment", "secret.plain"),
-        ("#trading-rehearsal", "secret.plain"),
-        ("rehearsal-trading", "secret.plain"),
+        ("s3cret!", "secret.too-short", "what SYNTHETIC_PASSWORD holds"),
+        ("production", "secret.plain", "the environment file, at cutover_stage"),
+        ("not-applied", "secret.plain", "the words of every plan"),
+        ("revert_deployment", "secret.plain", "the words of every plan"),
+        ("#trading-rehearsal", "secret.plain", "the environment file, at owner.contact"),
+        ("rehearsal-trading", "secret.plain", "the environment file, at environment"),
     ],
 )
-def test_no_operator_is_made_with_it(tmp_path: Path, value: str, code: str) -> None:
+def test_no_operator_is_made_with_it(tmp_path: Path, value: str, code: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         operator(tmp_path, SYNTHETIC_PASSWORD=value)
     assert (caught.value.code, caught.value.promise) == (code, "no-secret-leaves")
+    assert said in caught.value.reason
     assert "unset" in caught.value.hint
     assert value not in f"{caught.value}{caught.value.hint}"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rollback.errors import ConnectorError
 from rollback.guard.wire import first_use
 
 MEETING = """
@@ -31,13 +32,13 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_each_name_is_loaded(modules: Path) -> None:
-    """Modules, and names of modules; what is not there is an ImportError."""
+    """Modules, and names of modules; what is not there is said to be missing."""
     for name in ("first_use_a", "first_use_b"):
         (modules / f"{name}.py").write_text("there = 1\n")
     first_use.load(("first_use_a", "first_use_b:there"))
     for name in ("first_use_a", "first_use_b"):
         assert sys.modules.pop(name).there == 1
-    with pytest.raises(ImportError):
+    with pytest.raises(ConnectorError, match="first_use_c is not installed"):
         first_use.load(("first_use_c",))
 
 

@@ -15,6 +15,7 @@ from websockets.http11 import Request as Asked
 from websockets.http11 import Response
 from websockets.sync.server import ServerConnection, serve
 
+from rollback.errors import ConnectorError
 from rollback.guard.wire import first_use, socket_wire
 from rollback.guard.wire.net import Net, Sighting
 from rollback.guard.wire.trap import CanaryEscaped
@@ -177,7 +178,7 @@ def test_what_a_socket_stands_on_is_loaded_before_anything_is_judged(
     """By one thread at a time, as for each client."""
     monkeypatch.setattr(first_use, "SOCKETS", ("no_such_module_is_there",))
     told = _over(server.host)
-    with pytest.raises(ImportError), socket_wire.connect(told.wire, f"ws://{server.host}/live"):
+    with pytest.raises(ConnectorError), socket_wire.connect(told.wire, f"ws://{server.host}/live"):
         pass
     assert (told.exchanges.seen_all, server.asked) == ([], [])
 
