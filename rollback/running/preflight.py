@@ -43,26 +43,33 @@ class AskLease:
 ATTESTATION = "halt-outside"
 
 
-def refused_exit(plan: Plan) -> ExitStatus:
-    """The exit status of a refused plan: 7 when halt authority is why, 12 a lease, else 3.
+def planned_exit(plan: Plan) -> ExitStatus:
+    """The exit status of making a refused plan: as `refused_exit`, but for two that name the cause.
 
-    1 where an action failed, and neither the guard nor the proof said no; 2 where a secret that a
-    step needs is not set, whatever came of that.
+    2 where a secret that a step needs is not set, whatever came of that; 1 where an action failed,
+    and neither the guard nor the proof said no.
     """
     codes = [refusal.code for step in plan.steps for refusal in step.refused]
     if "secret.missing" in codes:
         return ExitStatus.USAGE
+    judged = not plan.proof.holds or any(code.startswith("guard.") for code in codes)
+    status = refused_exit(plan)
+    if status is ExitStatus.REFUSED and not judged:
+        defective = any(code.startswith("action.") for code in codes)
+        return ExitStatus.DEFECT if defective else status
+    return status
+
+
+def refused_exit(plan: Plan) -> ExitStatus:
+    """The exit status of a refused plan: 7 when halt authority is why, 12 a lease, else 3."""
+    codes = [refusal.code for step in plan.steps for refusal in step.refused]
     authority = any(code.startswith("authority.") for code in codes) or plan.proof.broken in (
         "authority-before-move",
         "no-step-reduces-authority",
     )
     if not authority and any(code.startswith("lease.") for code in codes):
         return ExitStatus.LEASE
-    if authority:
-        return ExitStatus.AUTHORITY
-    judged = not plan.proof.holds or any(code.startswith("guard.") for code in codes)
-    defective = not judged and any(code.startswith("action.") for code in codes)
-    return ExitStatus.DEFECT if defective else ExitStatus.REFUSED
+    return ExitStatus.AUTHORITY if authority else ExitStatus.REFUSED
 
 
 def may_move_away(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus, Refused
 from rollback.loading.plan_file import load_plan, read_plan
 from rollback.planning.canonical import canonical, sha256_hex
-from rollback.running.preflight import refused_exit
+from rollback.running.preflight import planned_exit
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -56,7 +56,7 @@ class PlanDocument:
     @property
     def exit_status(self) -> ExitStatus:
         """What making this plan amounts to: 0, or why it was refused."""
-        return ExitStatus.DONE if self.plan.verdict == "applicable" else refused_exit(self.plan)
+        return ExitStatus.DONE if self.plan.verdict == "applicable" else planned_exit(self.plan)
 
     @property
     def made_here(self) -> bool:
