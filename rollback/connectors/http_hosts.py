@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BYTES_MAX = 16 * 2**20
 TIMEOUT_S = 10.0
+BODY_S_MAX = 60.0
+"""The longest that an answer's body may take: one that comes byte by byte never ends."""
 REQUEST_ID = "x-request-id"
 
 Headers = tuple[tuple[str, str], ...]
@@ -192,11 +194,14 @@ class HttpHost:
 
     def _read(self, response: httpx.Response, doing: str) -> Answer:
         try:
-            content = bytearray()
+            content, until = bytearray(), self._clock.monotonic() + BODY_S_MAX
             for piece in response.iter_bytes():
                 content += piece
                 if len(content) > self._bytes_max:
                     failure = Failure("too-large", "the answer is too large", transient=False)
+                    raise self._border.error(failure, doing)
+                if self._clock.monotonic() > until:
+                    failure = Failure("timeout", "the answer does not end", transient=False)
                     raise self._border.error(failure, doing)
         finally:
             response.close()

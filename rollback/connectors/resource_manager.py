@@ -35,6 +35,7 @@ ITEMS_MAX = 5_000
 ANSWER_BYTES_MAX = 16 * 2**20
 TRIES = 3
 
+_OF_WEB = re.compile(r"^(?!.*//)(?!.*/providers/(?!microsoft\.web/))", re.IGNORECASE)
 _OPERATION = re.compile(r"/(operationresults|operations)/", re.IGNORECASE)
 
 
@@ -156,6 +157,7 @@ class ResourceManager:
             or parts.netloc.lower() not in {self._host, f"{self._host}:443"}
             or not parts.path.lower().startswith(under)
             or not _OPERATION.search(parts.path)
+            or not _OF_WEB.search(parts.path)
         ):
             what = "the operation's place is not one of this subscription's operations"
             raise self._border.error(Failure("wrong-place", what, transient=False), doing)

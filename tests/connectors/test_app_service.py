@@ -308,6 +308,9 @@ def test_a_warm_up_that_failed_is_told_by_the_operation(fresh: Simulator) -> Non
         "https://management.azure.com@evil.example/subscriptions/{s}/operationresults/1",
         "https://management.azure.com/subscriptions/other/operationresults/1",
         "https://management.azure.com/subscriptions/{s}/resourceGroups/trading",
+        "https://management.azure.com/subscriptions/{s}/providers/Microsoft.DocumentDB/locations/x/operationresults/1",
+        "https://management.azure.com/subscriptions/{s}/providers/Microsoft.Web/x/providers/Other/operations/1",
+        "https://management.azure.com/subscriptions/{s}//operationresults/1",
         "",
     ],
 )
@@ -316,6 +319,7 @@ def test_an_operations_place_is_pinned(sim: Simulator, place: str) -> None:
         here.clients.arm().operation(place.format(s=names.SUBSCRIPTION))
     assert caught.value.code == "app-service.wrong-place"
     assert not here.exchanges.seen_all
+    assert here.latch.tripped() is None, "an odd answer does not end the run"
 
 
 def test_an_operation_nobody_knows_is_gone(sim: Simulator) -> None:

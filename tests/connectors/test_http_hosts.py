@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 
 import pytest
 
@@ -12,6 +13,7 @@ from rollback.model.effect import HttpWrite
 from rollback.model.environment import Channel, Secret
 from rollback.model.scope import HostKind
 from tests.connectors.loopback import answer, host_at, serving
+from tests.connectors.stand import PatientClock
 
 
 def message(host: str) -> HttpWrite:
@@ -121,6 +123,20 @@ def test_an_answer_that_is_too_large_is_not_taken(said: bytes) -> None:
     ):
         http.get("/a", tries=3)
     assert (caught.value.code, caught.value.transient) == ("http.too-large", False)
+
+
+def test_an_answer_that_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bad release's own hosts answer probes: none of them may hold up a halt for ever."""
+    readings = itertools.count(0, 40)
+    monkeypatch.setattr(PatientClock, "monotonic", lambda _: next(readings))
+    said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 50
+    with (
+        serving(lambda _: said) as little,
+        host_at(little) as (http, *_),
+        pytest.raises(ConnectorError) as caught,
+    ):
+        http.get("/a", tries=3)
+    assert (caught.value.code, caught.value.transient) == ("http.timeout", False)
 
 
 @pytest.mark.parametrize(

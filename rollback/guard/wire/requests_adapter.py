@@ -12,6 +12,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.util.retry import Retry
 
 from rollback.guard.rules.request import Request
+from rollback.guard.wire.bounded_answer import bound
 from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
@@ -68,6 +69,7 @@ class GuardedAdapter(HTTPAdapter):
             self._wire.failed(admitted, error)
             raise
         self._wire.answered(admitted, response.status_code, response.headers)
+        bound(response.raw)
         return response
 
     def _admitted(self, request: PreparedRequest) -> tuple[PreparedRequest, Admitted]:

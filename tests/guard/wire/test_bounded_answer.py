@@ -1,0 +1,90 @@
+"""An answer under azure-core is bounded: in size as it is unpacked, and in time."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import HttpRequest
+
+from rollback.guard.wire import azure_wire, bounded_answer
+from rollback.model.scope import GuardedHost, HostKind, Perimeter
+from tests.connectors.loopback import answer, serving
+from tests.guard.support import bench
+
+WORDS = b'{"a":"' + b"0123456789" * 40_000 + b'"}'
+
+
+def chunked(body: bytes, *headers: str) -> bytes:
+    lines = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", "Connection: close", *headers, "", ""]
+    pieces = [body[at : at + 1000] for at in range(0, len(body), 1000)]
+    told = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return "\r\n".join(lines).encode() + told + b"0\r\n\r\n"
+
+
+def bomb() -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = [packer.compress(bytes(2**20)) for _ in range(bounded_answer.BYTES_MAX // 2**20 + 1)]
+    return b"".join([*packed, packer.flush()])
+
+
+def read(said: bytes, *, stream: bool) -> bytes:
+    """What azure-core makes of that answer."""
+    with serving(lambda _: said) as little:
+        guarded = GuardedHost(host=little.host, kind=HostKind.STORE)
+        told = bench(perimeter=Perimeter(hosts=(guarded,)))
+        with azure_wire.transport(told.wire) as transport:
+            request = HttpRequest("GET", f"http://{little.host}/b/1")
+            response: Any = transport.send(request, stream=stream)
+            return b"".join(response.stream_download(None)) if stream else response.body()
+
+
+GZIP = "Content-Encoding: gzip"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer("200 OK", WORDS),
+        answer("200 OK", gzip.compress(WORDS), GZIP),
+        answer("200 OK", zlib.compress(WORDS), "Content-Encoding: deflate"),
+        chunked(WORDS),
+        chunked(gzip.compress(WORDS), GZIP),
+    ],
+    ids=["plain", "gzip", "deflate", "chunked", "chunked gzip"],
+)
+def test_an_honest_answer_is_whole(said: bytes, *, stream: bool) -> None:
+    assert read(said, stream=stream) == WORDS
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_body_is_none(*, stream: bool) -> None:
+    assert read(answer("204 No Content"), stream=stream) == b""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("frame", [answer, lambda _, body, header: chunked(body, header)])
+def test_what_unpacks_to_more_than_fits_is_not_taken(frame: Any, *, stream: bool) -> None:
+    packed = bomb()
+    assert len(packed) < 200_000
+    with pytest.raises(AzureError):
+        read(frame("200 OK", packed, GZIP), stream=stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_takes_too_long_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, *, stream: bool
+) -> None:
+    monkeypatch.setattr(bounded_answer, "SECONDS_MAX", -1.0)
+    with pytest.raises(AzureError):
+        read(answer("200 OK", WORDS), stream=stream)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_cut_short_is_an_error(*, stream: bool) -> None:
+    with pytest.raises(AzureError):
+        read(answer("200 OK", WORDS)[:-1], stream=stream)
