@@ -125,7 +125,7 @@ def _work(
             act()
         except EvidenceNotWritten:
             raise
-        except Exception as error:  # noqa: BLE001 - one step's defect must not lose the run
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one step's defect must not lose the run
             performer.defect(_step_of(intent), str(getattr(intent, "change", "")), error)
 
     def act() -> None:

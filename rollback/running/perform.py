@@ -120,7 +120,7 @@ class Performer(Hands):
         )
         self.verified(name, holds=seen.holds, checks=checks)
 
-    def defect(self, name: str, change_id: str, error: Exception) -> None:
+    def defect(self, name: str, change_id: str, error: BaseException) -> None:
         """Something broke in a way nobody foresaw.
 
         A step ends, unknown where something was sent. Of a step that halts only the change that

@@ -214,3 +214,22 @@ def test_a_secret_that_is_not_set_withholds_no_halt(
     assert ("hold", "done") in {(name, status) for name, status, _ in result.steps}
     assert result.exit_status in {3, 7}
     assert [sim.control.swaps(site) for site in (names.WEB, names.BACKEND)] == [0, 0]
+
+
+@pytest.mark.parametrize("method", ["verify", "perform", "look", "observe"])
+def test_an_action_that_leaves_while_applying_does_not_end_the_run(
+    staged: tuple[Stage, Simulator], tmp_path: Path, method: str
+) -> None:
+    """`sys.exit(0)` in an action would leave a run open, with a status that says all is well."""
+
+    class Halt(HaltRolloutAction):
+        """It plans as it should."""
+
+    stage, _ = staged
+    known = operator(stage, tmp_path, Halt, "name", HaltRolloutAction.name)
+    document = known.plan(playbooks.full_rollback, incident="INC-1")
+    result = operator(stage, tmp_path, Halt, method, leaves).apply(document, only_safe=True)
+    steps = {name: status for name, status, _ in result.steps}
+    assert steps["hold"] == "done"
+    if method == "verify":
+        assert (steps["halt"], result.exit_status) == ("failed", 1)
