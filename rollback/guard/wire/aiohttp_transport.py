@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from azure.core.pipeline.transport import AioHttpTransport, HttpRequest
+from azure.core.rest import HttpRequest as RestRequest
 from azure.core.utils import case_insensitive_dict
 from yarl import URL
 
@@ -135,8 +135,13 @@ async def _send_once(session: Any) -> None:
 
 
 def _sent(request: Any, judged: Request) -> Any:
-    """A request of the caller's kind that holds what was judged, and that nobody else holds."""
-    sent = copy(request)
+    """A request that holds what was judged, and that nobody else holds.
+
+    Of azure-core's own class: one of the caller's could answer otherwise each time it is asked.
+    """
+    kind = RestRequest if isinstance(request, RestRequest) else HttpRequest
+    sent: Any = kind.__new__(kind)
+    vars(sent).update(vars(request))
     sent.method, sent.url = judged.method, judged.url
     sent.headers = case_insensitive_dict(dict(judged.headers))
     sent.data, sent.files = judged.body, None

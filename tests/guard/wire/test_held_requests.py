@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import requests
+from azure.core.pipeline.transport import HttpRequest as PipelineRequest
 from azure.core.rest import HttpRequest
 from botocore.awsrequest import (  # type: ignore[import-untyped, unused-ignore]
     AWSPreparedRequest,
@@ -214,3 +215,47 @@ def test_a_header_that_the_next_server_takes_out_does_not_leave(name: str, raw: 
     assert refused.value.code == "guard.normal.connection"
     assert raw.taken == []
     assert told.ledger.spent == []
+
+
+class Turning(PipelineRequest):
+    """A request that names another place each time it is asked for one but the first."""
+
+    asked = 0
+
+    @property
+    def url(self) -> str:
+        self.asked += 1
+        return self.place if self.asked == 1 else self.place.replace("/b/1", "/b/2")
+
+    @url.setter
+    def url(self, place: str) -> None:
+        self.place = place
+
+
+class TurningRest(HttpRequest):
+    """The same of azure-core's newer kind."""
+
+    asked = 0
+
+    @property
+    def url(self) -> str:
+        self.asked += 1
+        return self.place if self.asked == 1 else self.place.replace("/b/1", "/b/2")
+
+    @url.setter
+    def url(self, place: str) -> None:
+        self.place = place
+
+
+@pytest.mark.parametrize("kind", [Turning, TurningRest])
+def test_a_request_that_turns_leaves_as_it_was_judged(kind: Any, raw: Raw) -> None:
+    told = over(raw)
+
+    async def by_aio() -> None:
+        async with azure_wire.aio_transport(told.wire) as aio:
+            await aio.send(kind("GET", f"{raw.url}/b/1"))
+
+    asyncio.run(by_aio())
+    azure_wire.transport(told.wire).send(kind("GET", f"{raw.url}/b/1"))
+    assert [taken.path for taken in raw.taken] == [one.path for one in told.wire.admitted]  # type: ignore[attr-defined]
+    assert len(raw.taken) == 2
