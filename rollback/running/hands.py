@@ -177,8 +177,11 @@ class Hands:
 
     def outcome(self, planned: Planned, look: Look) -> None:
         """Record what became of a change, durably."""
+        self.became(planned.step, planned.change, look)
+
+    def became(self, step: PlannedStep, change: Update, look: Look) -> None:
+        """The same, where nobody knows the step's action or can read what it was told."""
         outcome = look.outcome or Outcome.UNKNOWN
-        step, change = planned.step, planned.change
         self.journal.append(
             MAIN,
             RecordKind.OUTCOME,

@@ -83,7 +83,9 @@ class Performer(Hands):
 
     def give_back(self, name: str, change_id: str, why: str) -> None:
         """Return the permissions of a change that was looked for and found not applied."""
-        effects = self.find(name, change_id).change.effects
+        changes = self.plan.step(name).changes
+        updates = (one for one in changes if isinstance(one, Update))
+        effects = next(one for one in updates if one.id == change_id).effects
         spent = [effect for effect in effects if self.ledger.left(effect.id) == 0]
         for effect in spent:
             self.ledger.give_back(effect.id, why)
@@ -136,7 +138,7 @@ class Performer(Hands):
         broken = next((one for one in updates if one.id == change_id), None)
         if broken is not None and broken.direction is Direction.TOWARD:
             outcome = Outcome.UNKNOWN if broken in doubts else Outcome.NOT_APPLIED
-            self.outcome(self.find(name, change_id), Look(outcome, f"it broke: {kind}"))
+            self.became(step, broken, Look(outcome, f"it broke: {kind}"))
             return
         status, exit_ = StepStatus.FAILED, ExitStatus.DEFECT
         if doubts:

@@ -207,3 +207,25 @@ def test_where_nobody_can_look_no_rule_is_kept_on_the_plans_word(tmp_path: Path)
         operator(stage, Blind()).apply(made, approvals=[])
         production = sim.control.world().sites[names.BACKEND].slots[names.PRODUCTION]
         assert [(one.name, one.percent) for one in production.ramp_rules] == [("staging", 15.0)]
+
+
+@pytest.mark.parametrize("action", ["revert_deployment", "nobody_knows"])
+def test_a_step_that_nobody_can_read_withholds_no_other_halt(tmp_path: Path, action: str) -> None:
+    """What it was told fits another action, or none is known by that name; the run ends in order."""
+
+    def unreadable_first(content: dict[str, Any]) -> None:
+        halt = next(step for step in content["steps"] if step["action"] == "halt_rollout")
+        first = copy.deepcopy(halt) | {"name": "first", "action": action}
+        for change in first["changes"]:
+            for effect in change.get("effects", []):
+                effect["id"] = f"first-{effect['id']}"
+        content["steps"].insert(0, first)
+
+    with Simulator.start(tmp_path / "simulator", bad_canary()) as sim:
+        stage = set_stage(tmp_path / "stage", sim)
+        made = operator(stage).plan(playbooks.halt_only, incident="INC-1")
+        content = copy.deepcopy(json.loads(made.canonical))
+        unreadable_first(content)
+        ran = operator(stage).apply(PlanDocument.read(canonical(content)), approvals=[])
+        assert ran.exit_status not in (0, 1)
+        assert sim.control.world().sites[names.BACKEND].slots[names.PRODUCTION].ramp_rules == []
