@@ -167,8 +167,8 @@ def test_without_ssh_keygen_the_file_says_what_nobody_checked(
     theirs.verify()
     assert theirs.wrong == []
     assert theirs.unchecked == [
-        "the signature: its kind of key needs ssh-keygen",
-        f"the approval of {ANA}: its kind of key needs ssh-keygen",
+        "the signature: there is no ssh-keygen here",
+        *(f"the approval of {person}: there is no ssh-keygen here" for person in (BEN, ANA)),
     ]
     assert verify_bundle(folder).holds
 
