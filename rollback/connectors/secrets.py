@@ -36,6 +36,9 @@ _BY_NUMBER = (rb"\u00", rb"\/")
 _ESCAPED = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|/)")
 _KEPT_ESCAPED = frozenset((b'"', b"\\", b"\x7f"))
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
+_NUMBER = re.compile(rb"[0-9.eE+-]+")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
+"""A text or a number of JSON."""
 _LINE_CHARACTERS = 16
 """A line of a value that has several stands alone in a log: from this length on it is blotted."""
 
@@ -116,7 +119,10 @@ class VariableSecrets:
     def redact_bytes(self, data: bytes | memoryview) -> bytes | memoryview:
         """The same for bytes: one search for all forms; `data` itself where none is in it."""
         self._know_expected()
-        return data if self._search is None else _blotted_escaped(data, self._search)
+        search = self._search
+        if search is None:
+            return data
+        return _blotted_escaped(_without_numbers(data, search) if search.numbers else data, search)
 
     def redact_facts(self, told: Facts) -> Facts:
         """Facts without the values of secrets; itself where there are none."""
@@ -127,7 +133,7 @@ class VariableSecrets:
 
         def plain(value: Scalar) -> Scalar:
             if not isinstance(value, str):
-                return value
+                return BLOT if search.places(_said(value).encode()) else value
             data = bytes(_blotted(value.encode("utf-8", "surrogatepass"), search))
             return data.decode("utf-8", "surrogatepass")
 
@@ -149,9 +155,13 @@ class VariableSecrets:
 
 
 def _together(told: Facts) -> bytes:
-    """Every text of some facts, to be searched in one go."""
-    texts = (part for one in told for part in _parts(one.value) if isinstance(part, str))
+    """All that some facts say, to be searched in one go."""
+    texts = (_said(part) for one in told for part in _parts(one.value))
     return "\0".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _said(value: Scalar) -> str:
+    return "" if value is None or isinstance(value, bool) else str(value)
 
 
 def _parts(value: Value) -> tuple[Scalar, ...]:
@@ -166,6 +176,22 @@ def _blotted(data: bytes | memoryview, search: _Search) -> bytes | memoryview:
         kept += [data[end:begins], _BLOT]
         end = ends
     return b"".join([*kept, data[end:]]) if kept else data
+
+
+def _without_numbers(data: bytes | memoryview, search: _Search) -> bytes | memoryview:
+    """A number of a line of JSON that holds a value is a text then: the line stays JSON."""
+    if not search.places(data):
+        return data
+    lines = bytes(data).split(b"\n")
+    for at, line in enumerate(lines):
+        if line[:1] in (b"{", b"[") and search.places(line):
+            lines[at] = _TOKEN.sub(lambda found: _as_text(found[0], search), line)
+    return b"\n".join(lines)
+
+
+def _as_text(token: bytes, search: _Search) -> bytes:
+    number = token[:1] != b'"'
+    return b'"' + _BLOT + b'"' if number and search.places(token) else token
 
 
 def _blotted_escaped(data: bytes | memoryview, search: _Search) -> bytes | memoryview:
@@ -200,6 +226,7 @@ class _Search:
         from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
         patterns = [form.encode("utf-8", "surrogatepass") for form in sorted(forms)]
+        self.numbers = any(_NUMBER.fullmatch(form) for form in patterns)
         self._any = tuple(
             BytesAhoCorasick(
                 [*patterns[at : at + _AT_ONCE], *_DECOYS], matchkind=MatchKind.LeftmostFirst

@@ -165,3 +165,40 @@ def test_each_line_of_a_value_of_several_is_blotted() -> None:
     secrets.get(Secret(variable="KEY"))
     for line in key.splitlines()[1:3]:
         assert secrets.redact(f"at 10:02 {line} was read") == "at 10:02 [secret] was read"
+
+
+PIN = "90817263"
+TREES = st.recursive(
+    st.integers() | st.sampled_from([int(PIN), -int(PIN), int(f"5{PIN}4"), float(f"0.{PIN}")]) | st.booleans()
+    | st.text(max_size=9) | st.just(f"a {PIN}") | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4) | st.just(PIN), inner, max_size=4),
+)  # fmt: skip
+
+
+def without_pin(tree: object) -> object:
+    """The dumb way: every text and number by itself."""
+    if isinstance(tree, dict):
+        return {key.replace(PIN, "[secret]"): without_pin(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [without_pin(value) for value in tree]
+    if isinstance(tree, str):
+        return tree.replace(PIN, "[secret]")
+    return "[secret]" if PIN in json.dumps(tree) else tree
+
+
+@given(st.lists(st.lists(TREES, max_size=4), min_size=1, max_size=3))
+def test_lines_of_json_stay_json_where_a_number_is_a_secret(trees: list[list[object]]) -> None:
+    secrets = VariableSecrets({"PIN": PIN})
+    secrets.expect([Secret(variable="PIN")])
+    lines = "\n".join(json.dumps(tree, ensure_ascii=False) for tree in trees)
+    made = bytes(secrets.redact_bytes(lines.encode("utf-8", "surrogatepass"))).split(b"\n")
+    assert [json.loads(line) for line in made] == [without_pin(tree) for tree in trees]
+
+
+def test_a_number_among_facts_is_blotted_too() -> None:
+    secrets = VariableSecrets({"PIN": PIN})
+    secrets.expect([Secret(variable="PIN")])
+    told = facts(count=int(PIN), counts=(1, int(PIN)), more=True, none=None, other=7)
+    blotted = facts(count="[secret]", counts=(1, "[secret]"), more=True, none=None, other=7)
+    assert secrets.redact_facts(told) == blotted
+    assert secrets.redact_facts(facts(other=7)) == facts(other=7)
