@@ -7,14 +7,13 @@ resends, and the SDK's own polling is off, so the caller looks at the operation 
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from rollback.connectors import app_service_effects as effects
 from rollback.connectors import app_service_views as views
 from rollback.connectors.azure_pipeline import LIMITS
-from rollback.connectors.resource_manager import ITEMS_MAX, ResourceManager
+from rollback.connectors.resource_manager import ResourceManager
 from rollback.connectors.together import both
 from rollback.errors import ProductDefect
 from rollback.model.base import rfc3339
@@ -33,6 +32,8 @@ from rollback.model.views import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
+
+    from azure.core.paging import ItemPaged
 
 
 LOG_BYTES_MAX = 8 * 2**20
@@ -221,9 +222,18 @@ class AppService(ResourceManager):
 
     # --- inside ------------------------------------------------------------------------------
 
-    def _list(self, doing: str, read: Callable[[], Iterable[Any]]) -> list[dict[str, Any]]:
-        some = self._read(doing, lambda: [one.as_dict() for one in islice(read(), ITEMS_MAX + 1)])
-        self._fits(len(some), doing)
+    def _list(self, doing: str, read: Callable[[], ItemPaged[Any]]) -> list[dict[str, Any]]:
+        return self._read(doing, lambda: self._every_item(read().by_page(), doing))
+
+    def _every_item(self, pages: Any, doing: str) -> list[dict[str, Any]]:
+        """pages: azure-core's, which follows a next page wherever it leads, and as often."""
+        some: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        for page in pages:
+            some += [one.as_dict() for one in page]
+            self._fits(len(some), doing)
+            if following := pages.continuation_token:
+                self._read_once(following, seen, doing)
         return some
 
     def _settings(self, ref: SlotRef) -> dict[str, str]:

@@ -188,15 +188,20 @@ class ResourceManager:
             what = f"there are more than {ITEMS_MAX:,} of them"
             raise self._border.error(Failure("too-large", what, transient=False), doing)
 
+    def _read_once(self, page: str, seen: set[str], doing: str) -> None:
+        """Raise ConnectorError where a list leads back to a page of it, or has too many pages."""
+        if page in seen:
+            what = "its next page is one that was read"
+            raise self._border.error(Failure("unreadable", what, transient=False), doing)
+        seen.add(page)
+        self._fits(len(seen), doing)
+
     def _pages(self, doing: str, path: str) -> list[Any]:
         """Every item of a list. Raises ConnectorError where it does not come to its end."""
         found: list[Any] = []
         seen: set[str] = set()
         while path:
-            if path in seen:
-                what = "its next page is one that was read"
-                raise self._border.error(Failure("unreadable", what, transient=False), doing)
-            seen.add(path)
+            self._read_once(path, seen, doing)
             document = self._document(doing, path)
             found += listed(document, "value")
             self._fits(len(found), doing)

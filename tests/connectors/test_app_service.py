@@ -380,7 +380,6 @@ def test_a_list_that_is_too_long_is_an_error_and_not_its_beginning(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource_manager, "ITEMS_MAX", 2)
-    monkeypatch.setattr(app_service, "ITEMS_MAX", 2)
     now = datetime.now(UTC)
     with stand(environment(sim)) as here:
         arm = here.clients.arm()
