@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.stories import default_world
@@ -21,6 +25,26 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         for name, value in made.variables.items():
             monkeypatch.setenv(name, value)
         yield made
+
+
+def subjects_of(envelope: str, key: Path) -> dict[str, str]:
+    """Name and SHA-256 of each subject, from an envelope signed by the key, as DSSE 1.0 defines."""
+    told = json.loads(envelope)
+    payload, kind = base64.b64decode(told["payload"]), told["payloadType"].encode()
+    signed = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    public = load_ssh_public_key(key.with_suffix(".pub").read_bytes())
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(base64.b64decode(told["signatures"][0]["sig"]), signed)
+    return {one["name"]: one["digest"]["sha256"] for one in json.loads(payload)["subject"]}
+
+
+def sealed_in(bundle: Path) -> dict[str, str]:
+    """Every file of a bundle but the digest of its manifest."""
+    return {
+        path.relative_to(bundle).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in bundle.rglob("*")
+        if path.is_file() and path.name != "manifest.sha256"
+    }
 
 
 def test_plan_approve_apply_report_verify(rollback: Rollback, stage: Stage, tmp_path: Path) -> None:
@@ -60,6 +84,11 @@ def test_plan_approve_apply_report_verify(rollback: Rollback, stage: Stage, tmp_
 
     held = rollback("evidence", "verify", ended["bundle"])
     assert held.status == 0, held.out + held.err
+
+    key = stage.keys[0][1]
+    exported = rollback("evidence", "export", ended["bundle"], "--key", key)
+    assert exported.status == 0, exported.err
+    assert subjects_of(exported.out, key) == sealed_in(Path(ended["bundle"]))
 
     again = rollback(*state, "apply", plan, *signed, "--non-interactive")
     assert again.status == 5
