@@ -197,6 +197,8 @@ def test_a_write_is_within_another_that_is_aimed_alike() -> None:
         (spooled("/s/held"), spooled("/t/held")),
         (spooled("/s/held"), cancelled(7)),
         (cancelled(7), spooled("/s/held")),
+        (spooled(cancelled(7).path), cancelled(7)),
+        (cancelled(7), spooled(cancelled(7).path)),
         (configuration(RULES), configuration('{"properties":{"autoSwapSlotName":""}}')),
         (stored(Purpose.HOLD, "create-only"), stored(Purpose.EVIDENCE, "create-only")),
         (stored(Purpose.HOLD, "create-only"), stored(Purpose.HOLD, "if-match")),
