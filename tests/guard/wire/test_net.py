@@ -135,8 +135,9 @@ def test_an_operators_halt_is_never_blocked(server: Counting) -> None:
     for kind in (HostKind.BACKEND, HostKind.WEB, HostKind.PLATFORM):
         with pytest.raises(ValueError, match="never refused"):
             Net(_perimeter(server, kind), lambda _: None, refuse=frozenset({kind}))
+    seen: list[Sighting] = []
     net = Net(
-        _perimeter(server, HostKind.COSMOS), lambda _: None, refuse=frozenset({HostKind.COSMOS})
+        _perimeter(server, HostKind.COSMOS), seen.append, refuse=frozenset({HostKind.COSMOS})
     )
     net.cast()
     try:
@@ -144,6 +145,7 @@ def test_an_operators_halt_is_never_blocked(server: Counting) -> None:
             assert _plainly(server) == 200
     finally:
         net.draw_in()
+    assert seen == [], "nor is it reported"
 
 
 def test_an_operators_halt_is_not_blocked_in_another_thread(server: Counting) -> None:
