@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from contextlib import nullcontext
+from io import BytesIO
 from typing import Any
 
 import pytest
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import HttpRequest
+from urllib3.exceptions import ProtocolError
+from urllib3.response import HTTPResponse
 
 from rollback.guard.wire import azure_wire, bounded_answer
 from rollback.model.scope import GuardedHost, HostKind, Perimeter
@@ -88,3 +92,21 @@ def test_what_takes_too_long_is_not_waited_for(
 def test_what_is_cut_short_is_an_error(*, stream: bool) -> None:
     with pytest.raises(AzureError):
         read(answer("200 OK", WORDS)[:-1], stream=stream)
+
+
+def test_an_answer_of_megabytes_fits() -> None:
+    large = WORDS * 8
+    assert len(large) > 2**21
+    assert read(answer("200 OK", large), stream=False) == large
+
+
+@pytest.mark.parametrize(("now", "stops"), [(160.0, False), (160.1, True)])
+def test_the_time_counts_from_the_head(
+    monkeypatch: pytest.MonkeyPatch, now: float, *, stops: bool
+) -> None:
+    readings = iter((100.0, now))
+    monkeypatch.setattr("rollback.guard.wire.bounded_answer.time.monotonic", lambda: next(readings))
+    raw = HTTPResponse(BytesIO(b"x"), preload_content=False)
+    bounded_answer.bound(raw)
+    with pytest.raises(ProtocolError) if stops else nullcontext():
+        assert raw.read() == b"x"
