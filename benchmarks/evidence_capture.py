@@ -71,7 +71,7 @@ def capturing(told: dict[str, Any]) -> Callable[[], int]:
     )
     parts = Parts(known, secrets, clock, SystemRandomness(), b"k" * 32)
     clients = GuardedClients(wire, parts)
-    clients.cosmos().reachable()
+    clients.cosmos().problem()
     if told["to"] == "s3":
         clients.s3().keys("nothing/")
     since, until = window_of()

@@ -248,7 +248,7 @@ def _orders(environment: Environment, clients: Clients, token: str) -> dict[str,
 
 
 def _health(environment: Environment, clients: Clients) -> Observation:
-    """platform-service. reachable: empty where it answers well, otherwise why not."""
+    """platform-service. problem: empty where it answers well, otherwise why not."""
     platform = environment.platform
     host = urlsplit(platform.api_url).netloc.removesuffix(":443")
     base = urlsplit(platform.api_url).path.rstrip("/")
@@ -260,7 +260,7 @@ def _health(environment: Environment, clients: Clients) -> Observation:
         problem = error.reason
     return Observation(
         resource="platform/health",
-        context=facts(reachable=problem),
+        context=facts(problem=problem),
         where=host,
         at=at,
         gaps=(problem,) if problem else (),

@@ -45,13 +45,13 @@ class SnapshotAuditLogs:
             return ()
         at = clients.now()
         try:
-            problem = clients.cosmos().reachable()
+            problem = clients.cosmos().problem()
         except ConnectorError as error:
             problem = error.reason
         return (
             Observation(
                 resource=_COSMOS,
-                context=facts(reachable=problem),
+                context=facts(problem=problem),
                 where=step.environment.cosmos.endpoint,
                 at=at,
                 gaps=(problem,) if problem else (),
@@ -156,7 +156,7 @@ def _findings(step: StepContext, world: World) -> tuple[Finding, ...]:
                 step=step.name,
             )
         )
-    problem = world.get(_COSMOS, "reachable", "")
+    problem = world.get(_COSMOS, "problem", "")
     if problem and wants(step, "durable"):
         found.append(
             Finding(

@@ -167,7 +167,7 @@ class CosmosReader:
         except ValueError as error:
             raise self._unreadable(error, doing) from error
 
-    def reachable(self) -> str:
+    def problem(self) -> str:
         """Empty where the database answers; otherwise why not. Never raises."""
         try:
             self._anywhere(

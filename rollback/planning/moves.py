@@ -31,7 +31,7 @@ def judge_move(
 
     world: as folded up to this change. earlier: what surely comes before it.
     """
-    if down := world.get("platform/health", "reachable", ""):
+    if down := world.get("platform/health", "problem", ""):
         refused = _refused(
             change,
             "authority.sign-in-unreachable",

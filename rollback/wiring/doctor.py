@@ -175,7 +175,7 @@ def _arm(setting: Setting, clients: Clients) -> Iterable[Check]:
 
 
 def _cosmos(clients: Clients) -> Check:
-    why = clients.cosmos().reachable()
+    why = clients.cosmos().problem()
     return Check("Cosmos answers", not why, why or "the database was read", weight="weak")
 
 

@@ -114,7 +114,7 @@ def test_observing_says_what_is_live(simulator: Simulator) -> None:
     assert world.get("control/trading", "etag")
     assert "backtest" in (world.get("control/flags", "enabled") or ())  # type: ignore[operator]
     assert isinstance(world.get("control/orders", "count"), int)
-    assert world.get("platform/health", "reachable") == ""
+    assert world.get("platform/health", "problem") == ""
     assert from_observation(world.observations[0]) is not None
 
 
@@ -187,4 +187,4 @@ def test_platform_down_is_a_gap(simulator: Simulator) -> None:
     found = world.find("platform/health")
     assert found is not None
     assert found.gaps
-    assert world.get("platform/health", "reachable")
+    assert world.get("platform/health", "problem")

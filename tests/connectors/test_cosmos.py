@@ -82,7 +82,7 @@ def test_a_window_holds_both_ends(sim: Simulator) -> None:
 def test_by_entra_too(sim: Simulator) -> None:
     cosmos = environment().cosmos.model_dump(mode="json") | {"key": None, "entra": True}
     with stand(environment(sim, cosmos=cosmos)) as here:
-        assert here.clients.cosmos().reachable() == ""
+        assert here.clients.cosmos().problem() == ""
 
 
 def test_throttling_is_waited_for_and_bounded(sim: Simulator) -> None:
@@ -98,7 +98,7 @@ def test_throttling_is_waited_for_and_bounded(sim: Simulator) -> None:
 def test_an_account_that_cannot_be_reached_is_told(sim: Simulator) -> None:
     sim.control.fault("cosmos_unreachable")
     with stand(environment(sim)) as here:
-        why = here.clients.cosmos().reachable()
+        why = here.clients.cosmos().problem()
         with pytest.raises(ConnectorError) as caught:
             list(here.clients.cosmos().pages(CONTAINER))
     assert why
@@ -114,7 +114,7 @@ def test_a_container_that_is_not_there(sim: Simulator) -> None:
 
 def test_the_reader_has_nothing_that_writes() -> None:
     public = {name for name in vars(CosmosReader) if not name.startswith("_")}
-    assert public == {"parts", "pages", "count", "reachable", "close"}
+    assert public == {"parts", "pages", "count", "problem", "close"}
     assert {name for name in vars(CosmosPort) if not name.startswith("_")} == public - {"close"}
 
 
@@ -139,7 +139,7 @@ def test_semantic_reranking_is_out_of_reach(sim: Simulator, monkeypatch: pytest.
     with stand(environment(sim, cosmos=cosmos)) as here:
         port = here.clients.cosmos()
         assert isinstance(port, CosmosReader)
-        given = [port.reachable(), port.count(CONTAINER), *port.parts(CONTAINER), *port.pages(CONTAINER)]
+        given = [port.problem(), port.count(CONTAINER), *port.parts(CONTAINER), *port.pages(CONTAINER)]
         assert {type(one) for one in given} == {str, int, Page}
         client = port._client(0)
         built = client.client_connection

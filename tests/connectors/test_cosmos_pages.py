@@ -221,7 +221,7 @@ def test_the_next_region_is_read_from_where_one_fails() -> None:
         window = captured(here, sink)
         assert window.completeness == "complete"
         assert sink.lines(window) == up.all
-        assert here.clients.cosmos().reachable() == ""
+        assert here.clients.cosmos().problem() == ""
 
 
 def test_a_region_that_fails_half_way_is_left() -> None:

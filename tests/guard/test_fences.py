@@ -120,4 +120,4 @@ def test_the_cosmos_port_has_no_method_that_writes() -> None:
     methods = {
         name for name, _ in inspect.getmembers(CosmosPort, callable) if not name.startswith("_")
     }
-    assert methods == {"count", "pages", "parts", "reachable"}
+    assert methods == {"count", "pages", "parts", "problem"}

@@ -119,7 +119,7 @@ def test_web_needs_the_authority_of_the_backend_that_users_are_on() -> None:
 
 def test_nobody_is_moved_while_nobody_can_sign_in() -> None:
     down = Observation(
-        resource="platform/health", context=facts(reachable="connection refused"), at=NOW
+        resource="platform/health", context=facts(problem="connection refused"), at=NOW
     )
     seen = world(Verdict.RETAINED, Verdict.RETAINED, STABLE)
     made, _ = judge_move(

@@ -215,7 +215,7 @@ class CosmosPort(Protocol):
         """How many documents a window holds now."""
         ...
 
-    def reachable(self) -> str:
+    def problem(self) -> str:
         """Empty where the account answers; otherwise why not. Never raises."""
         ...
 
