@@ -43,12 +43,14 @@ def _may_pass(error: BaseException) -> bool:
 
 def age_s(date: str, written: datetime | None) -> int | None:
     """Seconds between two readings of the store's clock; None where it did not give both."""
-    if not date or written is None:
-        return None
+    now = http_date(date)
+    return None if now is None or written is None else max(0, int((now - written).total_seconds()))
+
+
+def http_date(date: str) -> datetime | None:
+    """The moment that a ``Date`` header names; None where it names none."""
     try:
-        now = parsedate_to_datetime(date)
-    except ValueError:
+        found = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
         return None
-    if now.tzinfo is None:
-        now = now.replace(tzinfo=UTC)
-    return max(0, int((now - written).total_seconds()))
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -9,7 +9,7 @@ import re
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from rollback.connectors import app_service_views as views
 from rollback.connectors.azure_pipeline import LIMITS, azure_failure, policies
@@ -45,6 +45,14 @@ def _failure(error: Exception) -> Failure | None:
     if isinstance(error, HttpResponseError) and error.response is not None:
         return views.refused_by_arm(int(error.response.status_code or 0), _body(error.response))
     return azure_failure(error)
+
+
+def _parts(address: str) -> SplitResult | None:
+    """An address that the service gave; None for what is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def _body(response: Any) -> bytes:
@@ -150,10 +158,11 @@ class ResourceManager:
         return read_again(once, self._clock, tries=self._tries)
 
     def _pinned(self, location: str, doing: str) -> None:
-        parts = urlsplit(location)
+        parts = _parts(location)
         under = f"/subscriptions/{self._subscription}/".lower()
         if (
-            parts.scheme != "https"
+            parts is None
+            or parts.scheme != "https"
             or parts.netloc.lower() not in {self._host, f"{self._host}:443"}
             or not parts.path.lower().startswith(under)
             or not _OPERATION.search(parts.path)
@@ -206,7 +215,8 @@ class ResourceManager:
             found += listed(document, "value")
             self._fits(len(found), doing)
             path = text(document, "nextLink")
-            if path and urlsplit(path).netloc.lower() != self._host:
+            following = _parts(path)
+            if path and (following is None or following.netloc.lower() != self._host):
                 raise self._border.error(
                     Failure("wrong-place", "the next page is on another host", transient=False),
                     doing,

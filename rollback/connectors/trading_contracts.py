@@ -44,7 +44,7 @@ class ControlContract(BaseModel):
     tenants: dict[str, HaltedContract]
     strategies: dict[str, HaltedContract]
     etag: str | None = None
-    schema_version: int | None = Field(default=None, alias="schema")
+    schema_version: int | None = Field(default=None, alias="schema", gt=-(2**53), lt=2**53)
 
 
 def strictly(model: type[M], body: bytes, what: str) -> M:

@@ -1,4 +1,8 @@
-"""Reading loosely shaped JSON without trusting it: a wrong type reads as absent."""
+"""Reading loosely shaped JSON without trusting it: a wrong type reads as absent.
+
+What is read can be written down again, in a plan and a journal: half a surrogate pair reads as its
+escape, and a whole number that JSON's readers do not agree on reads as absent.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from rollback.model.base import Fact, Facts, Scalar, Value
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 _FLAT_MAX = 400
 _TEXT_MAX = 1000
+_NUMBER_END = 2**53
+"""From here on whole numbers have no one written form (RFC 8785)."""
 
 
 def at(value: object, *path: str) -> object:
@@ -27,7 +33,7 @@ def at(value: object, *path: str) -> object:
 def text(value: object, *path: str) -> str:
     """The text at a path; empty where it is absent or no text."""
     found = at(value, *path)
-    return found if isinstance(found, str) else ""
+    return _unicode(found) if isinstance(found, str) else ""
 
 
 def flag(value: object, *path: str, absent: bool = False) -> bool:
@@ -39,7 +45,9 @@ def flag(value: object, *path: str, absent: bool = False) -> bool:
 def number(value: object, *path: str) -> int | None:
     """The whole number at a path, or None."""
     found = at(value, *path)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if abs(found) < _NUMBER_END else None
 
 
 def listed(value: object, *path: str) -> list[Any]:
@@ -58,9 +66,9 @@ def moment(value: object, *path: str) -> datetime | None:
     """The RFC 3339 time at a path (up to seven decimals, as services write them), or None."""
     try:
         found = datetime.fromisoformat(_FRACTION.sub(r"\1", text(value, *path)))
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # in UTC it may lie before the first year
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def parsed(body: bytes) -> Any:
@@ -84,7 +92,7 @@ def _flatten(value: object, name: str, found: dict[str, Value]) -> None:
         return
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            _flatten(inner, f"{name}.{key}" if name else str(key), found)
+            _flatten(inner, _unicode(f"{name}.{key}" if name else str(key)), found)
     elif isinstance(value, list):
         if all(not isinstance(inner, (list, Mapping)) for inner in value):
             found[name] = tuple(_scalar(inner) for inner in value)
@@ -97,7 +105,13 @@ def _flatten(value: object, name: str, found: dict[str, Value]) -> None:
 
 def _scalar(value: object) -> Scalar:
     if isinstance(value, str):
-        return value[:_TEXT_MAX]
-    if value is None or isinstance(value, (bool, int)):
+        return _unicode(value)[:_TEXT_MAX]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) < _NUMBER_END:
         return value
     return str(value)[:_TEXT_MAX]
+
+
+def _unicode(said: str) -> str:
+    return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()

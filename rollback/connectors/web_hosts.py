@@ -7,7 +7,7 @@ from functools import partial
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from rollback.connectors.together import one_by_one
 from rollback.errors import ConnectorError
@@ -84,14 +84,19 @@ def page(
             problem=f"answered {answer.status}",
         )
     build, named = names_in(answer.body.decode(errors="replace"))
-    addresses = [urljoin(f"https://{host}{path}", name) for name in named]
-    own = [address for address in addresses if urlsplit(address).netloc.lower() == host]
+    found = [(name, _address(f"https://{host}{path}", name)) for name in named]
+    addresses = [address for _, address in found if address is not None]
+    lost = [Chunk(path=name, problem="is no address") for name, address in found if address is None]
+    own = [address for address in addresses if address.netloc.lower() == host]
     paths = list(dict.fromkeys(_path(address) for address in own))
-    foreign = {urlsplit(address).netloc.lower() for address in addresses} - {host, ""}
+    foreign = {address.netloc.lower() for address in addresses} - {host, ""}
     return WebPage(
         status=200,
         build=build,
-        chunks=together([partial(_chunk, http, path, headers) for path in paths[:CHUNKS_MAX]]),
+        chunks=(
+            *lost[:CHUNKS_MAX],
+            *together([partial(_chunk, http, path, headers) for path in paths[:CHUNKS_MAX]]),
+        ),
         foreign=tuple(sorted(foreign)),
         request_id=answer.request_id,
         echoed=answer.echoed,
@@ -128,9 +133,16 @@ class _Reader(HTMLParser):
                 self.names.append(given["href"])
 
 
-def _path(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+def _address(page: str, name: str) -> SplitResult | None:
+    """Where a name on a page leads; None for what is no address."""
+    try:
+        return urlsplit(urljoin(page, name))
+    except ValueError:
+        return None
+
+
+def _path(address: SplitResult) -> str:
+    return f"{address.path}?{address.query}" if address.query else address.path
 
 
 def _chunk(http: HttpPort, path: str, headers: tuple[tuple[str, str], ...]) -> Chunk:

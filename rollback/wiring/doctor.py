@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -140,12 +139,12 @@ def _clock(setting: Setting, clients: Clients) -> Check:
     name = "clock"
     platform = setting.environment.platform
     from rollback.connectors.platform_service import host_and_path
+    from rollback.connectors.reading import http_date
 
     host, path = host_and_path(platform.api_url, platform.health_path)
     answer = clients.http(host).get(path, fresh=True)
-    try:
-        there = parsedate_to_datetime(answer.header("date"))
-    except ValueError:
+    there = http_date(answer.header("date"))
+    if there is None:
         return Check(name, holds=False, seen=f"{host} says no time to compare with", weight="weak")
     apart = abs((there - answer.at).total_seconds())
     seen = f"{apart:.0f} s from {host}; approvals allow {SKEW_S} s between machines"

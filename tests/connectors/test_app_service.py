@@ -311,6 +311,7 @@ def test_a_warm_up_that_failed_is_told_by_the_operation(fresh: Simulator) -> Non
         "https://management.azure.com/subscriptions/{s}/providers/Microsoft.DocumentDB/locations/x/operationresults/1",
         "https://management.azure.com/subscriptions/{s}/providers/Microsoft.Web/x/providers/Other/operations/1",
         "https://management.azure.com/subscriptions/{s}//operationresults/1",
+        "https://[/subscriptions/{s}/operationresults/1",
         "",
     ],
 )

@@ -172,3 +172,11 @@ def test_an_authority_answer_that_may_be_cached_proves_nothing() -> None:
         fresh = _authority(http, "t")
     assert not cached.answered
     assert fresh.answered
+
+
+def test_half_a_surrogate_pair_is_read_as_its_escape() -> None:
+    """A plan and a journal hold what was read, and both are Unicode."""
+    said = rb'{"build":"\ud800","instance":"a","tradingLoop":"\udfff"}'
+    with serving(lambda _: answer("200 OK", said)) as little, host_at(little) as (http, *_):
+        probe = backend.release(http, "/api/release")
+    assert (probe.build, probe.trading_loop) == (r"\ud800", r"\udfff")

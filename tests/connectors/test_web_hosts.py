@@ -83,3 +83,16 @@ def test_names_are_read_as_a_browser_would() -> None:
         '<script>var x = "<script src=/inline.js>";</script><script src="a&amp;b.js"></script>'
     )
     assert names_in(html) == ("b2", ("/p.js", "/s.css", "a&b.js"))
+
+
+def test_a_name_that_is_no_address_is_a_chunk_that_is_not_there() -> None:
+    html = "<meta name=build content=b1><script src='http://['></script><script src=/c.js></script>"
+    page_text = html + "<script src='http://a\u2100b/'></script>"
+
+    def say(n: int) -> bytes:
+        return answer("200 OK", page_text.encode() if n == 0 else b"/*build:b1*/")
+
+    with serving(say) as little, host_at(little) as (http, *_):
+        seen = page(http, little.host)
+    assert [chunk.problem for chunk in seen.chunks] == ["is no address", "is no address", ""]
+    assert not seen.whole
