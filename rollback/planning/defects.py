@@ -15,10 +15,13 @@ from rollback.model.change import Finding, NoOp, RefusedChange, Update
 from rollback.model.observation import Observation, Prediction
 from rollback.model.plan import Exposure, PlannedStep, Summary
 from rollback.model.ports import ActionPlan
+from rollback.planning.canonical import canonical
 
 if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
+
+    from pydantic import BaseModel
 
     from rollback.model.ports import Action
 
@@ -108,6 +111,7 @@ def _place(action: Action, trace: TracebackType | None) -> str:
 def as_observed(action: Action, seen: object) -> tuple[Observation, ...]:
     """What an action saw. Raises ProductDefect for what is no observation."""
     if isinstance(seen, tuple) and all(isinstance(one, Observation) for one in seen):
+        _refuse_formless(action, "observe", seen)
         return seen
     raise _not(action, "observe", "observations")
 
@@ -120,14 +124,25 @@ def as_planned(action: Action, made: object) -> ActionPlan:
         values = getattr(made, name)
         if not isinstance(values, tuple) or not all(isinstance(one, kind) for one in values):
             raise _not(action, "plan", f"a tuple of its {name}")
+        _refuse_formless(action, "plan", values)
     return made
 
 
 def as_predicted(action: Action, made: object) -> tuple[Prediction, ...]:
     """What an action predicts. Raises ProductDefect for what is no prediction."""
     if isinstance(made, tuple) and all(isinstance(one, Prediction) for one in made):
+        _refuse_formless(action, "predict", made)
         return made
     raise _not(action, "predict", "predictions")
+
+
+def _refuse_formless(action: Action, method: str, made: tuple[BaseModel, ...]) -> None:
+    """A number from 2^53 up or half a surrogate pair has no one written form, so no digest."""
+    try:
+        for one in made:
+            canonical(one)
+    except ValueError as error:
+        raise _not(action, method, "what can be written down") from error
 
 
 def _not(action: Action, method: str, wanted: str) -> ProductDefect:

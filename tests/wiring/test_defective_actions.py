@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from rollback.errors import ConnectorError
 from rollback.model.base import facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.observation import Observation
 from rollback.model.ports import ActionPlan, Catalogue
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
@@ -45,6 +47,11 @@ def leaves(*_: Any) -> Any:
 def nothing(*_: Any) -> Any:
     """Another bug: a forgotten return."""
     return
+
+
+def unwritable(*_: Any) -> Any:
+    """What has no one written form, so that no plan could be signed with it."""
+    return (Observation(resource="strange", compared=facts(size=2**60), at=datetime.now(UTC)),)
 
 
 def unreachable(*_: Any) -> Any:
@@ -87,6 +94,7 @@ BUGS: dict[str, tuple[type[Any], str, Any, str]] = {
     "observe leaves": (Verify, "observe", leaves, "failed while it looked (SystemExit at"),
     "plan leaves": (Verify, "plan", leaves, "failed while it planned (SystemExit at"),
     "observe returns nothing": (Verify, "observe", nothing, "did not return observations"),
+    "observe sees no fact": (Verify, "observe", unwritable, "did not return what can be written"),
     "observe lets an answer out": (Verify, "observe", unreachable, "the order book does not answer"),
     "plan raises": (Verify, "plan", fails, "failed while it planned (ZeroDivisionError at test_def"),
     "plan returns nothing": (Verify, "plan", nothing, "did not return an ActionPlan"),
