@@ -34,6 +34,7 @@ class BoundedAnswer(HTTPResponse):
     ) -> Generator[bytes, None, None]:
         """The body in pieces as they come, each at most `amt` (at least 64 kB) long."""
         size, taken = max(amt or 0, _PIECE), 0
+        as_sent = "content-encoding" not in self.headers
         while piece := self.read1(size, decode_content=decode_content):
             taken += len(piece)
             if taken > BYTES_MAX or time.monotonic() > self.until:
@@ -41,6 +42,8 @@ class BoundedAnswer(HTTPResponse):
                 msg = "the answer is larger, or takes longer, than it may"
                 raise ProtocolError(msg)
             yield piece
+            if as_sent and self.isclosed():
+                return  # the last piece; nothing waits to be unpacked
 
     def read(
         self,
