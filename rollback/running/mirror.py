@@ -167,7 +167,7 @@ class Mirror:
                 batch.append(line)
             name, data = lines_name(self._run, self._done), b"".join(batch)
             made = self._made(name, data)
-            if not made or not data.startswith(made):
+            if not made.endswith(b"\n") or not data.startswith(made):
                 raise self._elsewhere(f"{name} holds other records")  # M4
             # An earlier attempt, whose answer was lost, may have stored the first of them.
             self._done += made.count(b"\n")

@@ -217,6 +217,17 @@ def test_an_answer_that_was_lost_is_told_by_reading_back(
     assert b"".join(mirrored_lines(place, RUN)) == one.path.read_bytes()
 
 
+def test_half_a_line_is_another_writers_and_ends(tmp_path: Path, place: MemoryPlace) -> None:
+    """An object holds whole lines: half a one would be waited for without end."""
+    one = Machine(tmp_path, place).begin()
+    one.mirror.flush()
+    one.note("first")
+    place.objects[lines_name(RUN, 0)] = one.path.read_bytes()[:20]
+    with pytest.raises(LeaseHeld) as caught:
+        one.mirror.flush()
+    assert caught.value.code == "mirror.other-writer"
+
+
 def test_its_own_writes_alone_are_no_reason_to_write(tmp_path: Path, place: MemoryPlace) -> None:
     one = Machine(tmp_path, place).begin()
     one.note("first")
