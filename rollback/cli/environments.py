@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollback.cli import quiet
+from rollback.connectors.folders import make_folder
 from rollback.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def remember(plan: Plan, path: str, state: Path) -> None:
     """Note on this machine which file the plan's environment came from. A failure is no matter."""
     note = _note(plan, state)
     try:
-        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(note.parent)
         note.write_text(str(Path(path).absolute()), encoding="utf-8")
     except OSError:
         return

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rollback.connectors.folders import make_folder, sync_folder
 from rollback.errors import ConnectorError, ProductDefect
 from rollback.model.scope import Shape
 
@@ -41,7 +42,7 @@ def keep(wire: Wire, effect: FileWrite, name: str, data: bytes) -> None:
     )
     part = path.with_name(f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -52,6 +53,7 @@ def keep(wire: Wire, effect: FileWrite, name: str, data: bytes) -> None:
         finally:
             with suppress(OSError):
                 part.unlink()
+        sync_folder(path.parent)
     except FileExistsError as error:
         raise ConnectorError(
             "files.exists", f"{path} is there already", transient=False, status=EXISTS

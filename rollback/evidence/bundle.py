@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING, Final
 
 import rfc8785
 
+from rollback.connectors.folders import make_folder
 from rollback.errors import ConnectorError, EvidenceNotWritten, ProductDefect
 from rollback.evidence import windows as captured
 from rollback.evidence.chunks import sha256, unpacked
 from rollback.evidence.damage import block_sums
-from rollback.evidence.stores import CHUNKS, create, make_folder
+from rollback.evidence.stores import CHUNKS, create
 from rollback.model import journal
 from rollback.model.evidence import BundleFile, Manifest, SourceWindow
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
+from rollback.connectors.folders import make_folder, sync_folder
 from rollback.errors import ConnectorError, EvidenceNotWritten
 from rollback.evidence.chunks import sha256
 from rollback.model.scope import Shape
@@ -182,24 +183,3 @@ def create(path: Path, data: bytes) -> None:
                 aside.unlink()
     finally:
         sync_folder(path.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, durably. Raises OSError."""
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        with suppress(FileExistsError):
-            each.mkdir(mode=0o700)
-        sync_folder(each.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
+from rollback.connectors.folders import make_folder
 from rollback.errors import JournalBroken, LeaseHeld, ProductDefect
 from rollback.model.base import Fact, Facts, facts
 from rollback.model.journal import (
@@ -83,7 +84,7 @@ class FileJournal:
     def create(cls, path: Path, run: str, clock: Clock, *, disk: Disk | None = None) -> Self:
         """A new journal. Raises JournalBroken where the file exists or cannot be made."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(path.parent)
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
             descriptor = os.open(path, flags, 0o600)
         except FileExistsError as error:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rollback.connectors.folders import make_folder
 from rollback.errors import EvidenceNotWritten, InputError, PlanStale
 from rollback.model.base import rfc3339
 from rollback.running.disk import sync_directory
@@ -144,7 +145,7 @@ class StateDirectory:
             while True:
                 name = run_id(clock, randomness)
                 path = self.root / "runs" / name
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_folder(path.parent)
                 try:
                     path.mkdir(mode=0o700)
                 except FileExistsError:
@@ -229,7 +230,7 @@ def create_file(path: Path, data: bytes) -> None:
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
     except OSError as error:
         raise _not_written(path, error) from error
     try:

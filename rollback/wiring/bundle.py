@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rollback.connectors.folders import sync_folder
 from rollback.evidence.bundle import DRIFT, Sealing, canonical, seal
 from rollback.evidence.chunks import sha256
 from rollback.evidence.drift import drift_json
 from rollback.evidence.stores import FolderStore as Folder
-from rollback.evidence.stores import not_written, sync_folder
+from rollback.evidence.stores import not_written
 from rollback.model.environment import BlobStore, FolderStore, S3Store
 from rollback.rendering.faces import render_report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -83,6 +84,23 @@ def test_what_outlives_its_step_writes_nothing(sim: Simulator, tmp_path: Path) -
         assert [effect for effect, _ in here.ledger.spent] == ["keep"]
     assert not [entry for entry in sim.control.ledger() if entry.path.endswith("/disable")]
     assert [one.name for one in (tmp_path / "kept").iterdir()] == ["one"]
+
+
+def test_the_name_of_a_kept_file_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without its name is lost with a power cut, and the journal says that it was kept."""
+    lasting: list[int] = []
+    sync = os.fsync
+
+    def noted(handle: int) -> None:
+        lasting.append(os.fstat(handle).st_ino)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    kept = FileWrite(id="keep", path=str(tmp_path / "kept"), bytes_max=9, times_max=2)
+    with stand(environment(), kept) as here:
+        here.clients.keep(kept, "one", b"1")
+    one = tmp_path / "kept" / "one"
+    assert lasting[-2:] == [one.stat().st_ino, one.parent.stat().st_ino]
 
 
 def suppressed(act: Callable[..., object], *given: object) -> None:

@@ -13,6 +13,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rollback.connectors.folders import make_folder
 from rollback.errors import ConnectorError
 from rollback.running.clock import this_boot
 from rollback.running.disk import sync_directory
@@ -81,7 +82,7 @@ class FolderPlace:
 
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._folder)
         lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)

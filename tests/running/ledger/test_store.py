@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from rollback.errors import EvidenceNotWritten, InputError, PlanStale
 from rollback.model.base import facts
 from rollback.model.record import RecordKind
 from rollback.running.clock import SystemClock, SystemRandomness
+from rollback.running.lease.folder import folder_lease
 from rollback.running.pool import ThreadPool
 from rollback.running.store import StateDirectory, create_file
 
@@ -125,6 +127,24 @@ def test_of_many_only_one_applies(state: StateDirectory) -> None:
         thread.join()
     assert done == [state.applied_by(PLAN)]
     assert len(list((state.root / "applied").iterdir())) == 1
+
+
+def test_every_folder_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    """Also those above, and whatever the process may give away."""
+    root = tmp_path / "above" / "state"
+    before = os.umask(0)
+    try:
+        directory = StateDirectory(root).new_run(SystemClock(), SystemRandomness())
+        directory.keep_plan(b"{}")
+        directory.keep_approval("approval-1.json", b"{}")
+        StateDirectory(root).mark_applied(PLAN, directory.run, SystemClock())
+        lease = folder_lease(root / "more" / "leases", SystemClock(), SystemRandomness(), ttl_s=60)
+        lease.release(lease.acquire(("backend",), "r-1", "observe"))
+    finally:
+        os.umask(before)
+    made = [one for one in (tmp_path / "above", *tmp_path.rglob("above/**/")) if one.is_dir()]
+    assert len(made) > 5
+    assert {oct(one.stat().st_mode & 0o777) for one in made} == {"0o700"}
 
 
 def test_a_directory_that_is_a_file_is_said(tmp_path: Path) -> None:
