@@ -15,6 +15,8 @@ from tests.simulation.ground import NoAnswerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from azure.core.paging import ItemPaged
+
     from rollback.connectors.identity import KeptCredential
     from rollback.rehearsal.simulator.exchange import Reply
     from tests.simulation.direct import Direct
@@ -130,12 +132,18 @@ class _Sites:
             return [heard.content] if heard.content else []
         return heard if cls is None else cls(heard, None, {})
 
-    def _pages(self, method: str, place: str, body: bytes) -> Iterator[_Item]:
-        while place:
-            page = self._client.good(method, place, body).json()
-            yield from map(_Item, page.get("value", ()))
-            place = page.get("nextLink") or ""
-            method = "GET"
+    def _pages(self, method: str, place: str, body: bytes) -> ItemPaged[_Item]:
+        from azure.core.paging import ItemPaged
+
+        def asked(following: str | None) -> dict[str, Any]:
+            how, where = ("GET", following) if following else (method, place)
+            page: dict[str, Any] = self._client.good(how, where, body).json()
+            return page
+
+        def read(page: dict[str, Any]) -> tuple[str | None, Iterator[_Item]]:
+            return page.get("nextLink") or None, map(_Item, page.get("value", ()))
+
+        return ItemPaged(asked, read)
 
 
 class _Client:
