@@ -79,8 +79,8 @@ def sign_text(message: bytes, key: Path, passphrase: Callable[[], str] | None = 
     try:
         _, blob = wire_key(private.public_key())
         read_key(blob)
-    except (MalformedSignature, StopIteration) as error:
-        raise _unusable(key, str(error) or "a curve that SSH does not have") from error
+    except MalformedSignature as error:
+        raise _unusable(key, str(error)) from error
     algorithm, value = sign_bytes(private, signed_bytes(NAMESPACE, _HASH, message))
     return Signature(blob, NAMESPACE, _HASH, algorithm, value).armoured()
 
@@ -127,6 +127,10 @@ def read_private_key(path: Path, passphrase: Callable[[], str] | None = None) ->
     known = (ed25519.Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)
     if not isinstance(key, known):
         raise _unusable(path, "it is not an Ed25519, ECDSA or RSA key")
+    try:
+        wire_key(key.public_key())
+    except StopIteration as error:
+        raise _unusable(path, "it is on a curve that SSH does not have") from error
     return key
 
 
