@@ -20,7 +20,6 @@ CONTROL = "no-control-plane-rewrite"
 ON_HOLD = (
     "choose another release with --set to=BUILD, or have the hold released: `rollback hold release`"
 )
-ANOTHER = "choose another release with --set to=BUILD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError, ExitStatus, Interrupted, JournalBroken, RollbackError
 from rollback.model.base import facts
+from rollback.model.journal import MAIN
 from rollback.model.observation import World
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.compare import compare
 from rollback.running.direction import asked_for, cannot_be_told, harmless, not_toward_any_more
-from rollback.running.hands import MAIN, looks_a_second
+from rollback.running.hands import looks_a_second
 from rollback.running.preflight import Blocked, may_move_away
 from rollback.running.state import DRIFTED, LEASE_LOST, StepStatus
 

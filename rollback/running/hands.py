@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from rollback.errors import ExitStatus, RollbackError
 from rollback.model.base import facts
 from rollback.model.change import Update
+from rollback.model.journal import MAIN
 from rollback.model.ports import Look, StepContext
 from rollback.model.record import Outcome, RecordKind
 from rollback.model.scope import Phase, Scope
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
     from rollback.model.ports import Action, Catalogue, Clients, Clock, Journal
     from rollback.running.ledger import Ledger
-
-MAIN = "run"
 
 
 class ScopedClients(Protocol):

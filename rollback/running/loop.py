@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import EvidenceNotWritten, ExitStatus, JournalBroken, RollbackError
 from rollback.model.base import facts
 from rollback.model.direction import Direction
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.running.drive import (
     Act,
@@ -26,7 +27,7 @@ from rollback.running.drive import (
     toward_acts,
 )
 from rollback.running.fold import Folding
-from rollback.running.hands import MAIN, end_step
+from rollback.running.hands import end_step
 from rollback.running.state import StepStatus
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rollback.errors import (
     EvidenceNotWritten,
@@ -40,14 +40,6 @@ OBJECT_BYTES_MAX = 4 << 20
 BATCH_BYTES = 256 << 10
 STEP = "mirror"
 """The step that the mirror's own requests name."""
-
-
-class Follower(Protocol):
-    """What the permission ledger asks before a move away from safety."""
-
-    def flush(self) -> None:
-        """Return when every record so far is outside. Raises where it is not (M3)."""
-        ...
 
 
 class Mirror:

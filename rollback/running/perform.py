@@ -19,10 +19,11 @@ from rollback.model.base import Fact, Facts, facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.model.durations import spoken
+from rollback.model.journal import MAIN
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
 from rollback.running.before_send import as_predicted, needs_no_send
-from rollback.running.hands import MAIN, Hands, looks_a_second
+from rollback.running.hands import Hands, looks_a_second
 from rollback.running.state import AGAIN, ChangeStatus, StepStatus
 
 if TYPE_CHECKING:

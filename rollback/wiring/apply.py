@@ -15,6 +15,7 @@ from rollback.errors import (
 )
 from rollback.model.base import facts
 from rollback.model.direction import Direction
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.running.loop import drive_run
 from rollback.running.pool import ThreadPool
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from rollback.wiring.run_result import RunResult
     from rollback.wiring.setting import Setting
 
-MAIN = "run"
 UNWRITABLE = frozenset({"journal.full", "journal.unwritable", "journal.unreadable"})
 """Codes of a disk that does not give or take a journal; not of a journal that does not verify."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from rollback.actions.authority_reading import read_authority
 from rollback.errors import RollbackError
 from rollback.model.base import facts, rfc3339
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.planning.authority import judge
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rollback.wiring.scopes import Opener
     from rollback.wiring.setting import Setting
 
-MAIN = "run"
 
 
 def judged_now(setting: Setting, clients: Clients, slot: str) -> AuthorityJudgement:

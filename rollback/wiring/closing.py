@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus, RollbackError
 from rollback.model.base import facts
 from rollback.model.environment import BlobStore, S3Store
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.planning.left_on import left_on
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from rollback.wiring.sitting import Sitting
 
 
-MAIN = "run"
 _SEALED_AS = "the evidence is sealed; the digest of its manifest is"
 
 

@@ -14,6 +14,7 @@ from rollback.evidence.sources import cosmos
 from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.drift import CONTROL_DRIFT
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.rendering.drift_words import document_words, repair_words, summary_words
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from rollback.running.journal import FileJournal
     from rollback.wiring.sitting import Sitting
 
-MAIN = "run"
 LIVE = "live"
 NAMED_MAX = 200
 """Documents and gaps that the journal names; all of them stand in the bundle's drift.json."""

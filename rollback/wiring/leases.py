@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import JournalBroken, LeaseHeld, RollbackError
 from rollback.model.base import facts
 from rollback.model.environment import FolderLease
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.running.fold import fold
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from rollback.wiring.scopes import Opener
     from rollback.wiring.setting import Setting
 
-MAIN = "run"
 WATCHING = f"{OBSERVING}: nothing is left to move"
 
 

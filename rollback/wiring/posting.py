@@ -17,6 +17,7 @@ from rollback.connectors.webhook import path_of
 from rollback.errors import InputError, PlanStale, RollbackError
 from rollback.model.base import facts
 from rollback.model.change import Update
+from rollback.model.journal import MAIN
 from rollback.model.playbook import Playbook, Step
 from rollback.model.ports import Catalogue
 from rollback.model.record import Outcome, RecordKind
@@ -30,7 +31,7 @@ from rollback.running.store import StateDirectory
 from rollback.wiring.as_made import plan_problem, refuse_forbidden
 from rollback.wiring.asked import Asked
 from rollback.wiring.plan_document import PlanDocument
-from rollback.wiring.sitting import MAIN, Sitting
+from rollback.wiring.sitting import Sitting
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts

@@ -13,6 +13,7 @@ from rollback.errors import GuardRefusal
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.guard.wire import Wire
 from rollback.model.base import facts
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.wiring.named_files import named_path
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     )
     from rollback.model.scope import GuardVerdict, Scope, Shape
 
-MAIN = "run"
 
 
 @dataclass

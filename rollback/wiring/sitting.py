@@ -12,6 +12,7 @@ from rollback.connectors.clients import GuardedClients, Parts
 from rollback.errors import GuardRefusal
 from rollback.guard.wire.canaries import own_carriers, plant
 from rollback.model.base import facts
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.model.scope import Phase, Scope
 from rollback.running.hands import never
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from rollback.wiring.plan_document import PlanDocument
     from rollback.wiring.setting import Setting
 
-MAIN = "run"
 
 
 class Nobody:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rollback.errors import InputError, RollbackError
 from rollback.model.base import facts, rfc3339
 from rollback.model.direction import Direction
+from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
 from rollback.planning.canonical import sha256_hex
 from rollback.wiring.withheld import checked_approvals, read_attestations, signers_text
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rollback.wiring.setting import Setting
     from rollback.wiring.sitting import Sitting
 
-MAIN = "run"
 SIGNERS_MAX: Final = 8
 """Lines of allowed signers that one record keeps; a key has one, or one a team."""
 
