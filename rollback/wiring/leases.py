@@ -85,15 +85,15 @@ class RunLease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def acquire(self) -> None:
-        """Take it, or record why not; the decision loop reads the record."""
+        """Take it, or record why not, whatever happens; the decision loop reads the record."""
         state, randomness = self._setting.state, self._setting.randomness
         node = platform.node() or "this machine"
         holder = f"{self._run} on {node}/{state.machine(randomness)}"
         try:
             self._lease = self._lease or self._open()
             self._grant = self._lease.acquire(self._scopes, holder, self._doing)
-        except RollbackError as error:
-            self._lost(error)
+        except Exception as error:  # noqa: BLE001 - unrecorded, it would be asked for again for ever
+            self._lost(error.reason if isinstance(error, RollbackError) else type(error).__name__)
             return
         grant = self._grant
         body = facts(
@@ -134,7 +134,7 @@ class RunLease:
                 self._grant = self._lease.renew(self._grant, doing)
             except LeaseHeld as error:
                 self._grant = None
-                self._lost(error)
+                self._lost(error.reason)
                 raise
             except RollbackError as error:
                 body = facts(code="lease.not-renewed", text=error.reason)
@@ -150,8 +150,8 @@ class RunLease:
             if self._grant is None:
                 return
 
-    def _lost(self, error: RollbackError) -> None:
-        body = facts(held=False, problem=error.reason, scopes=self._scopes)
+    def _lost(self, problem: str) -> None:
+        body = facts(held=False, problem=problem, scopes=self._scopes)
         self._journal.append(MAIN, RecordKind.LEASED, body, durable=True)
 
     def release(self) -> None:

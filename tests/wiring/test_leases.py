@@ -165,3 +165,16 @@ def test_a_lease_that_cannot_be_opened_is_not_held_and_holds_up_nothing(
     one.lease.acquire()
     assert one.leased() == [False]
     assert "BLOB_KEY" in one.journal.records()[0].text("problem")
+
+
+def test_what_nobody_foresaw_is_recorded_too(tmp_path: Path, clock: VirtualClock) -> None:
+    """Without a record the run would ask for its lease again, without end."""
+    one = Laptop(tmp_path, "one", clock)
+
+    def broken() -> Any:
+        raise ZeroDivisionError("hunter2")
+
+    one.lease._open = broken
+    one.lease.acquire()
+    assert one.leased() == [False]
+    assert one.journal.records()[0].text("problem") == "ZeroDivisionError"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DOCUMENT_BYTES_MAX = 4096
+FENCE_LAST = 2**53 - 1
+"""Nobody comes here by one taking after the other."""
+
 OBSERVING = "observe"
 """What a holder that changes nothing is doing starts with this word; a rollback may preempt it."""
 
@@ -35,7 +38,7 @@ class LeaseDocument(Frozen):
     holder: str
     token: str
     doing: str
-    fence: Annotated[int, Field(ge=1, lt=2**53)]
+    fence: Annotated[int, Field(ge=1, le=FENCE_LAST)]
     beat: Annotated[int, Field(ge=0, lt=2**53)]
     held: bool
     renewed_at: Instant
@@ -67,7 +70,7 @@ def read_document(data: bytes, scope: str) -> LeaseDocument:
         document = LeaseDocument.model_validate_json(data)
     except ValidationError as error:
         raise _unreadable(scope) from error
-    if document.scope != scope:
+    if document.scope != scope or document.fence >= FENCE_LAST:  # no number comes after it
         raise _unreadable(scope)
     return document
 

@@ -104,6 +104,18 @@ def test_what_cannot_be_read_is_held_by_nobody_knows(tmp_path: Path) -> None:
         _lease(tmp_path, clock, "c").acquire(("a",), "r-1@laptop", "effect")
 
 
+def test_after_the_last_fencing_number_nobody_takes_it(tmp_path: Path) -> None:
+    """Somebody wrote it: nobody comes there by taking."""
+    clock = VirtualClock()
+    lease = _lease(tmp_path, clock, "a")
+    lease.release(lease.acquire(("a",), "r-1@laptop", "effect"))
+    path = tmp_path / file_name("a")
+    path.write_text(path.read_text().replace('"fence":1', f'"fence":{2**53 - 1}'))
+    with pytest.raises(LeaseHeld) as caught:
+        lease.acquire(("a",), "r-1@laptop", "effect")
+    assert caught.value.code == "lease.unreadable"
+
+
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConnectorError):
