@@ -60,8 +60,9 @@ class Operator:
     ) -> None:
         """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions.
 
-        watch: the net over this process, for applications that want it. Raises InputError for a
-        secret that could not be kept out of what is written: too short, or a name in plain sight.
+        user: who plans and applies, for the record (default: the process's own). watch: the net
+        over this process, for applications that want it. Raises InputError for a secret that could
+        not be kept out of what is written: too short, or a name in plain sight.
         """
         from rollback.wiring.catalogue import built_in, with_leases
 
@@ -81,7 +82,7 @@ class Operator:
             clock=clock,
             randomness=randomness or SystemRandomness(),
             catalogue=known,
-            user=user or getpass.getuser(),
+            user=user or _this_user(),
             watch=watch,
         )
 
@@ -317,3 +318,11 @@ class Operator:
                 return doctor.examine(self.setting, opener, clients)
         finally:
             opener.close(clients)
+
+
+def _this_user() -> str:
+    """The process's user; by number where it has no name, as in many a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
