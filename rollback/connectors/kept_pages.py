@@ -130,5 +130,5 @@ class _Numbered:
 def _hundredths(charge: object) -> int:
     try:
         return int(Decimal(str(charge or "0")) * 100)
-    except InvalidOperation:
+    except (InvalidOperation, ValueError, OverflowError):  # no number, or none that ends
         return 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from threading import Barrier
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rollback.connectors.cosmos import LOST_PLACE, CosmosReader
-from rollback.connectors.kept_pages import HELD_MAX, KeptPage, KeptPages
+from rollback.connectors.kept_pages import HELD_MAX, KeptPage, KeptPages, keeping
 from rollback.errors import ConnectorError
 from rollback.evidence import source
 from rollback.evidence.capture import capture
@@ -306,3 +307,22 @@ def test_pages_nobody_fetches_are_let_go() -> None:
     for gone in (numbers[0], numbers[-1], 0, "1", True):
         with pytest.raises(ValueError, match="not kept"):
             kept.take(gone)
+
+
+@pytest.mark.parametrize("charge", ["Infinity", "NaN", "much", ""])
+def test_a_charge_that_is_no_number_costs_no_page(charge: str) -> None:
+    class Below:
+        """A transport that answers one page."""
+
+        def send(self, _: object, **__: object) -> SimpleNamespace:
+            raw = SimpleNamespace(read=lambda **_: b'{"Documents":[]}')
+            return SimpleNamespace(
+                status_code=200,
+                headers={"x-ms-request-charge": charge},
+                internal_response=SimpleNamespace(raw=raw),
+            )
+
+    kept = KeptPages()
+    request = SimpleNamespace(headers={"x-ms-documentdb-isquery": "True"})
+    keeping(Below(), kept).send(request)
+    assert kept.take(1).charge_hundredths == 0
