@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clock, Randomness
 
 VARIABLE = "ROLLBACK_STATE"
-_RUN = re.compile(r"r-\d{8}-\d{4}-[0-9a-f]{4,16}")
+RUN_NAME = re.compile(r"r-\d{8}-\d{4}-[0-9a-f]{4,16}")
 _MACHINE = re.compile(rb"[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,120}")
@@ -159,7 +159,7 @@ class StateDirectory:
         """All runs, newest first."""
         folder = self.root / "runs"
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        found = sorted((name for name in names if _RUN.fullmatch(name)), reverse=True)
+        found = sorted((name for name in names if RUN_NAME.fullmatch(name)), reverse=True)
         return tuple(RunDirectory(name, folder / name) for name in found)
 
     def find(self, name: str) -> RunDirectory:

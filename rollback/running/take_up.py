@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import InputError, JournalBroken, LeaseHeld
 from rollback.model.journal import verify
 from rollback.running.mirror import mirrored_lines
-from rollback.running.store import RunDirectory, create_file
+from rollback.running.store import RUN_NAME, RunDirectory, create_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rollback.model.ports import MirrorPlace
     from rollback.running.store import StateDirectory
 
-_RUN = re.compile(r"r-\d{8}-\d{4}-[0-9a-f]{4,16}")
 _APPROVAL = re.compile(r"approval-\d{1,4}\.json")
 
 
@@ -28,7 +27,7 @@ def take_up(place: MirrorPlace, state: StateDirectory, run: str) -> RunDirectory
     Raises InputError where the mirror has no such run, JournalBroken where the two disagree,
     LeaseHeld while the run is running here, ConnectorError where the mirror cannot be read.
     """
-    if _RUN.fullmatch(run) is None:
+    if RUN_NAME.fullmatch(run) is None:
         raise InputError(
             "run.unknown", f"{run!r} is not a run's whole name", hint="like r-20261123-0936-4f2a"
         )
