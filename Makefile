@@ -167,12 +167,12 @@ browser: $(STAMP)
 	tests/browser/run.sh $(abspath $(BIN))/python
 
 # The deterministic simulation: docs/explanation/simulation.md. PLAYBOOK=web-only for one playbook, EVERY=100 for each
-# hundredth schedule, SDKS=1 for the floor with the SDKs.
+# hundredth schedule, SDKS=1 for the floor with the SDKs, KEPT=FOLDER for a run that can be cut and goes on there.
 SCHEDULES ?= 1000000
 JOBS ?= 2
 EVERY ?= 1
 SIMULATE = $(BIN)/python -m tests.simulation
-CHOSEN = --jobs $(JOBS) --every $(EVERY) $(if $(PLAYBOOK),--playbook $(PLAYBOOK)) $(if $(SDKS),--sdks)
+CHOSEN = --jobs $(JOBS) --every $(EVERY) $(if $(PLAYBOOK),--playbook $(PLAYBOOK)) $(if $(SDKS),--sdks) $(if $(KEPT),--kept $(KEPT))
 .PHONY: simulate simulate-races simulate-crashes simulate-faults simulate-pairs replay mutants
 simulate: $(STAMP)
 	$(SIMULATE) seeded --schedules $(SCHEDULES) --seed $(SEED) $(CHOSEN)

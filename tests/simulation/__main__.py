@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.simulation import branch, explore
@@ -45,6 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sdks", action="store_true", help="with the SDKs, not on the fast floor")
     parser.add_argument("--every", type=int, default=1, help="run each N-th schedule only")
     parser.add_argument("--skip", type=int, default=0, help="leave the first N schedules out")
+    parser.add_argument("--kept", type=Path, help="a folder: cut there, the same run goes on")
+    parser.add_argument(
+        "--sample", type=int, default=50, help="run each N-th death that is like another, too"
+    )
     parser.add_argument("--again", action="store_true", help="run each branch from its start, too")
     given = parser.parse_args(arguments)
     playbooks = tuple(given.playbook or SHIPPED)
@@ -64,10 +69,11 @@ def _told(
 ) -> Generator[tuple[Schedule, Told]]:
     """Every schedule that was asked for, with what came of it."""
     if given.what in branch.WHAT:
-        asked = ("jobs", "every", "skip", "sdks")
+        asked = ("jobs", "every", "skip", "sdks", "sample")
         how = {name: getattr(given, name) for name in asked} | {"whole": given.again}
         for name in playbooks:
-            for schedule, told in branch.branches(name, given.what, **how):
+            kept = given.kept and given.kept.resolve() / given.what / name
+            for schedule, told in branch.branches(name, given.what, kept=kept, **how):
                 yield schedule, _same(schedule, told) if given.again else told
         return
     made = explore.races if given.what == "races" else explore.seeded

@@ -8,33 +8,36 @@ open is opened there. A branch runs to its end and leaves what came of it in a f
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
-import pickle
+import re
 import shutil
 import signal
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulation.alike import left_behind
+from tests.simulation.alike import CHANCE, Remains
 from tests.simulation.baton import REAL_S_MAX
 from tests.simulation.explore import Schedule, Sites, Unlike, deaths, ends_well
 from tests.simulation.fate import FAULTS, Scripted
+from tests.simulation.office import CLEAN, Likeness, Office, Report
 from tests.simulation.run import tell
 from tests.simulation.scene import HERE, root, scene_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.simulation.alike import Left
     from tests.simulation.fate import Point
     from tests.simulation.ground import Ground
     from tests.simulation.run import Told
     from tests.simulation.scene import Scene
 
 WHAT = ("crashes", "faults", "pairs")
-"""Every death; every fault; every fault with every death after it that leaves something new."""
+"""Every death; every fault; every fault, and with or without one every death that leaves something
+new."""
 
 FIRST = "A.1"
 """The process that is struck: the first one of the first laptop."""
@@ -42,62 +45,6 @@ FIRST = "A.1"
 
 class Ended(BaseException):
     """This process was a branch, and is over. Not an Exception: nothing may survive it."""
-
-
-@dataclass
-class Office:
-    """Where branches leave what came of them.
-
-    jobs: how many run at a time. skip: so many of the first are left out. whole: every story is
-    kept, not only those of broken promises.
-    """
-
-    folder: Path
-    jobs: int
-    every: int = 1
-    skip: int = 0
-    whole: bool = False
-    running: set[int] = field(default_factory=set)
-    _asked: int = 0
-
-    def mine(self) -> bool:
-        """Whether the next schedule is one of those to be run: each `every`-th after `skip`."""
-        self._asked += 1
-        past = self._asked - 1 - self.skip
-        return past >= 0 and past % self.every == 0
-
-    def first(self, state: str) -> bool:
-        """Whether nobody was in this state before, in any branch."""
-        try:
-            (self.folder / "seen" / state).touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
-
-    def leave(self, schedule: Schedule, told: Told) -> None:
-        """What came of a branch."""
-        story = told.story if told.broken or self.whole else ()
-        kept = replace(told, points=(), struck=(), records=(), story=story)
-        part = self.folder / f"{os.getpid()}.part"
-        part.write_bytes(pickle.dumps((schedule, kept)))
-        part.rename(part.with_suffix(".told"))
-
-    def taken(self) -> Iterator[tuple[Schedule, Told]]:
-        """What was left since the last time."""
-        for path in self.folder.glob("*.told"):
-            yield pickle.loads(path.read_bytes())  # noqa: S301 - our own bytes
-            path.unlink()
-
-    def wait(self, most: int) -> None:
-        """Until at most so many branches of this process run. It takes none of our own time."""
-        left_s = signal.alarm(0)
-        while len(self.running) > most:
-            pid, status = os.wait()
-            self.running.discard(pid)
-            if status:
-                msg = f"a branch ended with {status}"
-                raise RuntimeError(msg)
-        signal.alarm(left_s)
 
 
 class Branching(Scripted):
@@ -109,11 +56,14 @@ class Branching(Scripted):
         self.sdks = sdks
         self._playbook = playbook
         self._what = what
-        self._office = office
+        self.office = office
         self._unlike = Unlike()
         self._sites = Sites()
+        self._remains = Remains()
         self.ground: Ground | None = None
         self.struck: tuple[tuple[int, str], ...] = ()
+        self.left: Left | None = None
+        self.alike = False
 
     @property
     def schedule(self) -> Schedule:
@@ -129,35 +79,32 @@ class Branching(Scripted):
         if self._what in {"faults", "pairs"} and not self.struck and site:
             return self._parted(point, FAULTS[point.kind])
         if self._what == "pairs" and len(self.struck) == 1 and unlike:
-            return self._parted(point, tuple(self._new_deaths()))
+            return self._dies(point)
         return ""
-
-    def mark(self, point: Point) -> None:
-        """What a death here leaves behind is known."""
-        if point.process == FIRST and self._unlike.has(point):
-            list(self._new_deaths())
-
-    def _new_deaths(self) -> Iterator[str]:
-        assert self.ground is not None
-        for fault, state in left_behind(self.ground):
-            if self._office.first(state):
-                yield fault
 
     def _parted(self, point: Point, faults: tuple[str, ...]) -> str:
-        office = self._office
         for fault in faults:
-            if self._what != "pairs" and not office.mine():
-                continue
-            if self._what == "pairs" and not self.struck and not office.mine():
-                continue
-            office.wait(office.jobs - 1)
-            if self._forked():
-                self.struck = (*self.struck, (point.number, fault))
-                return fault
+            if self.office.mine() and self._forked():
+                return self._struck(point, fault)
         return ""
+
+    def _dies(self, point: Point) -> str:
+        """Each way to die here that leaves something new behind, and some of those that do not."""
+        assert self.ground is not None
+        for left in self._remains.at(self.ground):
+            new = self.office.first(left.state)
+            if (new or self.office.sampled(left.pieces)) and self._forked():
+                self.left, self.alike = left, not new
+                return self._struck(point, left.fault)
+        return ""
+
+    def _struck(self, point: Point, fault: str) -> str:
+        self.struck = (*self.struck, (point.number, fault))
+        return fault
 
     def _forked(self) -> bool:
         """Fork; whether this is the branch. The other goes on once the branch has its own files."""
+        self.office.wait(self.office.jobs - 1)
         ready, said = os.pipe()
         left_s = signal.alarm(0)
         pid = os.fork()
@@ -168,12 +115,12 @@ class Branching(Scripted):
             if not went:
                 msg = "a branch got no folder of its own"
                 raise RuntimeError(msg)
-            self._office.running.add(pid)
+            self.office.running.add(pid)
             signal.alarm(left_s)
             return False
         os.close(ready)
-        self._office.running = set()
-        self._office.jobs = 1
+        self.office.running = set()
+        self.office.jobs = 1
         assert self.ground is not None
         _move(self.ground)
         signal.alarm(REAL_S_MAX)
@@ -238,35 +185,52 @@ def branches(
     skip: int = 0,
     sdks: bool = False,
     whole: bool = False,
+    kept: Path | None = None,
+    sample: int = 0,
 ) -> Iterator[tuple[Schedule, Told]]:
-    """Every schedule of a kind, with what came of it, in no order."""
+    """Every schedule of a kind, with what came of it, in no order. The rest: see `Office`."""
     with _at_home() as home:
-        office = Office(home.parent / "office", jobs, every, skip, whole)
-        (office.folder / "seen").mkdir(parents=True)
+        office = Office(home.parent / "office", jobs, every, skip, whole, kept, sample)
+        office.open()
+        likeness = Likeness(office.before())
         made = scene_in(playbook, HERE)
-        if what == "pairs":
-            _run(made, Marking(playbook, what, office, sdks=sdks))
-        # The clean run has to stop now and then for what was left to be told of.
-        pid = os.fork()
-        if not pid:
-            _branch_off(made, Branching(playbook, what, office, sdks=sdks))
-        ended = 0
-        while not ended:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            yield from office.taken()
-            if not ended:
-                signal.sigtimedwait([signal.SIGCHLD], 0.5)
-        yield from office.taken()
-        if status:
-            msg = f"the schedules of {playbook} could not be run to their end ({status})"
-            raise RuntimeError(msg)
+        kinds = (Dying, Branching) if what == "pairs" else (Branching,)
+        for kind in kinds:
+            for report in _all_of(made, kind(playbook, what, office, sdks=sdks)):
+                yield report.schedule, likeness.held(report)
+        print(office.summary(), end="\n" if kept else "", flush=True)  # noqa: T201
 
 
-class Marking(Branching):
-    """A clean run that marks what a death leaves behind: `crashes` runs those."""
+def _all_of(made: Scene, fate: Branching) -> Iterator[Report]:
+    """The clean run, in a process of its own: it has to stop now and then to tell what was left."""
+    pid = os.fork()
+    if not pid:
+        _branch_off(made, fate)
+    ended = 0
+    while not ended:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        yield from fate.office.taken()
+        if not ended:
+            signal.sigtimedwait([signal.SIGCHLD], 0.5)
+    yield from fate.office.taken()
+    if status:
+        name = made.playbook
+        msg = f"the schedules of {name} could not be run to their end ({status})"
+        raise RuntimeError(msg)
+
+
+class Dying(Branching):
+    """A clean run with all its deaths; only marked where some schedules are left out."""
 
     def strike(self, point: Point) -> str:
-        self.mark(point)
+        office = self.office
+        if point.process != FIRST or self.struck or not self._unlike.has(point):
+            return ""
+        if not office.skip and office.every == 1 and not office.is_done(CLEAN):
+            return self._dies(point)
+        assert self.ground is not None
+        for left in self._remains.at(self.ground):
+            office.first(left.state)
         return ""
 
 
@@ -283,10 +247,11 @@ def _branch_off(made: Scene, fate: Branching) -> None:
     try:
         told = _run(made, fate)
         if fate.struck:
-            schedule = fate.schedule
-            fate._office.leave(schedule, ends_well(told) if schedule.deadly else told)
+            fate.office.leave(_reported(fate, told))
             shutil.rmtree(HERE.readlink(), ignore_errors=True)
-        fate._office.wait(0)
+        fate.office.wait(0)
+        if fate.left is None and (fate.struck or isinstance(fate, Dying)):
+            fate.office.ends()
         status = 0
     except BaseException:  # noqa: BLE001 - a forked process may not go on as the one it came from
         import traceback
@@ -294,3 +259,25 @@ def _branch_off(made: Scene, fate: Branching) -> None:
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(status)
+
+
+def _reported(fate: Branching, told: Told) -> Report:
+    schedule = fate.schedule
+    told = ends_well(told) if schedule.deadly else told
+    if fate.left is None:
+        return Report(schedule, told)
+    return Report(schedule, told, fate.left.state, fate.alike, _after(told))
+
+
+def _after(told: Told) -> str:
+    """A digest of what happened after the death, but for when, and in which order.
+
+    What is captured alongside takes longer where less of it is stored already.
+    """
+    died = max(number for number, line in enumerate(told.story) if line.endswith(" DIES"))
+    lines = (_ITEMS.sub("", CHANCE.sub("-", line[_TIME:])) for line in told.story[died:])
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+_TIME = len("    0.00 s")
+_ITEMS = re.compile(r"\d+ items|\d{4}-\d\d-\d\dT[\d:.]+Z")

@@ -40,6 +40,9 @@ class SimulatedDisk(RealDisk):
         fault = self._ground.point("append", f"write {len(data)} bytes to the journal")
         if fault == "crash-before":
             self._ground.kill(self._process)
+        if fault == "power-cut":
+            self.lose_power(descriptor)
+            self._ground.kill(self._process)
         if fault == "torn":
             os.write(descriptor, data[: self._ground.fate.part(len(data))])
             self._ground.kill(self._process)
@@ -51,9 +54,6 @@ class SimulatedDisk(RealDisk):
             raise OSError(code, os.strerror(code))
         went = os.write(descriptor, data)
         if fault == "crash-after":
-            self._ground.kill(self._process)
-        if fault == "power-cut":
-            self.lose_power(descriptor)
             self._ground.kill(self._process)
         return went
 
@@ -126,6 +126,11 @@ class SimulatedDisk(RealDisk):
         """What no sync covered yet."""
         assert self.descriptor is not None
         return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, self.synced)
+
+    def covered(self, since: int) -> bytes:
+        """What a sync covers of what stands from there on."""
+        assert self.descriptor is not None
+        return os.pread(self.descriptor, max(0, self.synced - since), since)
 
     def _know(self, descriptor: int) -> None:
         seen = os.fstat(descriptor)

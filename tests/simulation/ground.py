@@ -106,7 +106,7 @@ class Ground:
         who = self.baton.actor.process
         if who.dead:
             raise Crashed
-        one = Point(len(self.points), kind, who.name, what, self._since())
+        one = Point(len(self.points), kind, who.name, what, self.since())
         self.points.append(one)
         fault = "" if self.calm else self.fate.strike(one)
         if fault:
@@ -114,7 +114,8 @@ class Ground:
             self.tell(f"{who.name} point {one.number}: {fault.upper()} at {what}")
         return fault
 
-    def _since(self) -> int:
+    def since(self) -> int:
+        """How much has changed so far that a resumed run may look at."""
         world = self.world
         moved = sum(one.moved + (one.state != "running") for one in world.operations.values())
         return self.changed + moved + len(world.operations)
