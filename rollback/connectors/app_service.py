@@ -233,7 +233,7 @@ class AppService(ResourceManager):
             some += [one.as_dict() for one in page]
             self._fits(len(some), doing)
             if following := pages.continuation_token:
-                self._read_once(following, seen, doing)
+                self._follow(following, seen, doing)
         return some
 
     def _settings(self, ref: SlotRef) -> dict[str, str]:

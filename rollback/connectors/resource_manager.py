@@ -158,18 +158,21 @@ class ResourceManager:
         return read_again(once, self._clock, tries=self._tries)
 
     def _pinned(self, location: str, doing: str) -> None:
-        parts = _parts(location)
-        under = f"/subscriptions/{self._subscription}/".lower()
-        if (
-            parts is None
-            or parts.scheme != "https"
-            or parts.netloc.lower() not in {self._host, f"{self._host}:443"}
-            or not parts.path.lower().startswith(under)
-            or not _OPERATION.search(parts.path)
-            or not _OF_WEB.search(parts.path)
-        ):
+        path = self._path_here(location)
+        if not (_OPERATION.search(path) and _OF_WEB.search(path)):
             what = "the operation's place is not one of this subscription's operations"
             raise self._border.error(Failure("wrong-place", what, transient=False), doing)
+
+    def _path_here(self, address: str) -> str:
+        """The path of an address below this subscription; empty for any other place."""
+        parts = _parts(address)
+        under = f"/subscriptions/{self._subscription}/".lower()
+        here = parts is not None and (
+            parts.scheme == "https"
+            and parts.netloc.lower() in {self._host, f"{self._host}:443"}
+            and parts.path.lower().startswith(under)
+        )
+        return parts.path if here and parts is not None else ""
 
     def _get(self, url: str, doing: str) -> tuple[int, bytes, Any]:
         from azure.core.rest import HttpRequest
@@ -197,8 +200,11 @@ class ResourceManager:
             what = f"there are more than {ITEMS_MAX:,} of them"
             raise self._border.error(Failure("too-large", what, transient=False), doing)
 
-    def _read_once(self, page: str, seen: set[str], doing: str) -> None:
-        """Raise ConnectorError where a list leads back to a page of it, or has too many pages."""
+    def _follow(self, page: str, seen: set[str], doing: str) -> None:
+        """Raise ConnectorError where a next page is elsewhere, was read, or is one too many."""
+        if not self._path_here(page):
+            what = "its next page is not one of this subscription's"
+            raise self._border.error(Failure("wrong-place", what, transient=False), doing)
         if page in seen:
             what = "its next page is one that was read"
             raise self._border.error(Failure("unreadable", what, transient=False), doing)
@@ -210,15 +216,9 @@ class ResourceManager:
         found: list[Any] = []
         seen: set[str] = set()
         while path:
-            self._read_once(path, seen, doing)
             document = self._document(doing, path)
             found += listed(document, "value")
             self._fits(len(found), doing)
-            path = text(document, "nextLink")
-            following = _parts(path)
-            if path and (following is None or following.netloc.lower() != self._host):
-                raise self._border.error(
-                    Failure("wrong-place", "the next page is on another host", transient=False),
-                    doing,
-                )
+            if path := text(document, "nextLink"):
+                self._follow(path, seen, doing)
         return found

@@ -200,7 +200,9 @@ class Control:
         return self._checked(self._reach().get(path)).json()
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        self._checked(self._reach().post(path, json=body))
+        content = json.dumps(body)  # in ASCII: what a platform says may be no Unicode
+        kind = {"Content-Type": "application/json"}
+        self._checked(self._reach().post(path, content=content, headers=kind))
 
     @staticmethod
     def _checked(response: httpx.Response) -> httpx.Response:
