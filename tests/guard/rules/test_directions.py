@@ -184,7 +184,10 @@ def test_what_names_no_target_is_safe_unseen() -> None:
 def test_a_write_is_within_another_that_is_aimed_alike() -> None:
     assert within(cancelled(7), cancelled(7).model_copy(update={"id": "another", "says": "x"}))
     assert within(reviewed(7, 1), reviewed(7, 1, 2))
+    assert within(reviewed(7, 1, 2), reviewed(7, 2, 1))
     assert within(spooled("/s/held"), spooled("/s/held"))
+    assert not within(spooled("/s/a"), spooled("/s/b"))
+    assert not within(spooled("/s/b"), spooled("/s/a"))
     assert within(configuration(RULES), configuration(RULES.replace("[]", "[{}]")))
     for one, other in (
         (cancelled(7), cancelled(8)),
