@@ -123,6 +123,20 @@ def test_an_answer_is_handed_on_as_it_came(raw: Raw) -> None:
     assert asyncio.run(go()) == (packed, b"{}")
 
 
+def test_an_answer_knows_what_was_asked(raw: Raw) -> None:
+    """All that azure-core keeps with a request, though what is sent is a request of our own."""
+    told = over(raw, HostKind.WEB)
+    asked = HttpRequest("GET", f"{raw.url}/b/1")
+    asked.set_multipart_mixed(boundary="b")
+
+    async def go() -> Any:
+        async with azure_wire.aio_transport(told.wire) as aio:
+            return await aio.send(asked)
+
+    answer = asyncio.run(go())
+    assert answer.request.multipart_mixed_info == asked.multipart_mixed_info
+
+
 def test_a_name_is_looked_up_for_each_connection(
     raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
