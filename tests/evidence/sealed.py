@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -63,6 +65,11 @@ KEYS: dict[str, PrivateKey] = {
     name: ed25519.Ed25519PrivateKey.from_private_bytes(name[:1].encode() * 32)
     for name in (ANA, BEN)
 }
+
+needs_ssh_keygen = pytest.mark.skipif(
+    shutil.which("ssh-keygen") is None, reason="no ssh-keygen on this machine"
+)
+"""The file that verifies alone leaves signatures to it."""
 
 
 def approval_file(statement: Statement, key: PrivateKey, namespace: str = APPROVALS) -> bytes:

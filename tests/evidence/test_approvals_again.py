@@ -26,6 +26,7 @@ from tests.evidence.sealed import (
     Sealed,
     approval_file,
     counted,
+    needs_ssh_keygen,
     signers_line,
     statement,
 )
@@ -94,6 +95,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
+@needs_ssh_keygen
 def test_both_catch_an_approval_that_does_not_hold(tmp_path: Path, what: str) -> None:
     files, people = WRONG[what]
     folder = Sealed(tmp_path / "bundle", files=files, people=people).folder
@@ -144,6 +146,7 @@ KINDS: dict[str, PrivateKey] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@needs_ssh_keygen
 def test_other_keys_are_checked_by_both(tmp_path: Path, kind: str) -> None:
     key = KINDS[kind]
     for name, data, holds in (
@@ -225,6 +228,7 @@ def test_any_record_of_an_approval_is_judged_alike(
     shutil.rmtree(folder.parent)
 
 
+@needs_ssh_keygen
 def test_what_the_page_says_of_ssh_keygen_is_so(tmp_path: Path) -> None:
     """Without any of our programs: the statement, its signature, the lines that the journal kept."""
     folder = Sealed(tmp_path / "bundle").folder

@@ -23,7 +23,7 @@ from rollback.model import journal
 from rollback.model.base import facts
 from rollback.model.record import FIRST, Record, RecordKind
 from tests.evidence.flips import flip, positions
-from tests.evidence.sealed import NOW, Sealed, refile, resealed, rewrite
+from tests.evidence.sealed import NOW, Sealed, needs_ssh_keygen, refile, resealed, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,6 +221,7 @@ def test_both_catch_what_needs_no_signature(sealed: Sealed, what: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["created_by", "store"])
+@needs_ssh_keygen
 def test_an_edited_field_is_caught_by_signature_or_anchor_alone(tmp_path: Path, field: str) -> None:
     def mallory(content: dict[str, Any]) -> None:
         content[field] = "mallory"
@@ -253,6 +254,7 @@ def test_a_file_in_folders_within_folders_is_part_of_both(sealed: Sealed) -> Non
     assert both(sealed.folder) == (False, False)
 
 
+@needs_ssh_keygen
 def test_order_of_windows_is_no_claim_but_is_sealed(tmp_path: Path) -> None:
     signed = Sealed(tmp_path / "signed", signed=True)
     _manifest(_reorder_windows)(signed.folder)
@@ -427,6 +429,7 @@ def test_both_know_the_same_kinds_of_record() -> None:
     ],
     ids=["ed25519", "ecdsa", "rsa"],
 )
+@needs_ssh_keygen
 def test_signatures_are_judged_alike(tmp_path: Path, key: Any) -> None:
     signed = Sealed(tmp_path / "bundle", key=key)
     ours = verify_bundle(signed.folder)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rollback.evidence import chunks, standalone_verify
 from rollback.evidence.bundle import MANIFEST
 from rollback.evidence.chunks import CONTENT_BYTES_MAX, packed
-from tests.evidence.sealed import Sealed, resealed
+from tests.evidence.sealed import Sealed, needs_ssh_keygen, resealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,7 @@ def _say_less(content: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("module", READERS)
+@needs_ssh_keygen
 def test_with_a_reader_everything_is_checked(tmp_path: Path, module: str) -> None:
     ran = run_with(module, Sealed(tmp_path / "bundle", signed=True).folder)
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
