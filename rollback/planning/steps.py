@@ -14,6 +14,7 @@ from rollback.guard.rules.request import NO_REWRITE
 from rollback.model.base import BLOT
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
+from rollback.model.effect import ExactBody, HttpWrite
 from rollback.model.observation import Observation, World
 from rollback.model.plan import PlannedStep
 from rollback.model.ports import ActionPlan, StepContext
@@ -30,10 +31,12 @@ from rollback.planning.folded import Folded, fold_change
 from rollback.planning.moves import judge_move
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from rollback.model.base import Value
     from rollback.model.change import Change, Finding
+    from rollback.model.effect import Effect
     from rollback.model.environment import Environment
     from rollback.model.plan import Exposure, Summary
     from rollback.model.ports import Action, Catalogue
@@ -249,10 +252,23 @@ def _made(action: Action, context: StepContext, world: World) -> ActionPlan:
 
 
 def _writes_blot(change: Update) -> bool:
-    values = [fact.value for fact in change.after]
-    values += [effect.path for effect in change.effects]
-    texts = (part for one in values for part in (one if isinstance(one, tuple) else (one,)))
-    return any(isinstance(text, str) and BLOT in text for text in texts)
+    values = [part for fact in change.after for part in _parts(fact.value)]
+    values += [part for effect in change.effects for part in _sent(effect)]
+    return any(isinstance(value, str) and BLOT in value for value in values)
+
+
+def _parts(value: Value) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _sent(effect: Effect) -> Iterator[str]:
+    """What of an effect leaves the process, as far as the plan shows it."""
+    yield effect.path
+    if isinstance(effect, HttpWrite):
+        for pair in effect.query:
+            yield from pair
+        if isinstance(effect.body, ExactBody):
+            yield effect.body.content or ""
 
 
 def _away(change: Change) -> bool:

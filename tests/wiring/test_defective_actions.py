@@ -18,8 +18,10 @@ from rollback.errors import ConnectorError
 from rollback.model.base import facts
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.effect import ExactBody
 from rollback.model.observation import Observation
 from rollback.model.ports import ActionPlan, Catalogue
+from rollback.planning.canonical import sha256_hex
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import set_stage
@@ -28,7 +30,7 @@ from rollback.wiring import Operator, PlanDocument
 from rollback.wiring.catalogue import built_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rollback.rehearsal.stage import Stage
@@ -181,18 +183,32 @@ def test_a_halt_that_fails_withholds_no_other_halt(
     assert toward == {"hold_release"}
 
 
+RULES = '{"properties":{"experiments":{"rampUpRules":[{"actionHostName":"trading-backend-staging.azurewebsites.net","name":"[secret]","reroutePercentage":5}]}}}'
+
+
+def in_a_fact(change: Update) -> Update:
+    return change.model_copy(update={"after": facts(rules=("canary=10", "[secret]=5"))})
+
+
+def in_a_body(change: Update) -> Update:
+    """The facts say nothing of it."""
+    patch = {
+        "method": "PATCH",
+        "path": change.effects[0].path.partition("/slots/")[0] + "/config/web",
+        "body": ExactBody(sha256=sha256_hex(RULES.encode()), content=RULES),
+    }
+    return change.model_copy(update={"effects": (change.effects[0].model_copy(update=patch),)})
+
+
+@pytest.mark.parametrize("holding", [in_a_fact, in_a_body])
 def test_what_was_blotted_is_never_written_back(
-    staged: tuple[Stage, Simulator], tmp_path: Path
+    staged: tuple[Stage, Simulator], tmp_path: Path, holding: Callable[[Update], Update]
 ) -> None:
     """Rules and settings are read and written back; one that held a secret would be destroyed."""
 
     def blotted(self: Revert, *given: Any) -> ActionPlan:
         made = RevertDeploymentAction.plan(self, *given)
-        after = facts(rules=("canary=10", "[secret]=5"))
-        changes = (
-            one.model_copy(update={"after": after}) if isinstance(one, Update) else one
-            for one in made.changes
-        )
+        changes = (holding(one) if isinstance(one, Update) else one for one in made.changes)
         return ActionPlan(tuple(changes))
 
     stage, _ = staged
