@@ -7,7 +7,9 @@ fail-closed), and what moves toward safety can be applied. Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pydantic import BaseModel
 
 from rollback.errors import InputError, ProductDefect, RollbackError
 from rollback.model.base import facts
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from pydantic import BaseModel
-
     from rollback.model.ports import Action
+
+M = TypeVar("M", bound=BaseModel)
 
 CODE: Final = "action.defect"
 MISSING: Final = "secret.missing"
@@ -110,10 +112,7 @@ def _place(action: Action, trace: TracebackType | None) -> str:
 
 def as_observed(action: Action, seen: object) -> tuple[Observation, ...]:
     """What an action saw. Raises ProductDefect for what is no observation."""
-    if isinstance(seen, tuple) and all(isinstance(one, Observation) for one in seen):
-        _refuse_formless(action, "observe", seen)
-        return seen
-    raise _not(action, "observe", "observations")
+    return _all(action, "observe", seen, Observation, "observations")
 
 
 def as_planned(action: Action, made: object) -> ActionPlan:
@@ -121,28 +120,30 @@ def as_planned(action: Action, made: object) -> ActionPlan:
     if not isinstance(made, ActionPlan) or not isinstance(made.duration_s_max, int):
         raise _not(action, "plan", "an ActionPlan")
     for name, kind in _KINDS:
-        values = getattr(made, name)
-        if not isinstance(values, tuple) or not all(isinstance(one, kind) for one in values):
-            raise _not(action, "plan", f"a tuple of its {name}")
-        _refuse_formless(action, "plan", values)
+        _all(action, "plan", getattr(made, name), kind, f"a tuple of its {name}")
     return made
 
 
 def as_predicted(action: Action, made: object) -> tuple[Prediction, ...]:
     """What an action predicts. Raises ProductDefect for what is no prediction."""
-    if isinstance(made, tuple) and all(isinstance(one, Prediction) for one in made):
-        _refuse_formless(action, "predict", made)
-        return made
-    raise _not(action, "predict", "predictions")
+    return _all(action, "predict", made, Prediction, "predictions")
 
 
-def _refuse_formless(action: Action, method: str, made: tuple[BaseModel, ...]) -> None:
-    """A number from 2^53 up or half a surrogate pair has no one written form, so no digest."""
+def _all(
+    action: Action, method: str, made: object, kind: type[M] | tuple[type[M], ...], wanted: str
+) -> tuple[M, ...]:
+    """What a method returned, where it is a tuple of one kind that can be written down.
+
+    A number from 2^53 up or half a surrogate pair has no one written form, so no digest.
+    """
+    if not isinstance(made, tuple) or not all(isinstance(one, kind) for one in made):
+        raise _not(action, method, wanted)
     try:
         for one in made:
             canonical(one)
     except ValueError as error:
         raise _not(action, method, "what can be written down") from error
+    return made
 
 
 def _not(action: Action, method: str, wanted: str) -> ProductDefect:
