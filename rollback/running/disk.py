@@ -66,12 +66,3 @@ class RealDisk:
         with suppress(FileNotFoundError):
             os.truncate(path, 0)
             path.unlink()
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

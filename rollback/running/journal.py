@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
-from rollback.connectors.folders import make_folder
+from rollback.connectors.folders import make_folder, sync_folder
 from rollback.errors import JournalBroken, LeaseHeld, ProductDefect
 from rollback.model.base import Fact, Facts, facts
 from rollback.model.journal import (
@@ -30,7 +30,7 @@ from rollback.model.journal import (
 )
 from rollback.model.ports import Clock, Journal
 from rollback.model.record import Record, RecordKind
-from rollback.running.disk import Disk, RealDisk, sync_directory
+from rollback.running.disk import Disk, RealDisk
 from rollback.running.tail import Tail
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class FileJournal:
         try:
             journal._take()
             journal._chain.run = run
-            sync_directory(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             os.close(descriptor)
             raise _unwritable(path, error) from error

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback.connectors.folders import make_folder
+from rollback.connectors.folders import make_folder, sync_folder
 from rollback.errors import EvidenceNotWritten, InputError, PlanStale
 from rollback.model.base import rfc3339
-from rollback.running.disk import sync_directory
 from rollback.running.journal import FileJournal
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ class StateDirectory:
                     path.mkdir(mode=0o700)
                 except FileExistsError:
                     continue
-                sync_directory(path.parent)
+                sync_folder(path.parent)
                 return RunDirectory(name, path)
         except OSError as error:
             raise _not_written(self.root, error) from error
@@ -243,7 +242,7 @@ def create_file(path: Path, data: bytes) -> None:
             os.link(part, path)
         finally:
             part.unlink(missing_ok=True)
-        sync_directory(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         if _bytes_of(path) != data:
             raise

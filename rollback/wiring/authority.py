@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rollback.wiring.setting import Setting
 
 
-
 def judged_now(setting: Setting, clients: Clients, slot: str) -> AuthorityJudgement:
     """Read every instance of one slot and judge it now."""
     reading = read_authority(setting.environment, slot, clients)

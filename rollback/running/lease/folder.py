@@ -13,10 +13,9 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rollback.connectors.folders import make_folder
+from rollback.connectors.folders import make_folder, sync_folder
 from rollback.errors import ConnectorError
 from rollback.running.clock import this_boot
-from rollback.running.disk import sync_directory
 from rollback.running.lease.document import LeaseDocument, file_name, read_document
 from rollback.running.lease.scoped import Changed, Found, ScopedLease
 
@@ -72,7 +71,7 @@ class FolderPlace:
                     file.flush()
                     os.fsync(file.fileno())
                 part.replace(path)
-                sync_directory(self._folder)
+                sync_folder(self._folder)
         except OSError as error:
             raise _failed(self._folder, error) from error
         return _version(data)
