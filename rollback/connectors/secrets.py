@@ -47,7 +47,9 @@ SHORTEST = 8
 """Characters that a secret has at least.
 
 What is shorter stands in names, words and digests by chance: left there it is told, and blotted it
-takes the sense out of every text. So it is refused before it is used or looked for.
+takes the sense out of every text. So nothing is planned with it (`refuse_short`). What is planned
+already goes on: a halt waits for no better password. It is then blotted from texts and bytes, and
+not from facts, which are decided by.
 """
 
 
@@ -58,6 +60,8 @@ class VariableSecrets:
     variables: Mapping[str, str] = field(repr=False)
     _forms: frozenset[str] = field(default=frozenset(), repr=False)
     _search: _Search | None = field(default=None, repr=False)
+    _values: set[str] = field(default_factory=set, repr=False)
+    _of_facts: _Search | None = field(default=None, repr=False)
     _expected: tuple[Secret, ...] = field(default=(), repr=False)
     _referred: tuple[Secret, ...] = field(default=(), repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -73,17 +77,12 @@ class VariableSecrets:
             reason += "; what needs it was not sent"
             hint = f"set {', '.join((secret.variable, *others))} and try again"
             raise InputError(code, reason, hint=hint)
-        self._refuse_short((secret,))
         self.know(value)
         return value
 
     def expect(self, secrets: Iterable[Secret]) -> None:
-        """Blot these too, from the first text on; those whose variable is not set have no value.
-
-        Raises InputError for one that is too short to be blotted.
-        """
+        """Blot these too, from the first text on; those whose variable is not set have no value."""
         more = tuple(secrets)
-        self._refuse_short(more)
         self._expected += more
         self._referred += more
 
@@ -92,8 +91,9 @@ class VariableSecrets:
         names = dict.fromkeys(secret.variable for secret in self._referred)
         return [name for name in names if not self.variables.get(name)]
 
-    def _refuse_short(self, secrets: tuple[Secret, ...]) -> None:
-        values = {one.variable: self.variables.get(one.variable, "") for one in secrets}
+    def refuse_short(self) -> None:
+        """Raise InputError where an expected value has fewer than `SHORTEST` characters."""
+        values = {one.variable: self.variables.get(one.variable, "") for one in self._referred}
         short = sorted(name for name, value in values.items() if 0 < len(value) < SHORTEST)
         if short:
             raise InputError(
@@ -110,6 +110,9 @@ class VariableSecrets:
             forms = self._forms.union(*(_forms(value) for value in values))
             if forms != self._forms:
                 self._forms, self._search = forms, _Search(forms)
+                self._values |= {value for value in values if len(value) >= SHORTEST}
+                long = frozenset[str]().union(*map(_forms, self._values))
+                self._of_facts = _Search(long) if long else None
 
     def redact(self, text: str) -> str:
         """The text with every value given out, in any of its written forms, blotted out."""
@@ -125,9 +128,9 @@ class VariableSecrets:
         return _blotted_escaped(_without_numbers(data, search) if search.numbers else data, search)
 
     def redact_facts(self, told: Facts) -> Facts:
-        """Facts without the values of secrets; itself where there are none."""
+        """Facts without the values of secrets (see `SHORTEST`); itself where there are none."""
         self._know_expected()
-        search = self._search
+        search = self._of_facts
         if search is None or not search.places(_together(told)):
             return told
 

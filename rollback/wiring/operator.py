@@ -61,8 +61,7 @@ class Operator:
         """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions.
 
         user: who plans and applies, for the record (default: the process's own). watch: the net
-        over this process, for applications that want it. Raises InputError for a secret that could
-        not be kept out of what is written: too short, or a name in plain sight.
+        over this process, for applications that want it.
         """
         from rollback.wiring.catalogue import built_in, with_leases
 
@@ -74,7 +73,6 @@ class Operator:
         located = StateDirectory.locate(state, os.environ)
         known = with_leases(catalogue or built_in(), located, clock)
         secrets.expect(secrets_of(environment))
-        refuse_in_environment(environment, known, secrets)
         self.setting = Setting(
             environment=environment,
             state=located,
@@ -103,9 +101,11 @@ class Operator:
 
         A refused plan is returned too; its `exit_status` says why. A secret that is not set is
         wrong input, unless there is something to halt: then what needs it is refused in the plan.
+        One that could not be kept out of it is wrong input in any case: too short, or a name.
         """
         setting = self.setting
         self._refuse_missing()
+        self._refuse_told()
         refuse_in_playbook(playbook, setting.secrets)
         steps, read = steps_to_observe(playbook, setting.environment, parameters or {}, trigger)
         nonce = setting.randomness.hex(16)
@@ -298,6 +298,11 @@ class Operator:
     def _refuse_missing(self) -> None:
         packages.refuse_missing(packages.extras_of(self.environment), self.environment.environment)
 
+    def _refuse_told(self) -> None:
+        """Not where a plan is applied: a halt waits for no better password."""
+        self.setting.secrets.refuse_short()
+        refuse_in_environment(self.environment, self.setting.catalogue, self.setting.secrets)
+
     def _reading(self, step: str, read: Callable[[Clients], T]) -> T:
         opener = planning_opener(self.setting)
         clients = opener(Scope(run=step, step=step, phase=Phase.OBSERVE))
@@ -311,6 +316,7 @@ class Operator:
         from rollback.wiring import doctor
 
         self._refuse_missing()
+        self._refuse_told()
         opener = planning_opener(self.setting)
         clients = opener(doctor.scope())
         try:

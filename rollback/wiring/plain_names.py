@@ -1,8 +1,7 @@
 """Secrets that are no secrets: their value stands in what everybody may read (no-secret-leaves).
 
 Names of slots, steps and outcomes are compared, written back and replayed, and every reader sees
-them. A value that is one of them can be neither told nor blotted, so it is refused before anything
-is read or sent.
+them. A value that is one of them can be neither told nor blotted, so nothing is planned with it.
 """
 
 from __future__ import annotations

@@ -120,18 +120,25 @@ def test_facts_hold_none_however_short(value: str) -> None:
 
 def test_what_is_too_short_to_be_blotted_is_refused_and_not_repeated() -> None:
     secrets = VariableSecrets({"SHORT": "staging", "LONG": "hunter2+hunter2", "EMPTY": ""})
-    for ask in (
-        lambda: secrets.expect([Secret(variable="LONG"), Secret(variable="SHORT")]),
-        lambda: secrets.get(Secret(variable="SHORT")),
-    ):
-        with pytest.raises(InputError) as caught:
-            ask()
-        assert caught.value.code == "secret.too-short"
-        assert "SHORT" in caught.value.reason
-        assert "LONG" not in caught.value.reason
-        assert "staging" not in f"{caught.value}{caught.value.hint}"
-    secrets.expect([Secret(variable="EMPTY"), Secret(variable="NOT_SET")])
-    assert secrets.redact("slot staging") == "slot staging"
+    secrets.expect([Secret(variable="EMPTY"), Secret(variable="NOT_SET"), Secret(variable="LONG")])
+    secrets.refuse_short()
+    secrets.expect([Secret(variable="SHORT")])
+    with pytest.raises(InputError) as caught:
+        secrets.refuse_short()
+    assert caught.value.code == "secret.too-short"
+    assert "SHORT" in caught.value.reason
+    assert "LONG" not in caught.value.reason
+    assert "staging" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_where_a_plan_is_applied_all_the_same_a_short_one_is_in_no_text() -> None:
+    """What is decided by stays as it is: a rule of that name is still that rule."""
+    secrets = VariableSecrets({"SHORT": "staging"})
+    secrets.expect([Secret(variable="SHORT")])
+    assert secrets.get(Secret(variable="SHORT")) == "staging"
+    assert secrets.redact("slot staging") == "slot [secret]"
+    assert secrets.redact_bytes(b'{"a":"staging"}') == b'{"a":"[secret]"}'
+    assert secrets.redact_facts(facts(slot="staging")) == facts(slot="staging")
 
 
 TRICKY = "k+/e&y<with>'letters=0123456789"

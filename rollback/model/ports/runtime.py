@@ -67,10 +67,11 @@ class SecretSource(Protocol):
         ...
 
     def expect(self, secrets: Iterable[Secret]) -> None:
-        """References whose values are blotted too, though nobody may have asked for them yet.
+        """References whose values are blotted too, though nobody may have asked for them yet."""
+        ...
 
-        Raises InputError for one whose value is too short to be blotted.
-        """
+    def refuse_short(self) -> None:
+        """Raise InputError where an expected value is too short to be kept out of a plan."""
         ...
 
     def redact(self, text: str) -> str:

@@ -33,6 +33,9 @@ class Secrets:
     def expect(self, secrets: object) -> None:
         del secrets
 
+    def refuse_short(self) -> None:
+        pass
+
     def redact(self, text: str) -> str:
         return text
 
