@@ -44,8 +44,12 @@ _PIECES = "chunks"
 
 CHANCE = re.compile(
     r'"\d{4}-\d\d-\d\dT[^"]*"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}'
+    r"|(?<=&)[tcsh]=[\w-]+"
 )
-"""Moments, identifiers and digests."""
+"""Moments, identifiers, digests, and what signs the address of an operation."""
+
+_SIZES = re.compile(r"performed/(?:chunks|items|windows_\w+)")
+"""How much was captured and how well it packs: nobody who comes after asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,8 @@ class _Journal:
         if record.kind is RecordKind.OPENED and self._opened is None:
             self._opened = record
         elif record.text("code") == _PERFORMED:
-            self._performed[key] = _in_words(record)
+            said = (one.name for one in record.body if not _SIZES.fullmatch(one.name))
+            self._performed[key] = _in_words(record, *said)
         elif record.kind in _SPENT and self._counts.get(record.text("effect"), False):
             sent = "" if record.get("sent") is not False else " not sent"
             self._spent[f"{record.kind.value} {record.text('effect')}{sent}"] += 1
@@ -255,7 +260,7 @@ def _in_words(record: Record, *names: str) -> str:
 
 
 def _files(root: Path) -> tuple[tuple[object, ...], int]:
-    """Each folder and how many files it has, with the gaps noted there; how many pieces there are."""
+    """Each folder and how many files it has, and noted gaps; how many pieces and notes there are."""
     found: list[object] = []
     pieces = 0
     for top in ("state", "evidence-store", "leases"):
@@ -264,11 +269,12 @@ def _files(root: Path) -> tuple[tuple[object, ...], int]:
             if _PIECES in below:
                 below.remove(_PIECES)
                 pieces += sum(len(one[2]) for one in os.walk(f"{folder}/{_PIECES}"))
-            if names:
-                found.append((os.path.relpath(folder, root), len(names)))
             if folder.endswith(f"/{NOTES}"):
                 gaps = ((name, _gaps(f"{folder}/{name}")) for name in sorted(names))
-                found.extend(gaps)
+                found.extend(one for one in gaps if one[1])
+                pieces += len(names)
+            elif names:
+                found.append((os.path.relpath(folder, root), len(names)))
     return tuple(found), pieces
 
 
