@@ -31,11 +31,17 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-# The simulation runs its threads one at a time; a tracer that follows each of them gets in their way.
-# What needs servers from npm is run by `make peers`.
+# The simulation forks and counts on few threads, so it has processes of its own. What needs servers from npm is
+# run by `make peers`.
 unit: $(STAMP)
+	$(BIN)/pytest -n auto --ignore=tests/simulation --ignore=tests/peers
+	$(BIN)/pytest -n auto tests/simulation
+
+# Which lines the tests reach. Apart, because a tracer doubles what they take; without the simulation, which runs
+# its threads one at a time and has a tracer of each in its way.
+.PHONY: coverage
+coverage: $(STAMP)
 	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered --ignore=tests/simulation --ignore=tests/peers
-	$(BIN)/pytest -n auto --no-cov tests/simulation
 
 # Examples in documents build on each other, so this session keeps their order.
 docs: $(STAMP)
