@@ -14,7 +14,7 @@ from rollback.guard.rules.request import NO_REWRITE
 from rollback.model.base import BLOT
 from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
-from rollback.model.effect import ExactBody, HttpWrite
+from rollback.model.effect import ExactBody, HttpWrite, Purpose, returns_max
 from rollback.model.observation import Observation, World
 from rollback.model.plan import PlannedStep
 from rollback.model.ports import ActionPlan, StepContext
@@ -170,9 +170,8 @@ class StepPlanner:
             ids.add(change.id)
             if isinstance(change, Update):
                 predicts = as_predicted(action, action.predict(context, change))
-                judged = self._judge(
-                    context.name, change.model_copy(update={"predicts": predicts}), world, own
-                )
+                whole = {"predicts": predicts, "effects": _sent_until_taken(change)}
+                judged = self._judge(context.name, change.model_copy(update=whole), world, own)
                 out.append(judged)
                 if isinstance(judged, Update):
                     world = fold_change(world, judged, self._environment)
@@ -229,6 +228,22 @@ class StepPlanner:
         if finding is not None:
             self._findings.append(finding)
         return made
+
+
+def _sent_until_taken(change: Update) -> tuple[Effect, ...]:
+    """Its effects; a halt may be sent again as often as any may, whatever its action asked for.
+
+    An action that says nothing of it would have one lost request end the halt.
+    """
+    if change.direction is not Direction.TOWARD or not change.absolute:
+        return change.effects
+    again = {"returns_max": returns_max(Direction.TOWARD)}
+    return tuple(
+        one.model_copy(update=again)
+        if isinstance(one, HttpWrite) and one.purpose is Purpose.CHANGE
+        else one
+        for one in change.effects
+    )
 
 
 def _made(action: Action, context: StepContext, world: World) -> ActionPlan:

@@ -19,6 +19,7 @@ import pytest
 import playbooks
 from rollback.actions.halt_rollout import HaltRolloutAction
 from rollback.actions.hold_release import HoldReleaseAction
+from rollback.model.change import Change, Update
 from rollback.model.environment import Pipeline
 from rollback.model.observation import Observation, World
 from rollback.model.ports import ActionPlan, Clients, StepContext
@@ -238,3 +239,30 @@ def test_honest_halts_go_out_seen_or_not(
     assert len(wrote) == 3
     assert (ended[QUEUED], ended[WAITING]) == ("cancelled", "failure")
     assert held == [names.BAD_BUILD]
+
+
+class TerseHalt(HaltRolloutAction):
+    """Says nothing of how often a halt may be sent, as an action that somebody else wrote."""
+
+    def plan(self, step: StepContext, world: World) -> ActionPlan:
+        made = super().plan(step, world)
+        return replace(made, changes=tuple(map(sent_once, made.changes)))
+
+
+def sent_once(change: Change) -> Change:
+    if not isinstance(change, Update):
+        return change
+    effects = (one.model_copy(update={"returns_max": 0}) for one in change.effects)
+    return change.model_copy(update={"effects": tuple(effects)})
+
+
+def test_a_halt_is_sent_until_it_is_taken_whatever_its_action_says(
+    stage: tuple[Simulator, Stage],
+) -> None:
+    sim, staged = stage
+    made = operator(staged, TerseHalt()).plan(playbooks.backend_only, incident="INC-1")
+    sim.control.fault("drop", method="PUT", host=names.GITHUB_HOST, effect=False, count=2)
+    operator(staged, TerseHalt()).apply(made, approvals=[])
+    sent = [one.path for one in sim.control.ledger() if one.write and one.path.endswith("/disable")]
+    assert len(sent) == 3
+    assert sim.control.world().pipelines["release-backend.yml"] == "disabled_manually"
