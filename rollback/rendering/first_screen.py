@@ -22,6 +22,7 @@ from rollback.rendering.where import where
 from rollback.rendering.words import counted, moment
 
 if TYPE_CHECKING:
+    from rollback.model.effect import Effect
     from rollback.model.plan import Plan, PlannedStep
 
 _SENT_MAX = 10
@@ -150,11 +151,17 @@ def _changes(plan: Plan) -> list[Line]:
         else "nothing is sent to other systems",
         f"{kinds} in {counted(folders, 'folder')} of this machine" if folders else "",
         f"{counted(moving, 'change moves', 'changes move')} users" if moving else "nobody is moved",
-        f"at most {spoken(plan.duration_s_max)}",
+        f"at most {spoken(plan.duration_s_max)}{_unless_again(effects)}",
     )
     lines += _sent(plan, "would send" if refused else "sends")
     lines.append(line("; ".join(part for part in parts if part), label=size))
     return lines
+
+
+def _unless_again(effects: list[Effect]) -> str:
+    """What the longest duration leaves out."""
+    again = any(effect.returns_max for effect in effects if effect.purpose is Purpose.CHANGE)
+    return ", unless something has to be sent again" if again else ""
 
 
 _KEPT = {Purpose.EVIDENCE: "evidence", Purpose.HOLD: "holds"}
