@@ -23,12 +23,23 @@ T12 after a stop was asked for, only T1, T2 and T11 go on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.running.intents import (
+    Act,
+    Close,
+    End,
+    GiveBack,
+    Intent,
+    ProveAuthority,
+    Resolve,
+    TakeLease,
+    Verify,
+)
 from rollback.running.preflight import AskLease, Blocked, Prove, may_move_away, refused_exit
 from rollback.running.state import DRIFTED, ChangeStatus, RunState, StepStatus, ended_as
 
@@ -37,69 +48,6 @@ if TYPE_CHECKING:
 
     from rollback.model.environment import Environment
     from rollback.model.plan import Plan, PlannedStep
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Read again, send, look."""
-
-    step: str
-    change: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resolve:
-    """Look only: the answer of an earlier send was lost."""
-
-    step: str
-    change: str
-
-
-@dataclass(frozen=True, slots=True)
-class GiveBack:
-    """Return the permissions of a change that was found not applied."""
-
-    step: str
-    change: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verify:
-    """Verify a step from outside."""
-
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProveAuthority:
-    """Ask every instance again."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakeLease:
-    """Take the lease on all that this plan changes, or learn who holds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """A step ends."""
-
-    step: str
-    status: StepStatus
-    code: str = ""
-    reason: str = ""
-    exit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The run ends."""
-
-    exit: int
-
-
-Intent = Act | Resolve | GiveBack | Verify | ProveAuthority | TakeLease | End | Close
 
 _CAPTURE = "snapshot_audit_logs"
 _NOTIFY = "notify"

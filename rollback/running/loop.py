@@ -13,7 +13,10 @@ from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
-from rollback.running.drive import (
+from rollback.running.drive import decide, toward_acts
+from rollback.running.fold import Folding
+from rollback.running.hands import end_step
+from rollback.running.intents import (
     Act,
     Close,
     End,
@@ -23,11 +26,7 @@ from rollback.running.drive import (
     Resolve,
     TakeLease,
     Verify,
-    decide,
-    toward_acts,
 )
-from rollback.running.fold import Folding
-from rollback.running.hands import end_step
 from rollback.running.state import StepStatus
 
 if TYPE_CHECKING:
@@ -66,9 +65,7 @@ def drive_run(  # noqa: C901, PLR0912, PLR0913 - one idea, read from top to bott
                     future.result()
             flying = {intent: one for intent, one in flying.items() if not one.done()}
             state = folding.over(journal.records())
-            intents = decide(
-                plan, environment, state, clock.now(), stopping=stopping(), safe=safe
-            )
+            intents = decide(plan, environment, state, clock.now(), stopping=stopping(), safe=safe)
             if isinstance(intents[0], Close):
                 if not flying:
                     journal.append(

@@ -10,7 +10,7 @@ from rollback.model.record import RecordKind
 from rollback.rendering.failure import does_not_run, if_it_fails
 from rollback.rendering.text import flat
 from rollback.rendering.words import numbered
-from rollback.running.drive import Act, Close, End, GiveBack, ProveAuthority, TakeLease, Verify
+from rollback.running.intents import Act, Close, End, GiveBack, ProveAuthority, TakeLease, Verify
 from tests.builders import make_plan
 from tests.running.drive.hand import Story, capture, halt, plan, step, swap
 

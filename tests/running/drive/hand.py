@@ -13,8 +13,9 @@ from rollback.model.direction import Direction
 from rollback.model.environment import Environment
 from rollback.model.plan import ApprovalsNeeded, Plan, PlannedStep
 from rollback.model.record import FIRST, Record, RecordKind
-from rollback.running.drive import Intent, decide
+from rollback.running.drive import decide
 from rollback.running.fold import fold
+from rollback.running.intents import Intent
 from rollback.running.state import RunState
 
 from ..fakes import START

@@ -14,7 +14,8 @@ from rollback.model.direction import Direction
 from rollback.model.effect import FileWrite, Purpose
 from rollback.model.record import RecordKind
 from rollback.running import drive
-from rollback.running.drive import (
+from rollback.running.fold import Folding, fold
+from rollback.running.intents import (
     Act,
     Close,
     End,
@@ -25,7 +26,6 @@ from rollback.running.drive import (
     TakeLease,
     Verify,
 )
-from rollback.running.fold import Folding, fold
 from rollback.running.state import ChangeStatus, StepStatus
 
 from .hand import STABLE, Story, capture, environment, halt, plan, step, swap, update

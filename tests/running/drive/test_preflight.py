@@ -13,7 +13,7 @@ from rollback.model.change import RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.plan import Certificate
 from rollback.model.record import RecordKind
-from rollback.running.drive import Act, Close, End, ProveAuthority, TakeLease, Verify
+from rollback.running.intents import Act, Close, End, ProveAuthority, TakeLease, Verify
 from rollback.running.state import StepStatus
 
 from .hand import BAD, STABLE, Story, capture, halt, judged, plan, step, swap, update
@@ -44,7 +44,17 @@ def _skipped(story: Story) -> tuple[str, int | None]:
         lambda one: one.ready().ended("backend", "failed", 6),
         lambda one: one.ready().intent("backend").outcome("backend", "unknown"),
     ],
-    ids=["nothing", "only-safe", "withheld", "rejected", "lease", "authority", "refusal", "failure", "unknown"],
+    ids=[
+        "nothing",
+        "only-safe",
+        "withheld",
+        "rejected",
+        "lease",
+        "authority",
+        "refusal",
+        "failure",
+        "unknown",
+    ],
 )
 @pytest.mark.parametrize("stopping", [False, True])
 @pytest.mark.parametrize("old", [False, True])
