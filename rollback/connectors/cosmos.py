@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rollback.connectors.azure_pipeline import azure_failure
 from rollback.connectors.continuations import at_a_beginning
 from rollback.connectors.crossing import Border, Failure
-from rollback.connectors.kept_pages import KeptPages, keeping
-from rollback.connectors.raw_documents import document_lines, documents
+from rollback.connectors.kept_pages import COUNTS, KeptPages, charge_of, keeping
+from rollback.connectors.raw_documents import document_lines
 from rollback.errors import ConnectorError, RollbackError
-from rollback.model.ports import Page, RefusalLatch
+from rollback.model.ports import Counted, Page, RefusalLatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ class CosmosReader:
             if page is None:
                 return
             failed = 0
-            made = self._made(items, place, pager.continuation_token or "", doing)
+            made = self._made(items, place, pager.continuation_token or "", number, doing)
             place = made.continuation
             yield made
             del made, items, page  # a page is not kept while the next one is on its way
@@ -147,19 +147,27 @@ class CosmosReader:
         since: datetime | None = None,
         until: datetime | None = None,
         part: str = "",
-    ) -> int:
+    ) -> Counted:
         """How many documents a window holds now; what an index answers without reading them."""
-        query, parameters = _window(since, until, what="VALUE COUNT(1)")
+        query, parameters = _window(since, until, what=COUNTS)
 
-        def read(client: CosmosClient) -> int:
+        def read(client: CosmosClient) -> Counted:
             found = self._container(client, container)
             ranges = [json.loads(part)] if part else list(found.read_feed_ranges())
-            total = 0
+            numbers: list[object] = []
+            charges: list[int] = []
             for one in ranges:
-                for number in found.query_items(query, parameters=parameters, feed_range=one):
-                    page = self._kept.take(number)
-                    total += sum(int(text) for text in documents(page.body))
-            return total
+                numbers += found.query_items(
+                    query,
+                    parameters=parameters,
+                    feed_range=one,
+                    response_hook=lambda headers, _: charges.append(charge_of(headers)),
+                )
+            if not all(type(number) is int and number >= 0 for number in numbers):
+                msg = "a number of documents is no number"
+                raise ValueError(msg)
+            total = sum(number for number in numbers if isinstance(number, int))
+            return Counted(total, sum(charges), elsewhere=client is not self._clients.get(0))
 
         doing = f"counting container {container}"
         try:
@@ -186,7 +194,9 @@ class CosmosReader:
             closing: Any = client
             closing.__exit__(None, None, None)
 
-    def _made(self, items: tuple[Any, ...], place: str, after: str, doing: str) -> Page:
+    def _made(
+        self, items: tuple[Any, ...], place: str, after: str, number: int, doing: str
+    ) -> Page:
         try:
             kept = [self._kept.take(number) for number in items]
             if place and not (kept and kept[0].went_on) and not at_a_beginning(place):
@@ -198,6 +208,7 @@ class CosmosReader:
                 continuation=after,
                 charge_hundredths=sum(page.charge_hundredths for page in kept),
                 place=place,
+                elsewhere=number > 0,
             )
         except ValueError as error:
             raise self._unreadable(error, doing) from error

@@ -17,7 +17,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from azure.core.pipeline.transport import HttpTransport
+
+COUNTS = "VALUE COUNT(1)"
+"""What a query asks for that counts. Its answer goes to the SDK as it came: where a partition was
+split, the SDK adds up what the halves answer, and it would add up the numbers of pages."""
 
 HELD_MAX = 16
 """Pages that nobody asked for (an answer that a faster one overtook) are let go beyond this."""
@@ -86,7 +92,8 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
             below.__exit__(*args)
 
         def send(self, request: Any, **kwargs: Any) -> Any:
-            if str(request.headers.get(_QUERY, "")).lower() != "true":
+            asks = str(request.headers.get(_QUERY, "")).lower() == "true"
+            if not asks or COUNTS in str(request.body):
                 return below.send(request, **kwargs)
             response = below.send(request, **{**kwargs, "stream": True})
             if response.status_code != HTTPStatus.OK:
@@ -99,7 +106,7 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
             number = kept.keep(
                 KeptPage(
                     body=body,
-                    charge_hundredths=_hundredths(response.headers.get(_CHARGE)),
+                    charge_hundredths=charge_of(response.headers),
                     went_on=bool(request.headers.get(_CONTINUATION)),
                 )
             )
@@ -127,8 +134,9 @@ class _Numbered:
         return getattr(self._response, name)
 
 
-def _hundredths(charge: object) -> int:
+def charge_of(headers: Mapping[str, str]) -> int:
+    """Request units times 100 that an answer says it cost; 0 where it does not say."""
     try:
-        return int(Decimal(str(charge or "0")) * 100)
+        return int(Decimal(str(headers.get(_CHARGE) or "0")) * 100)
     except (InvalidOperation, ValueError, OverflowError):  # no number, or none that ends
         return 0

@@ -33,7 +33,7 @@ def document_lines(body: bytes) -> tuple[bytes, int]:
     Byte for byte, but for line breaks between the values of a document: they become spaces.
     Raises ValueError like `documents`, and where the page says another number than it holds.
     """
-    found = _cut(body)
+    found = documents(body)
     said = _COUNT.search(body[-_COUNT_BYTES:])
     if said is not None and int(said[1]) != len(found):
         msg = f"the page says {int(said[1])} documents and holds {len(found)}"
@@ -43,15 +43,11 @@ def document_lines(body: bytes) -> tuple[bytes, int]:
     return b"\n".join([*found, b""]), len(found)
 
 
-def documents(body: bytes) -> tuple[bytes, ...]:
+def documents(body: bytes) -> Sequence[Buffer]:
     """The elements of the array ``Documents`` of a JSON object, each byte for byte as it stands.
 
     Raises ValueError where the body is no such JSON, or the name stands twice or not at all.
     """
-    return tuple(map(bytes, _cut(body)))
-
-
-def _cut(body: bytes) -> Sequence[Buffer]:
     if not body.isascii():
         body.decode()
     try:

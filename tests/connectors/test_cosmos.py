@@ -14,7 +14,7 @@ import rollback
 from rollback.connectors.cosmos import CosmosReader
 from rollback.errors import ConnectorError, GuardRefusal
 from rollback.guard.wire import azure_wire
-from rollback.model.ports import CosmosPort, Page
+from rollback.model.ports import CosmosPort, Counted, Page
 from rollback.rehearsal.simulator import names
 from tests.connectors.stand import environment, stand
 
@@ -140,7 +140,7 @@ def test_semantic_reranking_is_out_of_reach(sim: Simulator, monkeypatch: pytest.
         port = here.clients.cosmos()
         assert isinstance(port, CosmosReader)
         given = [port.problem(), port.count(CONTAINER), *port.parts(CONTAINER), *port.pages(CONTAINER)]
-        assert {type(one) for one in given} == {str, int, Page}
+        assert {type(one) for one in given} == {str, Counted, Page}
         client = port._client(0)
         built = client.client_connection
         assert built._inference_service is None

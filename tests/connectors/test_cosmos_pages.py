@@ -19,6 +19,7 @@ from rollback.evidence.cutting import Sizes
 from rollback.evidence.sources import cosmos
 from rollback.evidence.units import Units
 from rollback.guard.wire import azure_wire
+from rollback.model.ports import Counted
 from tests.connectors.stand import environment, stand
 from tests.evidence.cosmos_shaped import (
     CONTAINER,
@@ -76,8 +77,8 @@ def test_parts_are_read_each_on_its_own_and_together_are_all(parts: int) -> None
         found = port.parts(CONTAINER)
         assert len(found) == parts
         assert [read(port, one) for one in found] == story.parts
-        assert port.count(CONTAINER) == COUNT
-        assert port.count(CONTAINER, part=found[0]) == len(story.parts[0])
+        assert port.count(CONTAINER) == Counted(COUNT, 283 * parts)
+        assert port.count(CONTAINER, part=found[0]) == Counted(len(story.parts[0]), 283)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +221,74 @@ def test_the_next_region_is_read_from_where_one_fails() -> None:
     ):
         sink = Kept()
         window = captured(here, sink)
-        assert window.completeness == "complete"
+        assert window.completeness == "partial"
+        assert window.reason == "a further region was asked, to which the newest may not have been copied yet"
         assert sink.lines(window) == up.all
         assert here.clients.cosmos().problem() == ""
+
+
+@pytest.mark.parametrize(("behind", "said"), [(0, "complete"), (1, "partial")])
+def test_what_a_further_region_does_not_have_yet_is_missed(behind: int, said: str) -> None:
+    """It is taken over half-way; what was counted before tells whether all came."""
+    ahead, trouble = spread(MADE, 1), Trouble(page_max=100, drop_from=6)
+    with (
+        shaped(ahead, trouble) as first,
+        shaped([ahead[0][: COUNT - behind]], Trouble(page_max=100)) as second,
+        stand(env(first, second)) as here,
+    ):
+        window = captured(here, Kept())
+        assert second.pages > 0
+    assert (window.completeness, window.items) == (said, COUNT - behind)
+    assert ("1,200 were counted before, and 1,199 came" in window.reason) is bool(behind)
+
+
+def test_control_documents_of_a_further_region_have_no_state_digest() -> None:
+    """They are changed in place: as many may still be older ones."""
+    with (
+        shaped([MADE], Trouble(fail_every=1)) as down,
+        shaped([MADE]) as up,
+        stand(env(down, up)) as here,
+    ):
+        changed = here.environment.cosmos.model_copy(update={"control_containers": (CONTAINER,)})
+        (control,) = cosmos.control(here.environment.model_copy(update={"cosmos": changed}), 60)
+        with capturing(Kept(), clients=here.clients) as shared:
+            window = capture(control, "durable", shared)
+    assert (window.completeness, window.items) == ("partial", COUNT)
+    assert "state_sha256" not in {fact.name for fact in window.facts}
+
+
+def test_what_nobody_could_count_is_not_called_complete() -> None:
+    with shaped(spread(MADE, 2), Trouble(count_fails=True)) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert (window.completeness, window.items) == ("partial", COUNT)
+    assert "nobody could count how many there are" in window.reason
+
+
+def test_a_continuation_that_repeats_is_a_gap_and_ends() -> None:
+    trouble = Trouble(page_max=100, still_at=200)
+    with shaped([MADE], trouble) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert (window.completeness, window.items) == ("partial", 300)
+    assert "named its own place" in window.reason
+
+
+def test_empty_pages_that_lead_nowhere_are_a_gap() -> None:
+    with shaped([MADE], Trouble(page_max=100, empty_every=1)) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+        assert story.pages < 20
+    assert (window.completeness, window.items) == ("unknown", 0)
+    assert "named its own place" in window.reason
+
+
+def test_what_a_capture_cost_is_told_where_it_was_cut_off_and_small_reads_count_too() -> None:
+    with shaped(spread(MADE, 4)) as story, stand(env(story)) as here:
+        (audit,) = cosmos.audit(here.environment, 60, SINCE, UNTIL, Units(10**6, 9))
+        with capturing(Kept(), clients=here.clients) as shared:
+            window = capture(audit, "durable", shared)
+        told = {fact.name: fact.value for fact in window.facts}
+        assert told["request_units_hundredths"] == 283 * story.pages
+    assert window.completeness == "partial"
+    assert "budget of 9 request units" in window.reason
 
 
 def test_a_region_that_fails_half_way_is_left() -> None:
@@ -323,6 +389,6 @@ def test_a_charge_that_is_no_number_costs_no_page(charge: str) -> None:
             )
 
     kept = KeptPages()
-    request = SimpleNamespace(headers={"x-ms-documentdb-isquery": "True"})
+    request = SimpleNamespace(headers={"x-ms-documentdb-isquery": "True"}, body="{}")
     keeping(Below(), kept).send(request)
     assert kept.take(1).charge_hundredths == 0

@@ -58,6 +58,7 @@ class Trouble:
 
     page_max: the most documents in a page, whatever was asked for. empty_every: an empty page that
     has a continuation. expires: the next page that is asked for by continuation is refused, once.
+    still_at: from this document on, a page's continuation is its own place.
     """
 
     page_max: int = 0
@@ -66,10 +67,13 @@ class Trouble:
     empty_every: int = 0
     expires: int = 0
     drop_every: int = 0
+    drop_from: int = 0
     fail_every: int = 0
     split_at: int = 0
     lose_at: int = 0
     short_every: int = 0
+    count_fails: bool = False
+    still_at: int = 0
 
 
 @dataclass
@@ -192,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.story.throttled += 1
             headers = {"x-ms-retry-after-ms": str(trouble.retry_after_ms), "x-ms-substatus": "3200"}
             self._reply(429, b'{"code":"429","message":"Request rate is large."}', headers)
-        elif trouble.drop_every and turn % trouble.drop_every == 0:
+        elif (trouble.drop_every and turn % trouble.drop_every == 0) or 0 < trouble.drop_from <= turn:
             self.close_connection = True
             self.connection.close()
         elif trouble.fail_every and turn % trouble.fail_every == 0:
@@ -216,6 +220,9 @@ class _Handler(BaseHTTPRequestHandler):
         low = bisect_left(times, bounds["@since"], key=_ts) if "@since" in bounds else 0
         high = bisect_right(times, bounds["@until"], key=_ts) if "@until" in bounds else len(held)
         headers = {"x-ms-request-charge": "2.83", "x-ms-session-token": "0:-1#1"}
+        if "COUNT(1)" in asked["query"] and self.story.trouble.count_fails:
+            self._reply(403, b'{"code":"Forbidden","message":"No."}')
+            return
         if "COUNT(1)" in asked["query"]:
             self._reply(200, b'{"_rid":"a==","Documents":[%d],"_count":1}' % sum(map(bool, held[low:high])), headers)
             return
@@ -228,6 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
         page = held[start : min(start + size, high)]
         if start + len(page) < high and turn != trouble.lose_at:
             headers["x-ms-continuation"] = str(start + len(page))
+        if 0 < trouble.still_at <= start:
+            headers["x-ms-continuation"] = str(start)
         page = [one for one in page if one]
         short = bool(trouble.short_every) and turn % trouble.short_every == 0
         told = page[:-1] if short else page

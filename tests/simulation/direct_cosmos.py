@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.cosmos import CosmosReader
-from rollback.connectors.kept_pages import KeptPage, _hundredths
+from rollback.connectors.kept_pages import COUNTS, KeptPage, charge_of
 from tests.simulation.direct_azure import Heard
 from tests.simulation.ground import NoAnswerError
 
@@ -112,7 +112,7 @@ class _Container:
         return _Feed(self, query, given)
 
     def page(self, query: str, given: dict[str, Any], place: str) -> tuple[int, str]:
-        """One page: the number of what was kept of it, and where to go on."""
+        """One page: the number of what was kept of it, or a count, and where to go on."""
         self._know()
         headers = {
             _READ: "SqlQuery",
@@ -132,10 +132,15 @@ class _Container:
             headers["x-ms-continuation"] = place
         asked = json.dumps({"query": query, "parameters": given["parameters"]}).encode()
         heard = self._account.ask("POST", f"{self._path}/docs/", headers, asked)
-        charge = _hundredths(heard.headers.get("x-ms-request-charge"))
-        kept = KeptPage(body=heard.content, charge_hundredths=charge, went_on=bool(place))
-        after = heard.headers.get("x-ms-continuation") or ""
-        return self._account.reader._kept.keep(kept), str(after)
+        after = str(heard.headers.get("x-ms-continuation") or "")
+        if COUNTS in query:
+            given["response_hook"](heard.headers, {})
+            (number,) = heard.json()["Documents"]
+            return number, after
+        kept = KeptPage(
+            body=heard.content, charge_hundredths=charge_of(heard.headers), went_on=bool(place)
+        )
+        return self._account.reader._kept.keep(kept), after
 
 
 class _Feed:

@@ -43,6 +43,11 @@ CHARGE = "request_units_hundredths"
 PAGE_ITEMS = 1000
 """Asked for first; then as many as `_size` says."""
 
+STILL_MAX = 9
+"""How many empty pages may name their own place for the next one, as where a page's time was up."""
+
+_BEHIND = "a further region was asked, to which the newest may not have been copied yet"
+
 PAGE_ITEMS_MAX = 8000
 PAGE_BYTES = 2**21
 PAGE_SHARE = 4
@@ -59,9 +64,7 @@ def audit(
             return clients.cosmos().parts(container)
 
         def read_part(clients: Clients, part: str, place: str) -> Iterator[Read]:
-            asked = _Asked(container, part, since, until)
-            yield from _ahead(clients, asked)
-            yield from _pages(clients, asked, place, units)
+            yield from _all(clients, _Asked(container, part, since, until), place, units)
 
         return PagedSource(
             f"cosmos/{container}", read_part, seconds_max, parts, since=since, until=until
@@ -83,10 +86,11 @@ def control(
             whole = True
             seen: list[tuple[str, str, bytes]] = []
             shared = units or Units.of(environment)
-            asked = _Asked(container)
-            counted = sum(one.items for one in _ahead(clients, asked))
-            for read in _pages(clients, asked, "", shared):
-                if isinstance(read, Lines):
+            counted = 0
+            for read in _all(clients, _Asked(container, content_counts=True), "", shared):
+                if isinstance(read, Ahead):
+                    counted = read.items
+                elif isinstance(read, Lines):
                     for raw in read.content.split(b"\n")[:-1]:
                         view = document_view(container, raw)
                         seen.append((view.id, view.sha256, line(view.model_dump(mode="json"))))
@@ -152,28 +156,48 @@ def _size(page: Page, units: Units) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Which documents: of a container, or of one part of it, in a window."""
+    """Which documents: of a container, or of one part of it, in a window.
+
+    content_counts: documents change in place, so that their number does not tell whether they are
+    the newest.
+    """
 
     container: str
     part: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    content_counts: bool = False
 
 
-def _ahead(clients: Clients, asked: _Asked) -> Iterator[Ahead]:
-    """How many documents there are: an answer that was cut short shows. Where it is not told,
-    nothing is: what can be read is read.
-    """  # noqa: D205
+def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[Read]:
+    """What was counted, then every page: an answer that was cut short shows.
+
+    Where nobody could count, or a further region did, which may not have the newest yet, pages that
+    all came are no proof that everything came.
+    """
     try:
-        yield Ahead(clients.cosmos().count(asked.container, asked.since, asked.until, asked.part))
-    except ConnectorError:
+        counted = clients.cosmos().count(asked.container, asked.since, asked.until, asked.part)
+    except ConnectorError as error:
+        yield from _pages(
+            clients, asked, place, units, f"nobody could count how many there are: {error.reason}"
+        )
         return
+    yield Ahead(counted.items)
+    yield Fact(name=CHARGE, value=counted.charge_hundredths)
+    if why := units.spend(counted.charge_hundredths, clients):
+        yield Gap(why)
+    else:
+        yield from _pages(clients, asked, place, units, _BEHIND if counted.elsewhere else "")
 
 
-def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[Read]:
-    """Every page; after a failure that may pass, on from the last continuation, a few times."""
-    failed = 0
-    charge = 0
+def _pages(
+    clients: Clients, asked: _Asked, place: str, units: Units, doubt: str
+) -> Iterator[Read]:
+    """Every page; after a failure that may pass, on from the last continuation, a few times.
+
+    doubt: why, where the service says that this was all, it may not be.
+    """
+    failed = still = 0
     size = PAGE_ITEMS
     while True:
         resized = False
@@ -186,13 +210,18 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
                 part=asked.part,
                 page_items=size,
             ):
+                yield Fact(name=CHARGE, value=page.charge_hundredths)
                 yield Lines(page.lines, page.place, page.count)
-                charge += page.charge_hundredths
+                why = units.spend(page.charge_hundredths, clients)
+                still = still + 1 if page.continuation == place else 0
+                doubt = _BEHIND if asked.content_counts and page.elsewhere else doubt
                 place, failed = page.continuation, 0
-                if not place:
-                    break
-                if why := units.spend(page.charge_hundredths, clients):
+                if still > (0 if page.count else STILL_MAX):
+                    why = "a page named its own place for the next one; what follows was not read"
+                if place and why:
                     yield Gap(why)
+                    return
+                if not place:
                     break
                 better = _size(page, units)
                 del page
@@ -208,8 +237,9 @@ def _pages(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterato
                 continue
             if error.code == LOST_PLACE:
                 raise
-            yield Gap(error.reason)
-        yield Fact(name=CHARGE, value=charge)
+            doubt = error.reason
+        if doubt:
+            yield Gap(doubt)
         return
 
 

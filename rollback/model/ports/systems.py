@@ -170,7 +170,8 @@ class Page:
 
     lines: the documents as they came, each with a newline; count: how many. charge_hundredths:
     request units times 100. place: the continuation that gives this very page again.
-    continuation: the one that gives the next.
+    continuation: the one that gives the next. elsewhere: a further region gave it, to which the
+    newest documents may not have been copied yet.
     """
 
     lines: bytes
@@ -178,11 +179,21 @@ class Page:
     continuation: str
     charge_hundredths: int
     place: str = ""
+    elsewhere: bool = False
 
     @property
     def items(self) -> tuple[bytes, ...]:
         """The documents one by one."""
         return tuple(self.lines.split(b"\n")[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many documents a window holds, what asking cost, and who said so; see `Page`."""
+
+    items: int
+    charge_hundredths: int
+    elsewhere: bool = False
 
 
 class CosmosPort(Protocol):
@@ -211,7 +222,7 @@ class CosmosPort(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
         part: str = "",
-    ) -> int:
+    ) -> Counted:
         """How many documents a window holds now."""
         ...
 
