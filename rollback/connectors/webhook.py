@@ -159,7 +159,10 @@ def _secret_target(channel: Channel, effect: HttpWrite, secret: Callable[[Secret
     """Path and query of the secret address. Raises InputError where it leads elsewhere."""
     if channel.address is None:
         return ""
-    parts = urlsplit(secret(channel.address))
+    try:
+        parts = urlsplit(secret(channel.address))
+    except ValueError:  # a broken IPv6 address; its message repeats the secret
+        parts = urlsplit("")  # leads nowhere
     host = parts.netloc.lower().removesuffix(":443")
     prefix, key, _ = effect.path.partition("{key}")
     leads = parts.path.startswith(prefix) if key else parts.path == effect.path

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from rollback.model.addresses import HOST, REACHED_AT, URL
+
 PATTERN_WORDS: Final[dict[str, str]] = {
     r"^[a-z0-9][a-z0-9._/-]{0,79}$": (
         "a name: lower case letters, digits, dots, dashes; at most 80 characters"
     ),
     r"^[a-z][a-z0-9-]{0,39}$": "a surface's name, like backend, web or mobile",
-    r"^https?://[^\s/@?#]+(/[^\s?#]*)?$": (
-        "an address like https://host/path, without user, query or fragment"
-    ),
-    r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$": (
-        "a host name in lower case, like web.example.com, with :port where it is not 443"
-    ),
+    URL: "an address like https://host/path, without user, query or fragment",
+    HOST: "a host name in lower case, like web.example.com, with :port where it is not 443",
+    REACHED_AT: "where it is reached, address:port, like 127.0.0.1:8443",
     r"^[A-Za-z0-9_.:-]{1,100}$": "a setting's name, like TRADING_LOOP",
     r"^/[^\s#]*$": "a path that starts with a slash, like /api/release",
     r"^[A-Za-z0-9-]{1,60}$": "an App Service name: letters, digits, dashes; at most 60",

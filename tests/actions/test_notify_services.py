@@ -225,6 +225,7 @@ def test_the_address_is_told_to_nobody(
         f"https://{HOST}/incident",
         f"https://{HOST}/services/a/b/c?more=1",
         f"https://user@{HOST}/services/a/b/c",
+        "https://[",
     ],
 )
 def test_an_address_that_leads_elsewhere_is_refused_before_it_is_used(

@@ -223,6 +223,34 @@ def test_a_rehearsal_may_do_without_what_production_needs() -> None:
     )
 
 
+NO_ADDRESSES = (
+    "https://[", "https://[::1", "https://[x]/", "https://host:99999/", "https://host:port",
+    "https://\u2100.com", "host:99999", "host:0", "[::1]:443", "host:\u0663",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", NO_ADDRESSES)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  api_url: ${PLATFORM_API_URL}",
+        "  endpoint: ${COSMOS_ENDPOINT}",
+        "    hosts: [trading-web.azurewebsites.net]",
+        "network: {resolve: {web.trading.example: '127.0.0.1:8443'}}",
+    ],
+)
+def test_what_leads_nowhere_is_refused_at_its_line(line: str, bad: str) -> None:
+    text = PRODUCTION if line in PRODUCTION else f"{PRODUCTION}\n{line}\n"
+    before, _, value = line.rpartition(": ")
+    written = {"[": f"[{bad!r}]", "'": f"{bad!r}}}}}"}.get(value[0], repr(bad))
+    broken = text.replace(line, f"{before}: {written}")
+    with pytest.raises(InputError) as caught:
+        Environment.read(broken, VARIABLES, file="e.yaml")
+    (complaint,) = caught.value.complaints
+    number = text.splitlines().index(line) + 1
+    assert str(complaint).startswith(f"e.yaml:{number}:")
+
+
 @given(st.data())
 def test_any_value_anywhere_loads_or_is_refused(data: st.DataObject) -> None:
     """A value of any kind in any place: an environment, or complaints with lines; nothing else."""
@@ -242,6 +270,7 @@ def test_any_value_anywhere_loads_or_is_refused(data: st.DataObject) -> None:
         | st.sampled_from(
             ["${A}", "${COSMOS_KEY}", "5m", [], {}, [[]], {"a": {"b": []}}, [{"kind": "s3"}]]
         )
+        | st.sampled_from(NO_ADDRESSES)
     )
     text = yaml.safe_dump(tree, sort_keys=False, width=1000)
     try:

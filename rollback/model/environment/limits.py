@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from rollback.model.base import Frozen, Seconds
-from rollback.model.environment.texts import Url
+from rollback.model.environment.texts import Address, Url
 from rollback.model.release import Build
 from rollback.model.steps import SurfaceName
 
@@ -42,6 +42,6 @@ class Network(Frozen):
     proxy: used only when named here; proxy variables of the process are ignored.
     """
 
-    resolve: tuple[tuple[str, str], ...] = ()
+    resolve: tuple[tuple[str, Address], ...] = ()
     ca_file: str | None = None
     proxy: Url | None = None

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from rollback.model.addresses import HOST, REACHED_AT, URL
 from rollback.model.base import Frozen
 
 _REFERENCE = re.compile(r"\$\{([A-Z][A-Z0-9_]{0,99})\}")
@@ -33,8 +34,11 @@ SecretRef = Annotated[
 ]
 """Written ``${NAME}`` in files and in every output."""
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")]
+Url = Annotated[str, Field(pattern=URL)]
 """An address without user, query or fragment."""
 
-Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$")]
+Host = Annotated[str, Field(pattern=HOST)]
+Address = Annotated[str, Field(pattern=REACHED_AT)]
+"""Where a host is reached instead: a name or a number, and the port."""
+
 UrlPath = Annotated[str, Field(pattern=r"^/[^\s#]*$")]
