@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.snapshot_asked import RUN, spec_of
 from rollback.actions.snapshot_sources import sources_of
-from rollback.errors import InputError
 from rollback.evidence.budget import Budget
 from rollback.evidence.capture import capture
 from rollback.evidence.notes import Remembered
 from rollback.evidence.packing import Packing
 from rollback.evidence.progress import Progress
 from rollback.evidence.reading import Shared
-from rollback.evidence.redaction import Redaction
+from rollback.evidence.redaction import redaction_of
 from rollback.evidence.source import Source
 from rollback.evidence.windows import recorded
 from rollback.model.ports import Performed
@@ -44,7 +41,7 @@ def captured(step: StepContext, clients: Clients, seconds_max: int) -> Performed
         shared = Shared(
             clients=clients,
             sink=sink,
-            redaction=Redaction(environment.evidence.redact, _key(step, clients)),
+            redaction=redaction_of(environment, clients),
             budget=Budget(
                 bytes_max=environment.evidence.bytes_max,
                 chunks_max=environment.evidence.chunks_max,
@@ -90,17 +87,3 @@ def _moment(step: StepContext) -> str:
     if step.name.startswith(CAPTURE_BEFORE):
         return f"before/{step.name.removeprefix(CAPTURE_BEFORE)}"
     return "after" if spec_of(step).window == RUN else f"at/{step.name}"
-
-
-def _key(step: StepContext, clients: Clients) -> bytes:
-    """Keys the digests of what is redacted: the same throughout a run, and nowhere written.
-
-    It is derived from a secret that every environment has, so that a resumed capture goes on with
-    the key that it began with, and the captures of a run can be compared.
-    """
-    halt = step.environment.halt_authority
-    about = f"evidence of run {clients.scope.run}".encode()
-    try:
-        return hmac.new(clients.secret(halt.token).encode(), about, hashlib.sha256).digest()
-    except InputError:
-        return clients.nonce().encode()

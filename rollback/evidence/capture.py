@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rollback.errors import ConnectorError, InputError
 from rollback.evidence.reading import PartReading
+from rollback.evidence.source import Gap
 from rollback.model.base import Fact
 from rollback.model.evidence import SourceWindow
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 PARTS_AT_ONCE: Final = 2
 """Parts of one source that are read at the same time."""
 
+MISSED: Final = "missed_at_first"
+"""The fact of a window that was captured after an interruption: why it was not before it."""
+
 GRACE_S: Final = 5.0
 """How long past its bound a source that does not answer is waited for."""
 
@@ -34,21 +38,43 @@ GRACE_S: Final = 5.0
 def capture(source: AnySource, moment: str, shared: Shared) -> SourceWindow:
     """Capture one source. Raises EvidenceNotWritten, and a refusal of the guard; nothing else.
 
-    A source whose window is noted as done is not read again.
+    A source whose window is noted as done is not read again, but where what it lacks may be there
+    now (it was throttled, or out of reach) and is still of the moment: it has a window of time, or
+    nothing came. Where less comes than before, what was noted stays; else it says what was missed.
     """
     known = shared.remembered.windows.get(source.name)
-    if known is not None:
+    if known is not None and (
+        source.name not in shared.remembered.passing or (known.items and source.since is None)
+    ):
         return known
+    window, passing = _captured(source, moment, shared)
+    if known is not None:
+        if window.completeness != "complete" and window.items <= known.items:
+            return known
+        window = window.model_copy(update={"facts": (*window.facts, _missed(known))})
+    shared.remembered.window(window, passing=passing)
+    return window
+
+
+def _missed(before: SourceWindow) -> Fact:
+    """Why a source was not captured before an interruption: the first reason stays."""
+    told = (fact for fact in before.facts if fact.name == MISSED)
+    return next(told, Fact(name=MISSED, value=before.reason))
+
+
+def _captured(source: AnySource, moment: str, shared: Shared) -> tuple[SourceWindow, bool]:
+    """The window, and whether what it lacks may be there later."""
     started = shared.clients.now()
-    gaps: list[str] = []
+    gaps: list[Gap] = []
     readings: tuple[PartReading, ...] = ()
     if started >= shared.budget.deadline:
-        gaps.append("not begun: the time of the whole capture was over")
+        gaps.append(Gap("not begun: the time of the whole capture was over"))
     else:
         deadline = min(started + timedelta(seconds=source.seconds_max), shared.budget.deadline)
         shared.progress.begin(source.name, source.seconds_max)
         readings = _read(source, shared, deadline, gaps)
-    gaps += [gap for one in readings for gap in one.gaps]
+    passing = any(gap.passing for gap in gaps) or any(one.passing for one in readings)
+    missing = [*(gap.reason for gap in gaps), *(gap for one in readings for gap in one.gaps)]
     chunks = tuple(chunk for one in readings for chunk in one.chunks)
     items = sum(chunk.items for chunk in chunks)
     window = SourceWindow(
@@ -56,19 +82,18 @@ def capture(source: AnySource, moment: str, shared: Shared) -> SourceWindow:
         moment=moment,
         since=source.since,
         until=source.until,
-        completeness=_completeness(gaps, items),
-        reason=shared.sink.redact("; ".join(dict.fromkeys(gaps))),
+        completeness=_completeness(missing, items),
+        reason=shared.sink.redact("; ".join(dict.fromkeys(missing))),
         items=items,
         took_ms=max(0, int((shared.clients.now() - started).total_seconds() * 1000)),
         chunks=chunks,
         facts=_told(readings),
     )
-    shared.remembered.window(window)
-    return window
+    return window, passing
 
 
 def _read(
-    source: AnySource, shared: Shared, deadline: datetime, gaps: list[str]
+    source: AnySource, shared: Shared, deadline: datetime, gaps: list[Gap]
 ) -> tuple[PartReading, ...]:
     """All parts, a few at once, each on a thread that is left behind where it hangs."""
     try:
@@ -77,7 +102,7 @@ def _read(
             parts = source.parts(shared.clients)
             shared.remembered.parts_of(source.name, parts)
     except (ConnectorError, InputError) as error:
-        gaps.append(error.reason)
+        gaps.append(Gap.of(error))
         return ()
     stop = Event()
     readings = tuple(PartReading(shared, source, part, deadline, stop) for part in parts)

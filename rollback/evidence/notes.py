@@ -7,7 +7,7 @@ costs reading again, and nothing is stored twice, because chunks are named by th
     {"parts": {SOURCE: [PART, ...]}}                  the parts a source is read by
     {"kept": {...}, "source", "part", "place", ...}   a chunk, and where reading stood after it
     {"anew": [SOURCE, PART]}                          that part is read from its beginning
-    {"window": {...}}                                 a source came to its end
+    {"window": {...}, "passing": TRUTH}               a source ended; what it lacks may come later
 
 A note holds nothing of what was read: only digests, sizes and places.
 """
@@ -114,6 +114,7 @@ class Remembered:
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     read: dict[tuple[str, str], PartNotes] = field(default_factory=dict)
     windows: dict[str, SourceWindow] = field(default_factory=dict)
+    passing: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, notes: Notes) -> Remembered:
@@ -158,10 +159,14 @@ class Remembered:
         self.read[source, part] = PartNotes()
         self._add({"anew": [source, part]})
 
-    def window(self, window: SourceWindow) -> None:
-        """Note that a source came to its end."""
+    def window(self, window: SourceWindow, *, passing: bool) -> None:
+        """Note that a source came to its end. passing: what it lacks may be there later."""
+        self._ended(window, passing=passing)
+        self._add({"window": window.model_dump(mode="json"), "passing": passing})
+
+    def _ended(self, window: SourceWindow, *, passing: bool) -> None:
         self.windows[window.source] = window
-        self._add({"window": window.model_dump(mode="json")})
+        (self.passing.add if passing else self.passing.discard)(window.source)
 
     def _add(self, note: dict[str, Any]) -> None:
         self.notes.add(json.dumps(note, separators=(",", ":")).encode())
@@ -182,4 +187,4 @@ class Remembered:
             self.read[str(source), str(name)] = PartNotes()
         elif "window" in note:
             window = SourceWindow.model_validate_json(json.dumps(note["window"]))
-            self.windows[window.source] = window
+            self._ended(window, passing=note.get("passing") is True)

@@ -105,6 +105,7 @@ class PartReading:
         self._left = False
         self._counted = 0
         self.gaps: list[str] = []
+        self.passing = False
         self.told: list[Fact] = []
         self.error: BaseException | None = None
         self.notes: PartNotes = shared.remembered.part(source.name, part)
@@ -161,7 +162,7 @@ class PartReading:
                 self._shared.clients, self._part, place.page if place else ""
             ):
                 if isinstance(read, Gap):
-                    self.gaps.append(read.reason)
+                    self._missed(read)
                 elif isinstance(read, Fact):
                     self.told.append(read)
                 elif isinstance(read, Ahead):
@@ -179,9 +180,13 @@ class PartReading:
         except (ConnectorError, InputError) as error:
             if error.code == LOST_PLACE:
                 raise _Moved from error
-            self.gaps.append(error.reason)
+            self._missed(Gap.of(error))
         except _Over as over:
             self.gaps.append(str(over))
+
+    def _missed(self, gap: Gap) -> None:
+        self.gaps.append(gap.reason)
+        self.passing = self.passing or gap.passing
 
     def _bounds(self) -> None:
         if self._stop.is_set():

@@ -16,10 +16,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rollback.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from typing_extensions import Buffer
+
+    from rollback.model.environment import Environment
+    from rollback.model.ports import Clients
 
 _DIGITS = 16
 _ANY = "*"
@@ -250,6 +255,22 @@ def _name(name: str) -> bytes:
 def _written(value: object) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass")
+
+
+def redaction_of(environment: Environment, clients: Clients) -> Redaction:
+    """The rules of an environment, with a key that is the same throughout a run.
+
+    It is written nowhere: it is derived from a secret that every environment has, so that a resumed
+    capture goes on with the key that it began with, and the readings of a run can be compared.
+    Where that secret is not there, each capture has a key of its own.
+    """
+    about = f"evidence of run {clients.scope.run}".encode()
+    try:
+        secret = clients.secret(environment.halt_authority.token)
+        key = hmac.digest(secret.encode(), about, "sha256")
+    except InputError:
+        key = clients.nonce().encode()
+    return Redaction(environment.evidence.redact, key)
 
 
 def one_line(raw: bytes) -> bytes:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.errors import ConnectorError
 from rollback.model.base import Fact
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rollback.errors import InputError
     from rollback.model.ports import Clients
 
 LOST_PLACE = "cosmos.continuation"
@@ -19,9 +21,16 @@ LOST_PLACE = "cosmos.continuation"
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something a source could not read, and why."""
+    """Something a source could not read, and why. passing: asked again later, it may be there."""
 
     reason: str
+    passing: bool = False
+
+    @classmethod
+    def of(cls, error: ConnectorError | InputError, where: str = "") -> Gap:
+        """What an error of reading leaves out."""
+        reason = f"{where}: {error.reason}" if where else error.reason
+        return cls(reason, isinstance(error, ConnectorError) and error.transient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from rollback.errors import ConnectorError, InputError
 from rollback.evidence.chunks import sha256
 from rollback.evidence.drift import drift_brief, drift_json
 from rollback.evidence.drift_reading import CONTROL, Reading, document_views
+from rollback.evidence.redaction import redaction_of
 from rollback.evidence.source import Gap
 from rollback.evidence.sources import cosmos
 from rollback.model.base import facts
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from rollback.evidence.redaction import Redaction
     from rollback.evidence.source import Source
     from rollback.model.drift import DriftBrief
     from rollback.model.ports import Clients
@@ -87,16 +89,21 @@ def _live(sitting: Sitting, clients: Clients) -> tuple[Reading, ...]:
     environment = sitting.setting.environment
     bound = environment.evidence.source_s_max
     deadline = clients.now() + timedelta(seconds=bound)
-    redact = sitting.setting.secrets.redact
+    rules = redaction_of(environment, clients)
+    secrets = sitting.setting.secrets.redact
     return tuple(
-        _read(one, clients, deadline, redact) for one in cosmos.control(environment, bound)
+        _read(one, clients, deadline, rules, secrets) for one in cosmos.control(environment, bound)
     )
 
 
 def _read(
-    source: Source, clients: Clients, deadline: datetime, redact: Callable[[str], str]
+    source: Source,
+    clients: Clients,
+    deadline: datetime,
+    rules: Redaction,
+    redact: Callable[[str], str],
 ) -> Reading:
-    """One container, with secret values blotted out as a capture's chunks have them."""
+    """One container, redacted by field and by secret value as a capture's chunks are."""
     container = source.name.removeprefix(CONTROL)
     at = clients.now()
     lines: list[bytes] = []
@@ -106,7 +113,7 @@ def _read(
             if isinstance(read, Gap):
                 gaps.append(read.reason)
             elif isinstance(read, bytes):
-                text = redact(read.decode("utf-8", "surrogateescape"))
+                text = redact(rules.line(read).decode("utf-8", "surrogateescape"))
                 lines.append(text.encode("utf-8", "surrogateescape"))
             if clients.now() >= deadline:
                 gaps.append("the time of the last look was over")

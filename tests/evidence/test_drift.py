@@ -240,6 +240,18 @@ def test_ids_that_a_rule_hides_are_not_compared() -> None:
     assert "hides ids" in brief.gaps[0]
 
 
+def test_ids_that_a_rule_hides_are_compared_by_their_digests() -> None:
+    run = Run()
+    for value in (1, 2):
+        run.capture(
+            run.control("dynamic_config", document("[redacted 0123]", value), document("[redacted 89ab]", 0)),
+            run.control("trading_controls", document("global", 0)),
+        )
+    brief = run.brief()
+    assert [(one.id, one.change) for one in brief.documents] == [("[redacted 0123]", "changed")]
+    assert brief.gaps == ()
+
+
 def test_one_reading_proves_nothing() -> None:
     run = Run()
     run.capture(run.control("dynamic_config", document("limits", 1)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -295,6 +296,91 @@ def test_a_source_that_was_done_is_not_read_again(tmp_path: Path) -> None:
             windows.append(capture(held.source(), "durable", shared))
     assert windows[0] == windows[1]
     assert len(held.reads) == 1
+
+
+@dataclass
+class Weather:
+    """A source that fails while `down`, after `before` of its three lines."""
+
+    down: ConnectorError | None
+    before: int = 0
+    asked: int = 0
+
+    def source(self, since: datetime | None = None) -> Source:
+        def read(clients: Clients) -> Iterator[Read]:
+            del clients
+            self.asked += 1
+            for number in range(3):
+                if self.down is not None and number == self.before:
+                    raise self.down
+                yield b'{"n":%d}' % number
+
+        return Source("x", read, 60, since=since)
+
+
+def again(weather: Weather, notes: Path, since: datetime | None = None) -> SourceWindow:
+    """The window of a capture that was killed after this source, and resumed."""
+    with capturing(Kept(), notes) as shared:
+        return capture(weather.source(since), "durable", shared)
+
+
+THROTTLED = ConnectorError("http.throttled", "throttled, too often", transient=True)
+FORBIDDEN = ConnectorError("http.forbidden", "not allowed", transient=False)
+SINCE = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("before", "since"), [(0, None), (0, SINCE), (2, SINCE)])
+def test_what_was_out_of_reach_is_asked_again_and_that_it_was_stays(
+    tmp_path: Path, before: int, since: datetime | None
+) -> None:
+    weather = Weather(THROTTLED, before)
+    first = again(weather, tmp_path / "notes", since)
+    assert (first.completeness, first.items) == ("partial" if before else "unknown", before)
+    assert again(weather, tmp_path / "notes", since) == first
+    weather.down = None
+    second = again(weather, tmp_path / "notes", since)
+    assert (second.completeness, second.reason, second.items) == ("complete", "", 3)
+    assert Fact(name="missed_at_first", value="throttled, too often") in second.facts
+    assert again(weather, tmp_path / "notes", since) == second
+    assert weather.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "since"),
+    [(FORBIDDEN, 0, SINCE), (THROTTLED, 2, None)],
+    ids=["it would be refused again", "the rest would be of another moment"],
+)
+def test_other_gaps_stay(
+    tmp_path: Path, error: ConnectorError, before: int, since: datetime | None
+) -> None:
+    weather = Weather(error, before)
+    first = again(weather, tmp_path / "notes", since)
+    weather.down = None
+    assert again(weather, tmp_path / "notes", since) == first
+    assert weather.asked == 1
+
+
+def test_pages_that_were_out_of_reach_follow_those_that_came(tmp_path: Path) -> None:
+    held = container(CLEAN, 5, 7)
+    clean, _ = whole(held)
+
+    def fail(part: str, number: int) -> None:
+        if part == "part-2" and number == 3:
+            raise THROTTLED
+
+    held.before = fail
+    sink = Kept()
+    source = replace(held.source(), since=SINCE)
+    with capturing(sink, tmp_path / "notes") as shared:
+        first = capture(source, "durable", shared)
+    held.before = lambda *_: None
+    with capturing(sink, tmp_path / "notes") as shared:
+        second = capture(source, "durable", shared)
+    assert (first.completeness, second.completeness) == ("partial", "complete")
+    assert sink.lines(second) == held.all
+    assert set(first.chunks) <= set(second.chunks)
+    assert clean.items == second.items
+    assert [fact.value for fact in second.facts] == ["throttled, too often"]
 
 
 def test_what_cannot_go_on_is_read_anew_and_listed_once(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def _one(answer: EvidenceAnswer, seconds_max: int) -> Source:
         try:
             got = clients.http(host).get(path, query=answer.query, headers=headers)
         except ConnectorError as error:
-            yield Gap(error.reason)
+            yield Gap.of(error)
             return
         yield answer_line(got, host, path)
         if got.status != _OK:

@@ -92,7 +92,7 @@ def _each(clients: Clients, wanted: list[tuple[SlotRef, ReadLines]]) -> Iterator
         try:
             return [*read(arm, ref)]
         except ConnectorError as error:
-            return [Gap(f"{ref.label}: {error.reason}")]
+            return [Gap.of(error, ref.label)]
 
     for lines in clients.together([partial(one, ref, read) for ref, read in wanted]):
         yield from lines

@@ -237,7 +237,8 @@ def _pages(
                 continue
             if error.code == LOST_PLACE:
                 raise
-            doubt = error.reason
+            yield Gap.of(error)
+            return
         if doubt:
             yield Gap(doubt)
         return

@@ -40,13 +40,13 @@ def probe_answers(environment: Environment, name: str, seconds_max: int) -> Sour
             try:
                 instances = [one.id for one in clients.arm().instances(ref)]
             except ConnectorError as error:
-                told.append(Gap(f"{ref.label}: {error.reason}"))
-                instances = [""]
+                told.append(Gap.of(error, ref.label))
+                instances = []
             host, path = _host(surface, slot), surface.release_path
             answers = clients.together(
                 [
                     partial(_answers, clients, host, path, affinity(one) if one else (), one)
-                    for one in instances
+                    for one in instances or [""]  # the host itself, where none is known
                 ]
             )
             return [*told, *(line for lines in answers for line in lines)]
@@ -98,20 +98,20 @@ def _raw(
     instance: str,
 ) -> Iterator[Read]:
     """Every answer until a good one: a bad release fails some, and that is evidence too."""
-    problem = ""
+    problem, passing = "", False
     for _ in range(TRIES):
         try:
             answer = clients.http(host).get(path, headers=headers, tries=1)
         except ConnectorError as error:
-            problem = error.reason
+            problem, passing = error.reason, error.transient
             continue
         yield answer_line(answer, host, path, instance=instance)
         if answer.status == _OK:
             return
-        problem = f"answered {answer.status}"
+        problem, passing = f"answered {answer.status}", False
         if answer.status < _FAILED:
             break
-    yield Gap(f"{host}{path}: {problem}")
+    yield Gap(f"{host}{path}: {problem}", passing)
 
 
 def _host(surface: Surface, slot: str) -> str:
