@@ -99,8 +99,12 @@ class ReleaseHoldAction:
         seen = world.find(resource)
         if seen is None:
             return ActionPlan((_unread(resource, world.find(f"{resource}-unread")),))
-        number = _numbers(world, surface).get(build, 0)
-        if build not in _texts(seen.get("on_hold")):
+        here = _texts(world.get(f"{resource}-here", "on_hold"))
+        number = max(
+            _numbers(world, resource).get(build, 0),
+            _numbers(world, f"{resource}-here").get(build, 0),
+        )
+        if build not in (*_texts(seen.get("on_hold")), *here):
             reason = f"{build} of {surface} is not on hold in the store"
             return ActionPlan((NoOp(id="release", resource=resource, reason=reason),))
         by = getattr(step.spec, "number", None)
@@ -124,6 +128,9 @@ class ReleaseHoldAction:
                 "store by hand",
             )
             return ActionPlan((full,))
+        freed = Prediction(
+            resource=f"{resource}-here", compared=facts(on_hold=_without(here, build))
+        )
         change = Update(
             id="release",
             resource=resource,
@@ -148,6 +155,7 @@ class ReleaseHoldAction:
                         others=_without(seen.get("others"), build),
                     ),
                 ),
+                *((freed,) if build in here else ()),
             ),
         )
         marked = Finding(
@@ -209,7 +217,7 @@ def look_at(step: StepContext, change: Update, clients: Clients, *, held: bool) 
     except ConnectorError as error:
         return Look(Outcome.UNKNOWN, f"holds cannot be read: {error.reason}")
     now = next((one for one in found if (one.surface, one.build) == wanted), None)
-    if (now is not None and now.held) == held:
+    if now is not None and now.held == held:
         return Look(Outcome.APPLIED, "it stands in the store")
     return Look(Outcome.NOT_APPLIED, "the store does not say so")
 
@@ -232,7 +240,7 @@ def _hold(step: StepContext, world: World, name: str) -> Change:
         return NoOp(id=change_id, resource=resource, reason=reason)
     if live in _texts(world.get(resource, "on_hold")):
         return NoOp(id=change_id, resource=resource, reason=f"{live} is on hold already")
-    number = min(_numbers(world, name).get(live, 0) + 1, NUMBER_MAX)
+    number = min(_numbers(world, resource).get(live, 0) + 1, NUMBER_MAX)
     effects = hold_effects(
         step.environment,
         id=f"{step.name}#{change_id}",
@@ -280,8 +288,8 @@ def _named(step: StepContext) -> tuple[str, str]:
     return str(getattr(step.spec, "surface", "")), str(getattr(step.spec, "build", ""))
 
 
-def _numbers(world: World, name: str) -> dict[str, int]:
-    pairs = (one.rpartition("=") for one in _texts(world.get(f"{name}/holds", "numbers")))
+def _numbers(world: World, resource: str) -> dict[str, int]:
+    pairs = (one.rpartition("=") for one in _texts(world.get(resource, "numbers")))
     return {build: int(number) for build, _, number in pairs}
 
 

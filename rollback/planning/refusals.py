@@ -65,6 +65,10 @@ def refuse_release(
     held = {one.casefold() for one in _texts(world.get(f"{name}/holds", "on_hold"))}
     if entry.on_hold or build.casefold() in held:
         return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ON_HOLD), ()
+    here = {one.casefold() for one in _texts(world.get(f"{name}/holds-here", "on_hold"))}
+    if build.casefold() in here:
+        reason = f"{build} is on hold: a run of this machine marked it bad, and the evidence store "
+        return one.no("release.on-hold", f"{reason}did not take that", ON_HOLD), ()
     unread = world.find(f"{name}/holds-unread")
     if unread is not None:
         text = f"whether {build} is on hold could not be read: {'; '.join(unread.gaps)}"

@@ -14,6 +14,7 @@ from rollback.planning.defects import MISSING, as_observed, looked_in_vain
 from rollback.planning.order import OrderedStep
 from rollback.running.pool import ThreadPool
 from rollback.wiring.discreet import discreetly
+from rollback.wiring.holds_here import spooled_here
 from rollback.wiring.setting import log_of, planning_opener
 
 if TYPE_CHECKING:
@@ -77,4 +78,19 @@ def observe_steps(
     with setting.watching(), ThreadPool(pool_size) as pool:
         futures = [pool.submit(partial(look, step)) for step in asked]
         seen = tuple(future.result() for future in futures)
+    seen = _with_holds_here(setting, seen)
     return Seen(seen, missing[0] if missing else None)
+
+
+def _with_holds_here(
+    setting: Setting, seen: tuple[tuple[str, tuple[Observation, ...]], ...]
+) -> tuple[tuple[str, tuple[Observation, ...]], ...]:
+    """With each step that asks who is on hold, what only a spool of this machine tells."""
+    name, now = setting.environment.environment, setting.clock.now()
+    here = spooled_here(setting.state, name, seen, now)
+
+    def more(found: tuple[Observation, ...]) -> tuple[Observation, ...]:
+        asked = {one.resource.partition("/")[0] for one in found if "/holds" in one.resource}
+        return tuple(here[surface] for surface in sorted(asked & set(here)))
+
+    return tuple((step, (*found, *more(found))) for step, found in seen) if here else seen

@@ -13,6 +13,7 @@ from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.stories import default_world
 from rollback.rehearsal.stage import Stage, document, set_stage
+from rollback.wiring import PlanDocument
 from tests.cli.conftest import Rollback
 
 
@@ -63,9 +64,7 @@ def test_a_release_that_went_back_is_on_hold_until_people_release_it(
     assert rollback(*state, "watch-hold", *where, "--parked").status == 8
 
     # Nobody brings it back unseen.
-    again = rollback(
-        *state, "plan", "web-only", *where, "--set", f"to={names.BAD_BUILD}", "--json"
-    )
+    again = rollback(*state, "plan", "web-only", *where, "--set", f"to={names.BAD_BUILD}", "--json")
     assert again.status == 3
     codes = [
         change["code"]
@@ -83,20 +82,10 @@ def test_a_release_that_went_back_is_on_hold_until_people_release_it(
     assert rollback(*state, "apply", release, "--non-interactive").status == 4
     assert json.loads(rollback(*state, "hold", "show", *where, "--json").out)[0]["held"]
     assert (
-        rollback(
-            *state, "hold", "release", "web", names.BAD_BUILD, *where, "--out", release
-        ).status
+        rollback(*state, "hold", "release", "web", names.BAD_BUILD, *where, "--out", release).status
         == 0
     )
-    signed: list[str] = []
-    for person, key in stage.keys:
-        out = tmp_path / f"{person}.json"
-        name = stage.environment.environment
-        ran = rollback("approve", release, "--key", key, "--out", out, "--yes-environment", name)
-        assert ran.status == 0, ran.err
-        signed += ["--approval", str(out)]
-    applied = rollback(*state, "apply", release, *signed, "--non-interactive")
-    assert applied.status == 0, applied.err
+    _released(rollback, stage, Path(release), state)
     shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
     assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": False, "words": 2}]
     assert rollback(*state, "watch-hold", *where, "--parked").status == 0
@@ -118,9 +107,7 @@ def test_a_hold_that_another_run_made_meanwhile_is_made(
     assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": True, "words": 1}]
 
 
-def test_what_cannot_be_looked_at_is_not_called_absent(
-    rollback: Rollback, stage: Stage
-) -> None:
+def test_what_cannot_be_looked_at_is_not_called_absent(rollback: Rollback, stage: Stage) -> None:
     where = ("--environment", stage.directory / "environment.yaml")
     (stage.directory / "evidence-store").write_text("a file where the folder would be")
     ran = rollback("--state", str(stage.state), "watch-hold", *where)
@@ -167,6 +154,19 @@ def _held(
     return state, where
 
 
+def _released(rollback: Rollback, stage: Stage, plan: Path, state: tuple[str, str]) -> None:
+    """Signed and applied."""
+    signed: list[str] = []
+    for person, key in stage.keys:
+        out = plan.with_name(f"{person}.json")
+        name = stage.environment.environment
+        ran = rollback("approve", plan, "--key", key, "--out", out, "--yes-environment", name)
+        assert ran.status == 0, ran.err
+        signed += ["--approval", str(out)]
+    applied = rollback(*state, "apply", plan, *signed, "--non-interactive")
+    assert applied.status == 0, applied.err
+
+
 def _park(sim: Simulator) -> None:
     sim.control.act("swap", site=names.WEB)
     while sim.control.summary()["operations"][names.WEB]:
@@ -205,6 +205,33 @@ def test_a_hold_that_only_the_local_spool_took_is_looked_for(
     assert "does not say so" not in rollback(*state, "watch-hold", *where).out
 
 
+def test_a_plan_refuses_what_only_a_spool_of_this_machine_holds(
+    rollback: Rollback, stage: Stage, sim: Simulator, tmp_path: Path
+) -> None:
+    store = stage.directory / "evidence-store"
+    store.write_text("a file where the folder would be")
+    state, where = _held(rollback, stage, tmp_path)
+    _park(sim)
+    back = ("plan", "web-only", *where, "--set", f"to={names.BAD_BUILD}")
+    assert "a run of this machine marked it bad" in rollback(*state, *back).out
+    store.unlink()
+    refused = rollback(*state, *back)
+    assert refused.status == 3, refused.out
+    assert "a run of this machine marked it bad" in refused.out
+    other = ("--state", str(tmp_path / "other"))
+    assert "marked it bad" not in rollback(*other, *back).out
+    # It is released like any other, and then known to the store.
+    out = tmp_path / "release.json"
+    release = ("hold", "release", "web", names.BAD_BUILD, *where, "--out", out)
+    assert rollback(*state, *release).status == 0
+    [(_, word)] = PlanDocument.load(out).plan.updates
+    assert {one.name: one.value for one in word.after}["number"] == 2
+    _released(rollback, stage, out, state)
+    assert "marked it bad" not in rollback(*state, *back).out
+    shown = json.loads(rollback(*state, "hold", "show", *where, "--json").out)
+    assert shown == [{"surface": "web", "build": names.BAD_BUILD, "held": False, "words": 2}]
+
+
 def test_a_hold_is_seen_on_a_second_host_and_however_it_is_written(
     rollback: Rollback, sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +255,8 @@ def test_a_hold_is_seen_on_a_second_host_and_however_it_is_written(
 
 
 @pytest.mark.parametrize(
-    ("build", "seen"), [(names.THIRD_BUILD.upper(), 8), (names.THIRD_BUILD[:-1], 0), (f"{names.THIRD_BUILD}.1", 0)]
+    ("build", "seen"),
+    [(names.THIRD_BUILD.upper(), 8), (names.THIRD_BUILD[:-1], 0), (f"{names.THIRD_BUILD}.1", 0)],
 )
 def test_a_build_is_the_same_in_other_letters_and_not_by_its_beginning(
     rollback: Rollback, stage: Stage, sim: Simulator, build: str, seen: int
