@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rollback.cli import output, quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.command(
@@ -63,13 +68,29 @@ def rehearse(
         from rollback.loading.playbook import load_playbook
 
         read = load_playbook(find(playbook))
-    wait = signal.pause if by_hand else None
-    return play(
-        read,
-        scenario,
-        keep=keep,
-        out=output.result,
-        talk=output.talk_spaced,
-        wait=wait,
-        at_once=at_once,
-    )
+    with _hearing() if by_hand else nullcontext():
+        return play(
+            read,
+            scenario,
+            keep=keep,
+            out=output.result,
+            talk=output.talk_spaced,
+            wait=signal.pause if by_hand else None,
+            at_once=at_once,
+        )
+
+
+@contextmanager
+def _hearing() -> Iterator[None]:
+    """Ctrl-C, or what a supervisor sends, ends the waiting.
+
+    A shell without job control starts its background commands deaf to Ctrl-C. This one ends by
+    nothing else, so it hears it all the same, as `apply` does.
+    """
+    heard = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in heard]
+    try:
+        yield
+    finally:
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)

@@ -40,9 +40,9 @@ def by_hand(
     with ExitStack() as stack:
         playing = staged(stack, scenario, playbook, root, lambda *_: None)
         scenario.before_plan(playing.sim)
-        for line in _how(playing):
-            out(line)
         try:
+            for line in _how(playing):
+                out(line)
             wait()
         except KeyboardInterrupt:
             out("")

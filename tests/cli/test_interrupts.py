@@ -160,6 +160,7 @@ def test_a_bake_is_not_waited_for(play: Play) -> None:
 
 LEAVING = """
 import os, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell without job control starts its jobs
 from rollback.cli.people import interruptible
 with interruptible(lambda: str(1 // 0)) as stopping:
     assert not stopping()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,3 +79,24 @@ def test_by_hand_a_promise_that_people_break_is_told(tmp_path: Path) -> None:
 
     assert rehearse(keep=tmp_path, out=out.append, wait=leak) == 1
     assert any("BROKEN no-secret-leaves" in line for line in out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_by_hand_hears_an_interrupt_also_where_it_was_started_deaf(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As a shell without job control starts what it runs in the background."""
+    said = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    said += "from rollback.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", said, "rehearse", "--by-hand", "--keep", str(tmp_path / "kept")],
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Ctrl-C here ends it"):
+                break
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait() == 0
+    assert "promises, seen from the outside:" in rest
