@@ -24,6 +24,7 @@ from tests.guard.support import Bench, bench, environment, swap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BACKEND = f"{names.BACKEND}.azurewebsites.net"
 WEB = f"{names.WEB}.azurewebsites.net"
@@ -57,8 +58,16 @@ def _arm(told: Bench, *, secret: str = names.CLIENT_SECRET) -> Any:
     )
 
 
-def test_only_what_is_permitted_arrives(simulator: Simulator) -> None:
+@pytest.fixture
+def swapped(tmp_path: Path) -> Iterator[Simulator]:
+    """One for a test that swaps: workers are recycled long after the test, and sockets with them."""
+    with Simulator.start(tmp_path / "simulator") as running:
+        yield running
+
+
+def test_only_what_is_permitted_arrives(swapped: Simulator) -> None:
     """Reads, one token, one swap; canaries and forbidden writes leave no trace on the other side."""
+    simulator = swapped
     told = _bench(simulator)
     arm = _arm(told)
     cosmos_transport: Any = azure_wire.transport(told.wire)
