@@ -96,10 +96,11 @@ class RunDirectory:
         _keep(self.path / "approvals" / name, data)
 
     def approvals(self) -> tuple[bytes, ...]:
-        """All approval files, in name order."""
+        """All approval files, in name order; numbers in names count as numbers."""
         folder = self.path / "approvals"
-        files = sorted(folder.iterdir()) if folder.is_dir() else []
-        return tuple(file.read_bytes() for file in files if _FILE.fullmatch(file.name))
+        files = [*folder.iterdir()] if folder.is_dir() else []
+        named = sorted((file.name for file in files if _FILE.fullmatch(file.name)), key=_by_number)
+        return tuple((folder / name).read_bytes() for name in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,11 @@ class StateDirectory:
             msg = f"not a plan digest: {plan_sha256!r}"
             raise InputError("plan.digest", msg, hint="a digest is 64 hex digits")
         return self.root / "applied" / (plan_sha256 if part == "plan" else f"{plan_sha256}.{part}")
+
+
+def _by_number(name: str) -> list[int | str]:
+    """A key that puts ``approval-2`` before ``approval-10``: text and numbers by turns."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def create_file(path: Path, data: bytes) -> None:

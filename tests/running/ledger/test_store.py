@@ -82,6 +82,14 @@ def test_a_run_keeps_its_plan_approvals_and_journal(state: StateDirectory) -> No
         assert len(journal.records()) == 1
 
 
+def test_ten_approvals_stay_in_the_order_they_were_given(state: StateDirectory) -> None:
+    run = state.new_run(VirtualClock(), SeededRandomness("a"))
+    given = tuple(b"%d" % number for number in range(1, 12))
+    for number, data in enumerate(given, start=1):
+        run.keep_approval(f"approval-{number}.json", data)
+    assert run.approvals() == given
+
+
 def test_a_plan_applies_once(state: StateDirectory) -> None:
     clock = VirtualClock()
     assert state.applied_by(PLAN) is None
