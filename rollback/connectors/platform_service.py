@@ -35,7 +35,6 @@ class Session:
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
-    expires_in_s: int = 0
 
 
 class TokenCheck(Frozen):
@@ -177,7 +176,7 @@ def _session(http: HttpPort, platform: Platform, given: dict[str, str], doing: s
     if not access or not again:
         code, reason = "platform-service.unreadable", f"{doing}: the answer has no tokens"
         raise ConnectorError(code, reason, transient=False, status=200)
-    return Session(access, again, number(said, "expires_in") or 0)
+    return Session(access, again)
 
 
 def _refused(answer: Answer, doing: str) -> ConnectorError:

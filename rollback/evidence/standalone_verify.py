@@ -366,8 +366,8 @@ FORMS = {  # name:form of each field; `*` is a list of it, `?` is it or null, `|
     "chunk": "sha256:digest bytes:count content_sha256:digest content_bytes:count items:count",
     "file": "path:text sha256:digest bytes:count",
     "record": "format:one run:text stream:text sequence:count previous:digest at:moment"
-    " monotonic_ms:number body:fact* kind:opened|approved|attested|leased|canaries|preflight"
-    "|observed|authority|intent|returned|outcome|exchange|refusal|evidence|verified|note|step|said"
+    " monotonic_ms:number body:fact* kind:opened|approved|attested|leased|canaries|observed"
+    "|authority|intent|returned|outcome|exchange|refusal|evidence|verified|note|step|said"
     "|closed",
     "fact": "name:text value:value",
 }

@@ -23,7 +23,6 @@ class RecordKind(StrEnum):
     ATTESTED = "attested"  # a named person's word: statement, person
     LEASED = "leased"  # scope, fence, holder, strength
     CANARIES = "canaries"  # each forbidden request that the guard caught before the run
-    PREFLIGHT = "preflight"  # step, change, allowed, reasons
     OBSERVED = "observed"  # step, resource, as_predicted | satisfied | drifted, difference
     AUTHORITY = "authority"  # slot, verdict, reasons, age, moment (before, between, watch, after)
     INTENT = "intent"  # effect, attempt, shape: durable before the bytes leave
