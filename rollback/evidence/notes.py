@@ -26,17 +26,25 @@ from pydantic import ValidationError
 from rollback.model.evidence import Chunk, SourceWindow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rollback.model.ports import Notes
+
+    Redact = Callable[[bytes | memoryview], bytes | memoryview]
+
+
+def _as_it_is(note: bytes | memoryview) -> bytes | memoryview:
+    return note
 
 
 class FileNotes:
     """Notes in a file that only its owner reads. Safe to use from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened before it is needed."""
+    def __init__(self, path: Path, redact: Redact = _as_it_is) -> None:
+        """Nothing is opened before it is needed. redact: blots secret values out."""
         self._path = path
+        self._redact = redact
         self._lock = Lock()
         self._whole: int | None = None
 
@@ -51,7 +59,12 @@ class FileNotes:
             return tuple(data[: self._whole].splitlines())
 
     def add(self, note: bytes) -> None:
-        """Append one line; where the disk does not take it, the capture would start over."""
+        """Append one line; where the disk does not take it, the capture would start over.
+
+        So it would where a name holds a secret (a file may be called so): it is not noted.
+        """
+        if bytes(self._redact(note)) != note:
+            return
         with self._lock, suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

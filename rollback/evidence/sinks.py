@@ -94,7 +94,8 @@ class SpoolingSink:
         """Notes of one capture; kept only where the scope may write to this machine."""
         if self._notes is None:
             return NoNotes()
-        return FileNotes(self._notes / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jsonl")
+        file = f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jsonl"
+        return FileNotes(self._notes / file, self._redact)
 
     def progress(self, text: str) -> None:
         """Pass it on."""

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rollback.actions.snapshot_audit_logs import SnapshotAuditLogs
+from rollback.connectors import app_service as log_reading
 from rollback.errors import EvidenceNotWritten
 from rollback.evidence.chunks import unpacked
 from rollback.evidence.sinks import sink_of
+from rollback.evidence.sources import app_service as log_lines
 from rollback.evidence.stores import FolderStore
 from rollback.evidence.windows import parsed
 from rollback.guard.rules.effects import judge_effect
@@ -206,6 +208,22 @@ def test_throttling_is_waited_for(simulator: Simulator, tmp_path: Path) -> None:
     made = Captured(step_of(stored(tmp_path, simulator), tmp_path, sources="durable"))
     assert made.window("cosmos/audit_log").completeness == "complete"
     assert made.told["incomplete"] == ()
+
+
+def test_a_log_cut_at_its_bound_says_so_and_begins_with_a_line(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line it was cut in may begin with half a secret, which nobody would know for one."""
+    step = step_of(stored(tmp_path, simulator), tmp_path, sources="volatile")
+    whole = [line["text"] for line in Captured(step).lines("web/worker-logs")]
+    for module in (log_reading, log_lines):
+        monkeypatch.setattr(module, "LOG_BYTES_MAX", len(whole[-1]) + 10)
+    made = Captured(step)
+    window = made.window("web/worker-logs")
+    assert window.completeness == "partial"
+    assert f"only the last {len(whole[-1]) + 1:,} bytes of its log were kept" in window.reason
+    assert whole[-1] in [line["text"] for line in made.lines("web/worker-logs")]
+    assert {line["text"] for line in made.lines("web/worker-logs")} <= set(whole)
 
 
 def test_no_secret_is_in_what_is_stored(simulator: Simulator, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +34,6 @@ from tests.evidence.sealed import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def both(folder: Path, anchor: str = "") -> bool:
@@ -174,6 +175,14 @@ def _link_folder(folder: Path) -> None:
     (folder / "chunks").symlink_to(folder.with_name("elsewhere"))
 
 
+def _said_twice(path: Path, name: str) -> bytes:
+    """The same with one of its names a second time, at the end: readers of JSON keep one of them."""
+    data = path.read_bytes()
+    end = data.rindex(b"}")
+    value = json.dumps(json.loads(data.splitlines()[-1])[name]).encode()
+    return data[:end] + b',"%b":%b' % (name.encode(), value) + data[end:]
+
+
 def _without_report(folder: Path) -> Path:
     (folder / "report.md").unlink()
     return folder / "report.md"
@@ -188,6 +197,23 @@ ADDED: dict[str, Callable[[Path], object]] = {
     "a pipe in place of a file": lambda folder: os.mkfifo(_without_report(folder)),
     "a folder in place of a file": lambda folder: _without_report(folder).mkdir(),
     "a link to nothing": lambda folder: (folder / "more").symlink_to("nowhere"),
+    "a name that is no UTF-8": lambda folder: Path(os.fsdecode(bytes(folder) + b"/\xff")).touch(),
+    "a name of two lines": lambda folder: (folder / "a\nb").touch(),
+    "an empty signature of none": lambda folder: (folder / SIGNATURE).touch(),
+    "a folder for a signature of none": lambda folder: (folder / SIGNATURE).mkdir(),
+    "a name twice in the manifest": lambda folder: resealed(folder, _said_twice(folder / MANIFEST, "run")),
+    "a name twice in a record": lambda folder: refile(folder, JOURNAL, _said_twice(folder / JOURNAL, "stream")),
+    "line ends of another kind": lambda folder: refile(
+        folder, JOURNAL, (folder / JOURNAL).read_bytes().replace(b"\n", b"\r\n")
+    ),
+    "a line without a record": lambda folder: refile(folder, JOURNAL, (folder / JOURNAL).read_bytes() + b"\n"),
+    "a number of 5,000 digits": lambda folder: resealed(
+        folder, re.sub(rb'"took_ms":[0-9]+', b'"took_ms":' + b"9" * 5000, (folder / MANIFEST).read_bytes())
+    ),
+    "lists within lists": lambda folder: resealed(folder, b"[" * 100_000 + b"]" * 100_000),
+    "half a letter": lambda folder: resealed(
+        folder, (folder / MANIFEST).read_bytes().replace(b'"owner":"', b'"owner":"\\ud800')
+    ),
 }
 
 

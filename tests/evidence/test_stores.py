@@ -9,10 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import ConnectorError, EvidenceNotWritten, JournalBroken
 from rollback.evidence import stores
 from rollback.evidence.chunks import kept, packed, unpacked
 from rollback.evidence.effects import evidence_effects
+from rollback.evidence.notes import Remembered
 from rollback.evidence.sinks import SpoolingSink
 from rollback.evidence.stores import BucketStore, FolderStore
 from rollback.guard.rules.effects import judge_effect
@@ -321,6 +323,18 @@ def test_a_broken_journal_is_not_taken_for_a_broken_store(tmp_path: Path) -> Non
 
 def a_bucket_of_memory() -> BucketStore:
     return BucketStore(MemoryBucket(), bucket_effect(), "")
+
+
+def test_a_name_that_holds_a_secret_is_not_noted_on_this_machine(tmp_path: Path) -> None:
+    """Such a part is read from its beginning after an interruption; a file may be called anything."""
+    secrets = VariableSecrets({})
+    secrets.know("hunter2é-and-more")
+    into = SpoolingSink(None, None, secrets.redact_bytes, notes=tmp_path / "notes")
+    for name in ("app.log", "hunter2é-and-more.log", "hunter2%C3%A9-and-more.log"):
+        Remembered.of(into.notes("capture")).parts_of(f"files/{name[:3]}", (name,))
+    (file,) = (tmp_path / "notes").iterdir()
+    assert file.read_bytes() == b'{"parts":{"files/app":["app.log"]}}\n'
+    assert Remembered.of(into.notes("capture")).parts == {"files/app": ("app.log",)}
 
 
 def test_secrets_are_blotted_before_a_chunk_is_named() -> None:

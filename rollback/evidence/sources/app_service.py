@@ -11,7 +11,7 @@ from rollback.connectors.app_service import LOG_BYTES_MAX
 from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
-from rollback.evidence.sources.pieces import pieces
+from rollback.evidence.sources.pieces import AROUND_BYTES, pieces
 from rollback.model.ports import ArmPort
 from rollback.model.views import SlotRef
 
@@ -129,10 +129,18 @@ def _log_lines(
     *,
     ruled: bool,
 ) -> list[Read]:
-    """The lines of a log. ruled: fields are redacted, which cannot be looked for in cut lines."""
+    """The lines of a log. ruled: fields are redacted, which cannot be looked for in cut lines.
+
+    Of one that was cut at its bound, the rest of the line it was cut in is left out: half a secret
+    would not be known for one.
+    """
     made: list[Read] = []
     left_out = 0
-    for number, (piece, cut) in enumerate(pieces(BytesIO(log), redact), start=1):
+    whole = len(log) < LOG_BYTES_MAX
+    begun = 0 if whole else log.find(b"\n") + 1
+    inside = not whole and not begun
+    kept = BytesIO(log[AROUND_BYTES if inside else begun :])
+    for number, (piece, cut) in enumerate(pieces(kept, redact, inside=inside), start=1):
         if cut and ruled:
             left_out += 1
             made.append(line({"left_out_bytes": len(piece), "line": number, "slot": label}))
@@ -142,6 +150,7 @@ def _log_lines(
     if left_out:
         what = "pieces of long lines were left out: no field can be redacted there"
         made.append(Gap(f"{label}: {left_out:,} {what}"))
-    if len(log) >= LOG_BYTES_MAX:
-        made.append(Gap(f"{label}: only the last {LOG_BYTES_MAX:,} bytes of its log were kept"))
+    if not whole:
+        size = len(kept.getbuffer())
+        made.append(Gap(f"{label}: only the last {size:,} bytes of its log were kept"))
     return made

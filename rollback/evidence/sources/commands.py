@@ -21,7 +21,7 @@ from rollback.model.base import Fact
 from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rollback.evidence.sources.pieces import Redact
     from rollback.model.environment import Environment, EvidenceCommand
@@ -56,7 +56,11 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
         over = Timer(seconds_max, _end, (process, ended))
         over.start()
         try:
-            yield from _lines(process, clients.evidence().redact_bytes, ruled=ruled)
+
+            def cut_off() -> bool:
+                return process.wait() < 0 or bool(ended)
+
+            yield from _lines(process, clients.evidence().redact_bytes, cut_off, ruled=ruled)
             status = process.wait()
         finally:
             over.cancel()
@@ -78,23 +82,38 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
 def _lines(
     process: subprocess.Popen[bytes],
     redact: Redact,
+    cut_off: Callable[[], bool],
     *,
     ruled: bool,
 ) -> Iterator[Read]:
-    """Its output. ruled: fields are to be redacted, which cannot be looked for in cut lines."""
+    """Its output. ruled: fields are to be redacted, which cannot be looked for in cut lines.
+
+    cut_off: whether it was ended, asked where its output ends within a line: half a secret would
+    not be known for one.
+    """
     if process.stdout is None:
         return
     left_out = 0
+    last = b""
     for number, (piece, cut) in enumerate(pieces(process.stdout, redact), start=1):
-        if cut and ruled:
+        if last:
+            yield _line(number - 1, last)
+        last = b"" if cut and ruled else piece
+        if not last:
             left_out += 1
             yield line({"left_out_bytes": len(piece), "line": number})
-            continue
-        text = piece.removesuffix(b"\n").decode("utf-8", "backslashreplace")
-        yield line({"line": number, "text": text})
+    if last and not last.endswith(b"\n") and cut_off():
+        yield line({"left_out_bytes": len(last), "line": number})
+    elif last:
+        yield _line(number, last)
     if left_out:
         what = "pieces of long lines were left out: no field can be redacted there"
         yield Gap(f"{left_out:,} {what}")
+
+
+def _line(number: int, piece: bytes) -> bytes:
+    text = piece.removesuffix(b"\n").decode("utf-8", "backslashreplace")
+    return line({"line": number, "text": text})
 
 
 def _end(process: subprocess.Popen[bytes], ended: list[int]) -> None:

@@ -96,3 +96,17 @@ def test_a_command_that_a_signal_ends_is_a_gap_that_says_so() -> None:
     window = captured(Kept(), sys.executable, "-c", ends)
     assert window.completeness == "partial"
     assert "signal 11" in window.reason
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "time.sleep(60)", "None"])
+def test_what_is_cut_off_within_a_line_keeps_no_half_secret(end: str) -> None:
+    """A line that its command ended itself is whole; one that somebody cut may hold half a secret."""
+    said = f"import os, time; os.write(1, b'first\\nkey hunter2-is-'); {end}"
+    sink = Kept()
+    window = captured(sink, sys.executable, "-c", said, seconds_max=3)
+    lines = [json.loads(one) for one in sink.lines(window)]
+    assert lines[0] == {"line": 1, "text": "first"}
+    if end == "None":
+        assert (window.completeness, lines[1]["text"]) == ("complete", "key hunter2-is-")
+    else:
+        assert (window.completeness, lines[1:]) == ("partial", [{"line": 2, "left_out_bytes": 15}])
