@@ -11,10 +11,10 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.authority_reading import read_authority
+from rollback.actions.authority_reading import NOBODY, read_authority
 from rollback.actions.snapshot_asked import spec_of, wants
 from rollback.actions.surfaces import PRODUCTION
-from rollback.evidence.source import Source
+from rollback.evidence.source import Gap, Source
 from rollback.evidence.sources import answers, app_service, commands, cosmos, files, hosts
 from rollback.evidence.sources.lines import model_line
 from rollback.evidence.units import Units
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rollback.evidence.source import AnySource, Read
+    from rollback.model.authority import AuthorityReading
     from rollback.model.environment import Environment
     from rollback.model.ports import Clients, StepContext
 
@@ -74,6 +75,21 @@ def _authority(environment: Environment, seconds_max: int) -> Source:
     def read(clients: Clients) -> Iterator[Read]:
         slots = (PRODUCTION, surface.stable_slot)
         reads = [partial(read_authority, environment, slot, clients) for slot in slots]
-        yield from map(model_line, clients.together(reads))
+        for reading in clients.together(reads):
+            yield model_line(reading)
+            yield from _unheard(reading)
 
     return Source(f"authority/{halt.surface}", read, seconds_max)
+
+
+def _unheard(reading: AuthorityReading) -> Iterator[Gap]:
+    """What is missing of a reading: instances that gave no answer at all, or their list.
+
+    An answer that denies authority, or cannot be used, is what was to be captured.
+    """
+    probes = reading.probes
+    heard = {probe.instance for probe in probes if probe.answered or probe.status is not None}
+    silent = {probe.instance: probe.problem for probe in probes if probe.instance not in heard}
+    for instance, problem in silent.items():
+        if instance in (NOBODY, *reading.instances):
+            yield Gap(f"{reading.slot}{instance and ' '}{instance[:8]}: {problem}")

@@ -203,6 +203,25 @@ def test_cosmos_unreachable_is_said_and_stops_nothing(
     assert "incomplete" in made.look.reason
 
 
+@pytest.mark.parametrize(
+    ("fault", "path", "gap"),
+    [
+        ("drop", "/instances", "staging: "),
+        ("drop", "/api/control/authority", "production "),
+        ("status", "/api/control/authority", ""),
+    ],
+    ids=["no list of instances", "no answer", "an answer that denies"],
+)
+def test_authority_that_nobody_could_ask_for_is_a_gap(
+    simulator: Simulator, tmp_path: Path, fault: str, path: str, gap: str
+) -> None:
+    simulator.control.fault(fault, path=path, count=0)
+    window = Captured(step_of(stored(tmp_path, simulator), tmp_path, sources="volatile")).window("authority/backend")
+    assert window.items == 2
+    assert (window.completeness == "partial") is bool(gap)
+    assert gap in window.reason
+
+
 def test_throttling_is_waited_for(simulator: Simulator, tmp_path: Path) -> None:
     simulator.control.fault("cosmos_429", count=3, retry_after_ms=5)
     made = Captured(step_of(stored(tmp_path, simulator), tmp_path, sources="durable"))
