@@ -4,12 +4,14 @@ A third party's action brings its own subclass of `StepSpec`, flat like these (s
 scalars), and passes it in a catalogue; nothing registers itself.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from rollback.errors import ExitStatus
 from rollback.model.base import Fact, Facts, Frozen, Seconds
 from rollback.model.release import Build
+from rollback.model.traits import Traits
 
 SurfaceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Way = Literal["auto", "image", "swap", "artifact"]
@@ -21,6 +23,7 @@ CAPTURE_BEFORE: Final = "capture-before/"
 class StepSpec(Frozen):
     """Base of all step specifications. Flat: scalars and tuples of scalars."""
 
+    traits: ClassVar[Traits] = Traits()
     action: str
 
     def facts(self) -> Facts:
@@ -35,6 +38,7 @@ class StepSpec(Frozen):
 class HaltRollout(StepSpec):
     """Stop new users reaching the release being rolled out. Moves toward safety."""
 
+    traits: ClassVar[Traits] = Traits(of_rollbacks=True)
     action: Literal["halt_rollout"] = "halt_rollout"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
 
@@ -46,6 +50,7 @@ class RevertDeployment(StepSpec):
     ``by-trigger`` (reverse of cutover, or backend first for some triggers) or ``as-written``.
     """
 
+    traits: ClassVar[Traits] = Traits(reverts=True, of_rollbacks=True)
     action: Literal["revert_deployment"] = "revert_deployment"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
     to: str = "last-stable"
@@ -61,6 +66,7 @@ class RestoreTraffic(StepSpec):
     are to be routed to; without it, anything but the release that is rolled back.
     """
 
+    traits: ClassVar[Traits] = Traits(of_rollbacks=True, fails_with=ExitStatus.VERIFICATION)
     action: Literal["restore_traffic"] = "restore_traffic"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
     samples: Annotated[int, Field(ge=20, le=1000)] = 20
@@ -71,6 +77,7 @@ class RestoreTraffic(StepSpec):
 class RetainTradeHalt(StepSpec):
     """Prove halt authority for every scope on every instance, by reading."""
 
+    traits: ClassVar[Traits] = Traits(proves_authority=True, fails_with=ExitStatus.AUTHORITY)
     action: Literal["retain_trade_halt"] = "retain_trade_halt"
 
 
@@ -80,6 +87,9 @@ class SnapshotAuditLogs(StepSpec):
     sources: ``all``, ``volatile`` or ``durable``.
     """
 
+    traits: ClassVar[Traits] = Traits(
+        captures=True, of_rollbacks=True, fails_with=ExitStatus.EVIDENCE
+    )
     action: Literal["snapshot_audit_logs"] = "snapshot_audit_logs"
     window: Seconds | Literal["run"] = 86_400
     sources: Literal["all", "volatile", "durable"] = "all"
@@ -88,6 +98,7 @@ class SnapshotAuditLogs(StepSpec):
 class VerifyRelease(StepSpec):
     """Synthetic sign-in, refresh, tenant isolation, socket, control reads; again after `bake`."""
 
+    traits: ClassVar[Traits] = Traits(fails_with=ExitStatus.VERIFICATION)
     action: Literal["verify_release"] = "verify_release"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
     bake: Seconds | None = None
@@ -96,6 +107,7 @@ class VerifyRelease(StepSpec):
 class Confirm(StepSpec):
     """A named person attests to a manual check, in words."""
 
+    traits: ClassVar[Traits] = Traits(asks=True)
     action: Literal["confirm"] = "confirm"
     statement: Annotated[str, Field(min_length=1, max_length=400)]
 
@@ -103,6 +115,7 @@ class Confirm(StepSpec):
 class Notify(StepSpec):
     """Post the plan or the outcome to a channel of the environment, at most once."""
 
+    traits: ClassVar[Traits] = Traits(tells=True)
     action: Literal["notify"] = "notify"
     channel: str
     about: Literal["plan", "outcome"] = "outcome"
@@ -111,6 +124,7 @@ class Notify(StepSpec):
 class HoldRelease(StepSpec):
     """Mark the release that is rolled back as bad. Moves toward safety."""
 
+    traits: ClassVar[Traits] = Traits(hold="set")
     action: Literal["hold_release"] = "hold_release"
     surfaces: Annotated[tuple[SurfaceName, ...], Field(min_length=1)]
 
@@ -121,6 +135,7 @@ class ReleaseHold(StepSpec):
     number: the word that put it on hold; where another one stands now, it is left alone.
     """
 
+    traits: ClassVar[Traits] = Traits(hold="released")
     action: Literal["release_hold"] = "release_hold"
     surface: SurfaceName
     build: Build
@@ -162,3 +177,14 @@ BUILT_IN: tuple[type[StepSpec], ...] = (
     HoldRelease,
 )
 """What a playbook can say with the product's own actions."""
+
+_ALL: Final[tuple[type[StepSpec], ...]] = (*BUILT_IN, ReleaseHold, RestoreRecorded, ReleaseLease)
+_TRAITS: Final = {str(spec.model_fields["action"].default): spec.traits for spec in _ALL}
+
+
+def traits_of(action: str) -> Traits:
+    """The traits of an action by its name, which is all a plan holds.
+
+    Those of the product's own actions alone: a third party's action is a plain one.
+    """
+    return _TRAITS.get(action, StepSpec.traits)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.model.change import Finding, NoOp, Update
+from rollback.model.steps import traits_of
 
 if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.observation import Observation
     from rollback.model.plan import PlannedStep
-
-_REVERT = "revert_deployment"
-_OF_ROLLBACKS = frozenset({"halt_rollout", "restore_traffic", "snapshot_audit_logs", _REVERT})
 
 
 def not_moved(
@@ -26,7 +24,7 @@ def not_moved(
     A surface that already serves what the plan wants is no exposure, nor is one of said_already
     (surfaces that a person rolls back). A plan of other purpose (a lease, a hold) says nothing.
     """
-    if not any(step.action in _OF_ROLLBACKS for step in steps):
+    if not any(traits_of(step.action).of_rollbacks for step in steps):
         return ()
     left_out = said_already | _moved(steps) | _there_already(steps)
     staying = [name for name in environment.surface_names if name not in left_out]
@@ -53,7 +51,7 @@ def _there_already(steps: tuple[PlannedStep, ...]) -> frozenset[str]:
     return frozenset(
         step.surface or ""
         for step in steps
-        if step.action == _REVERT
+        if traits_of(step.action).reverts
         and step.changes
         and all(isinstance(change, NoOp) for change in step.changes)
     )

@@ -15,6 +15,7 @@ from rollback.evidence.standalone_verify import Bundle
 from rollback.evidence.verify import verify_bundle
 from rollback.model.effect import ExactBody, HttpWrite
 from rollback.model.record import RecordKind
+from rollback.model.steps import traits_of
 from rollback.rehearsal.simulator import names
 from rollback.rendering.words import counted
 from rollback.running.journal import check_file
@@ -65,7 +66,7 @@ def problems_of(play: Play, exit_: int) -> tuple[str, ...]:
         moved = {
             surface
             for step in play.playbook.steps
-            if step.spec.action == "revert_deployment"
+            if traits_of(step.spec.action).reverts
             for surface in getattr(step.spec, "surfaces", ())
         }
         summary = {

@@ -11,24 +11,17 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.steps import traits_of
 from rollback.rendering.view import Cut, Line, Span, command, line
 from rollback.rendering.words import numbered
 
 if TYPE_CHECKING:
     from rollback.model.plan import Plan, PlannedStep
 
-_CAPTURE = "snapshot_audit_logs"
-_NOTIFY = "notify"
 _IF = "if it fails"
 _RESUME = command("rollback resume RUN")
 _STATUS = command("rollback status RUN")
 _UNDO = command("rollback undo RUN --out PLAN")
-_EXITS = {
-    _CAPTURE: ExitStatus.EVIDENCE,
-    "retain_trade_halt": ExitStatus.AUTHORITY,
-    "verify_release": ExitStatus.VERIFICATION,
-    "restore_traffic": ExitStatus.VERIFICATION,
-}
 
 
 def does_not_run(plan: Plan, failed: PlannedStep) -> tuple[int, ...]:
@@ -36,7 +29,7 @@ def does_not_run(plan: Plan, failed: PlannedStep) -> tuple[int, ...]:
 
     A capture runs whatever came before it; a move toward safety goes in any case.
     """
-    if failed.action == _NOTIFY:
+    if traits_of(failed.action).tells:
         return ()
     gone = {failed.name}
     hands_over = failed.on_failure == "hand-over"
@@ -45,7 +38,9 @@ def does_not_run(plan: Plan, failed: PlannedStep) -> tuple[int, ...]:
     for step in plan.steps:  # steps come after what they wait for
         reached = reached or step.name == failed.name
         stopped = stops and reached and step.direction is Direction.AWAY
-        if step.action != _CAPTURE and (stopped or any(name in gone for name in step.after)):
+        if not traits_of(step.action).captures and (
+            stopped or any(name in gone for name in step.after)
+        ):
             gone.add(step.name)
     return tuple(
         number
@@ -61,7 +56,7 @@ def _toward_only(step: PlannedStep) -> bool:
 
 def fails_short(plan: Plan, step: PlannedStep) -> str:
     """What a row says of it: which steps do not run then, and how the run ends."""
-    if step.action == _NOTIFY:
+    if traits_of(step.action).tells:
         return "the run goes on"
     gone = does_not_run(plan, step)
     said = "no step is left" if step is plan.steps[-1] else "the others run all the same"
@@ -72,7 +67,7 @@ def fails_short(plan: Plan, step: PlannedStep) -> str:
 
 def if_it_fails(plan: Plan, number: int, step: PlannedStep) -> list[Line]:
     """Two lines: what the run then does by itself, and what a person does."""
-    if step.action == _NOTIFY:
+    if traits_of(step.action).tells:
         return [line("the run goes on; its report says that it may not have arrived", label=_IF)]
     gone = does_not_run(plan, step)
     going = tuple(each for each in range(number + 1, len(plan.steps) + 1) if each not in gone)
@@ -94,7 +89,7 @@ def if_it_fails(plan: Plan, number: int, step: PlannedStep) -> list[Line]:
 
 
 def _exit_of(step: PlannedStep) -> ExitStatus:
-    status = _EXITS.get(step.action, ExitStatus.PERSON)
+    status = traits_of(step.action).fails_with
     handed = step.on_failure == "hand-over" and status is not ExitStatus.AUTHORITY
     return ExitStatus.PERSON if handed else status
 
@@ -102,19 +97,19 @@ def _exit_of(step: PlannedStep) -> ExitStatus:
 def _then(step: PlannedStep) -> Line:
     """What a person does, by what the step was for."""
     updates = [change for change in step.changes if isinstance(change, Update)]
-    if step.action == _CAPTURE:
+    if traits_of(step.action).captures:
         return _you("see what was not kept, make room or mend the store, then {}", _RESUME)
-    if step.action == "retain_trade_halt":
+    if traits_of(step.action).proves_authority:
         return _you(
             "halt trading at the venue or broker; once authority is proved again, {}", _RESUME
         )
-    if step.action in ("verify_release", "restore_traffic"):
+    if traits_of(step.action).fails_with is ExitStatus.VERIFICATION:
         return _you(
             "look at what the report says does not hold; {} verifies again, {} plans the way back",
             _RESUME,
             _UNDO,
         )
-    if step.action == "confirm":
+    if traits_of(step.action).asks:
         return _you("have it checked, then {}", _RESUME)
     effect = next((effect.id for change in updates for effect in change.effects), "")
     if step.direction is Direction.TOWARD:

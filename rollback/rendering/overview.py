@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollback.model.change import RefusedChange, Update
 from rollback.model.direction import Direction
 from rollback.model.effect import FileWrite
+from rollback.model.steps import traits_of
 from rollback.rendering.failure import fails_short
 from rollback.rendering.view import (
     Cut,
@@ -97,7 +98,7 @@ def _moves(step: PlannedStep) -> Spans:
             made += [Span("; "), *spans("{} moved to {}", change.surface, change.to_build)]
     if made:
         return tuple(made[1:])
-    if step.direction is Direction.TOWARD and step.action != "hold_release":
+    if step.direction is Direction.TOWARD and traits_of(step.action).hold != "set":
         return (Span("no new ones reach the bad release"),)
     if step.direction is Direction.AWAY:
         return (Span("away from safety, none moved"),)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollback.model.steps import traits_of
 from rollback.rendering.view import Line, Weight, line, prose, strong
 from rollback.rendering.words import counted, shown
 
@@ -109,7 +110,7 @@ def _bounds(plan: Plan) -> str:
         words.append(f"in {counted(parts, 'independent part')}")
     if isinstance(limit, int):
         words.append(f"of at most {limit:,} states each")
-    if any(step.action == "hold_release" for step in plan.steps):
+    if any(traits_of(step.action).hold == "set" for step in plan.steps):
         words.append("(holds left out: no promise turns on one)")
     rest = [f"{name} {shown(value)}" for name, value in known.items()]
     if isinstance(returns, int) and returns:

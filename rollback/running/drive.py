@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.steps import traits_of
 from rollback.running.intents import (
     Act,
     Close,
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
     from rollback.model.environment import Environment
     from rollback.model.plan import Plan, PlannedStep
 
-_CAPTURE = "snapshot_audit_logs"
-_NOTIFY = "notify"
-_AUTHORITY = "retain_trade_halt"
 _RANK = (
     ExitStatus.DEFECT,
     ExitStatus.REFUSED,
@@ -183,7 +181,7 @@ def _step(
     if verified is None:
         return [Verify(step.name)]  # T9
     if not verified:
-        if step.action == _AUTHORITY:
+        if traits_of(step.action).proves_authority:
             why, exit_ = "halt authority is not proved", ExitStatus.AUTHORITY.value
             return [End(step.name, StepStatus.FAILED, "authority.unproved", why, exit_)]
         why = f"not as planned: {_first_of(state.step(step.name).unmet)}"
@@ -227,7 +225,7 @@ def _cannot_begin(state: RunState, step: PlannedStep) -> list[Intent] | None:
     before = [(name, state.step(name)) for name in step.after]
     if any(one.status is StepStatus.OPEN for _, one in before):
         return []
-    if step.action == _CAPTURE:
+    if traits_of(step.action).captures:
         return None
     missing = [name for name, one in before if one.status is not StepStatus.DONE]
     if missing and not any(
@@ -266,7 +264,7 @@ def _change(
     status = state.change(step.name, change.id)
     if status is ChangeStatus.APPLIED:
         return None
-    if step.action == _NOTIFY and status in (ChangeStatus.UNKNOWN, ChangeStatus.NOT_APPLIED):
+    if traits_of(step.action).tells and status in (ChangeStatus.UNKNOWN, ChangeStatus.NOT_APPLIED):
         # A failed post never stops a rollback; it is said, and never sent again.
         why = f"{change.summary}: it may not have arrived"
         return End(step.name, StepStatus.DONE, "notify.failed", why)
@@ -311,7 +309,7 @@ def _not_applied(state: RunState, step: PlannedStep, change: Update) -> Intent:
     if effects and given < limit and (change.absolute or spoken):
         why = "a person said so" if spoken else "looked for and found not applied"
         return GiveBack(step.name, change.id, why)
-    if change.direction is Direction.NEITHER and step.action == _CAPTURE:
+    if change.direction is Direction.NEITHER and traits_of(step.action).captures:
         return End(
             step.name,
             StepStatus.FAILED,

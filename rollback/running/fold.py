@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rollback.model.authority import Verdict
 from rollback.model.direction import Direction
 from rollback.model.record import Outcome, RecordKind
+from rollback.model.steps import traits_of
 from rollback.running.state import (
     AGAIN,
     DRIFTED,
@@ -58,7 +59,7 @@ class Folding:
         self._captures = {
             (step.name, change.id)
             for step, change in plan.updates
-            if step.action == "snapshot_audit_logs"
+            if traits_of(step.action).captures
         }
         self._waits_for = _waits_for(plan)
         self._baseline_retained = any(

@@ -22,14 +22,13 @@ from rollback.model.durations import spoken
 from rollback.model.journal import MAIN
 from rollback.model.ports import Look
 from rollback.model.record import Outcome, RecordKind
+from rollback.model.steps import traits_of
 from rollback.running.before_send import as_predicted, needs_no_send
 from rollback.running.hands import Hands, looks_a_second
 from rollback.running.state import AGAIN, ChangeStatus, StepStatus
 
 if TYPE_CHECKING:
     from rollback.running.hands import Planned
-
-CAPTURE = "snapshot_audit_logs"
 
 
 class Performer(Hands):
@@ -45,7 +44,7 @@ class Performer(Hands):
             return
         if direction is Direction.TOWARD and needs_no_send(self, planned):
             return
-        if planned.step.action == "confirm":
+        if traits_of(planned.step.action).asks:
             self._confirm(planned)
             return
         self.progress("sent", name, planned.change.summary)
@@ -65,7 +64,8 @@ class Performer(Hands):
             self.progress("lease", name, found)
         if performed:
             said = facts(code="performed", step=name, change=change_id)
-            kind = RecordKind.EVIDENCE if planned.step.action == CAPTURE else RecordKind.NOTE
+            captures = traits_of(planned.step.action).captures
+            kind = RecordKind.EVIDENCE if captures else RecordKind.NOTE
             self.journal.append(MAIN, kind, (*said, *_prefixed(performed)), durable=False)
         self._look(planned, performed, problem)
 

@@ -16,6 +16,7 @@ from rollback.evidence.holds import Standing
 from rollback.model.base import facts
 from rollback.model.observation import Observation
 from rollback.model.record import Outcome, RecordKind
+from rollback.model.steps import traits_of
 from rollback.running.journal import check_file
 from rollback.wiring.plan_document import PlanDocument
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from rollback.model.change import Update
     from rollback.running.store import RunDirectory, StateDirectory
-
-_HOLDS = frozenset({"hold_release", "release_hold"})
 
 
 def holds_here(
@@ -107,7 +106,9 @@ def _texts(seen: Observation | None, name: str) -> tuple[object, ...]:
 def _said(run: RunDirectory, environment: str) -> Iterator[Standing]:
     try:
         plan = PlanDocument.read(run.plan()).plan
-        if plan.environment != environment or not any(one.action in _HOLDS for one in plan.steps):
+        if plan.environment != environment or not any(
+            traits_of(one.action).hold for one in plan.steps
+        ):
             return
         records = check_file(run.journal_path).records
     except RollbackError:
@@ -118,7 +119,7 @@ def _said(run: RunDirectory, environment: str) -> Iterator[Standing]:
         if one.kind is RecordKind.OUTCOME and one.text("outcome") == Outcome.APPLIED.value
     }
     for step, change in plan.updates:
-        if step.action in _HOLDS and (step.name, change.id) in applied:
+        if traits_of(step.action).hold and (step.name, change.id) in applied:
             yield _standing(change)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import InputError, Interrupted, Refused
 from rollback.model.ports import StepContext
 from rollback.model.scope import Phase, Scope
-from rollback.model.steps import RetainTradeHalt
+from rollback.model.steps import RetainTradeHalt, traits_of
 from rollback.planning.defects import MISSING, as_observed, looked_in_vain
 from rollback.planning.order import OrderedStep
 from rollback.running.pool import ThreadPool
@@ -43,7 +43,7 @@ def observe_steps(
     missing: list[InputError] = []
     opener = planning_opener(setting)
     asked = [*steps]
-    if not any(step.spec.action == "retain_trade_halt" for step in steps):
+    if not any(traits_of(step.spec.action).proves_authority for step in steps):
         asked.append(OrderedStep(AUTHORITY_STEP, RetainTradeHalt(), (), "stop"))
 
     def look(step: OrderedStep) -> tuple[str, tuple[Observation, ...]]:

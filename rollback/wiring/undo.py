@@ -22,6 +22,7 @@ from rollback.model.steps import (
     RetainTradeHalt,
     RevertDeployment,
     StepSpec,
+    traits_of,
 )
 from rollback.running.fold import fold
 from rollback.running.state import ChangeStatus
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from rollback.running.state import RunState
 
 _UNSETTLED = (ChangeStatus.IN_DOUBT, ChangeStatus.UNKNOWN)
-_QUIET = frozenset({"snapshot_audit_logs", "notify", "confirm", "retain_trade_halt"})
-"""Actions whose effects nobody takes back: evidence stays, words stay said."""
-
-_HOLDS = frozenset({"hold_release", "release_hold"})
 
 What = Literal["rules", "auto-swap", "image", "state"]
 _KINDS: tuple[tuple[str, What], ...] = (
@@ -162,9 +159,9 @@ def _undone(plan: Plan, run: str, records: tuple[Record, ...]) -> _Undone:
     undone = _Undone()
     moved: list[tuple[str, str]] = []
     for step, change in plan.updates:
-        if step.action in _QUIET or not _took_effect(state, step.name, change, run):
+        if traits_of(step.action).stays or not _took_effect(state, step.name, change, run):
             continue
-        if step.action in _HOLDS:
+        if traits_of(step.action).hold:
             _hold(undone, change)
         elif any(effect.id in sent for effect in change.effects):
             if change.moves_users and not change.some_users:

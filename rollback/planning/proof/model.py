@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rollback.model.authority import Verdict
 from rollback.model.change import Update
 from rollback.model.direction import Direction
+from rollback.model.steps import traits_of
 
 if TYPE_CHECKING:
     from rollback.model.authority import AuthorityJudgement
@@ -83,13 +84,13 @@ def system_of(
     nodes: list[Node] = []
     for step in steps:
         own = tuple(dict.fromkeys(index for name in step.after for index in ends.get(name, ())))
-        if step.action == "hold_release":
+        if traits_of(step.action).hold == "set":
             # A hold changes nothing that a predicate speaks of: what comes after it is explored as
             # if it came after what the hold comes after.
             ends[step.name] = own
             continue
         after, first = own, len(nodes)
-        captures = step.action == "snapshot_audit_logs" and any(
+        captures = traits_of(step.action).captures and any(
             fact.name == "sources" and fact.value in ("all", "volatile") for fact in step.spec
         )
         updates = [change for change in step.changes if isinstance(change, Update)]
