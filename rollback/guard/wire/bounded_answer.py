@@ -15,11 +15,11 @@ from urllib3.response import HTTPResponse
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-BYTES_MAX: Final = 64 * 2**20
-"""The most that an answer may be, unpacked."""
+BYTES_MAX: Final = 67_108_864
+"""The most that an answer may be, unpacked: 64 MiB."""
 SECONDS_MAX: Final = 60.0
 """The longest that an answer's body may take, from its head on."""
-_PIECE: Final = 2**16
+_PIECE: Final = 65_536
 
 
 class BoundedAnswer(HTTPResponse):
@@ -53,7 +53,7 @@ class BoundedAnswer(HTTPResponse):
     ) -> bytes:
         """All of it where no size is named."""
         if amt is None or amt < 0:
-            return b"".join(self.stream(2**20, decode_content=decode_content))
+            return b"".join(self.stream(1_048_576, decode_content=decode_content))
         return super().read(amt, decode_content, cache_content)
 
 

@@ -100,13 +100,33 @@ def test_an_answer_of_megabytes_fits() -> None:
     assert read(answer("200 OK", large), stream=False) == large
 
 
+def bounded(body: bytes) -> HTTPResponse:
+    raw = HTTPResponse(BytesIO(body), preload_content=False)
+    bounded_answer.bound(raw)
+    return raw
+
+
+@pytest.mark.parametrize("asked", [None, -1])
+def test_all_of_it_is_at_most_64_mebibytes(asked: int | None) -> None:
+    most = 64 * 2**20
+    assert len(bounded(bytes(most)).read(asked)) == most
+    with pytest.raises(ProtocolError):
+        bounded(bytes(most + 1)).read(asked)
+
+
+@pytest.mark.parametrize(("asked", "given"), [(0, b""), (1, b"a"), (3, b"abc")])
+def test_a_part_is_as_large_as_was_asked_for(asked: int, given: bytes) -> None:
+    raw = bounded(b"abcdef")
+    assert raw.read(asked) == given
+    assert raw.data == b"abcdef"[asked:]
+
+
 @pytest.mark.parametrize(("now", "stops"), [(160.0, False), (160.1, True)])
 def test_the_time_counts_from_the_head(
     monkeypatch: pytest.MonkeyPatch, now: float, *, stops: bool
 ) -> None:
     readings = iter((100.0, now))
     monkeypatch.setattr("rollback.guard.wire.bounded_answer.time.monotonic", lambda: next(readings))
-    raw = HTTPResponse(BytesIO(b"x"), preload_content=False)
-    bounded_answer.bound(raw)
+    raw = bounded(b"x")
     with pytest.raises(ProtocolError) if stops else nullcontext():
         assert raw.read() == b"x"
