@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback.connectors.folders import make_folder, sync_folder
+from rollback.connectors.folders import create_whole
 from rollback.errors import ConnectorError, ProductDefect
 from rollback.model.scope import Shape
 
@@ -40,20 +38,8 @@ def keep(wire: Wire, effect: FileWrite, name: str, data: bytes) -> None:
             body_sha256=hashlib.sha256(data).hexdigest(),
         ),
     )
-    part = path.with_name(f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        make_folder(path.parent)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink()
-        sync_folder(path.parent)
+        create_whole(path, data, 0o400)
     except FileExistsError as error:
         raise ConnectorError(
             "files.exists", f"{path} is there already", transient=False, status=EXISTS

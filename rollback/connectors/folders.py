@@ -1,4 +1,4 @@
-"""Folders that are made for their owner alone, and last: what a file in one needs to survive."""
+"""Folders and files that are made for their owner, and last: whole after a crash, or not there."""
 
 from __future__ import annotations
 
@@ -23,6 +23,29 @@ def make_folder(folder: Path) -> None:
         with suppress(FileExistsError):
             each.mkdir(mode=0o700)
         sync_folder(each.parent)
+
+
+def create_whole(path: Path, data: bytes, mode: int) -> None:
+    """Create a file that must not exist: durable, with all of `data` in it, or not there at all.
+
+    Folders above it are made. Raises OSError; FileExistsError where it exists.
+    """
+    make_folder(path.parent)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            os.link(aside, path)
+        finally:
+            with suppress(OSError):
+                aside.unlink()
+    finally:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,12 +6,11 @@ name says is damage, and is told.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from rollback.connectors.folders import make_folder, sync_folder
+from rollback.connectors.folders import create_whole
 from rollback.errors import ConnectorError, EvidenceNotWritten
 from rollback.evidence.chunks import sha256
 from rollback.model.scope import Shape
@@ -163,23 +162,8 @@ def _is_there(path: Path, name: str) -> bool:
 
 
 def create(path: Path, data: bytes) -> None:
-    """Create a file that must not exist: fsynced, read-only, complete or not there at all.
+    """Create a piece of evidence that must not exist: read-only, whole or not there at all.
 
     Raises OSError; FileExistsError where it exists.
     """
-    make_folder(path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), READ_ONLY)
-                os.fsync(file.fileno())
-            os.link(aside, path)
-        finally:
-            with suppress(OSError):
-                aside.unlink()
-    finally:
-        sync_folder(path.parent)
+    create_whole(path, data, READ_ONLY)

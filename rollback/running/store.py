@@ -14,13 +14,12 @@ Folders are made for the owner alone. Files here are created, never rewritten (t
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollback.connectors.folders import make_folder, sync_folder
+from rollback.connectors.folders import create_whole, make_folder, sync_folder
 from rollback.errors import EvidenceNotWritten, InputError, PlanStale
 from rollback.model.base import rfc3339
 from rollback.running.journal import FileJournal
@@ -233,22 +232,8 @@ def create_file(path: Path, data: bytes) -> None:
     The same bytes in place already are fine. Raises FileExistsError for other bytes, and
     EvidenceNotWritten where the disk says no.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        make_folder(path.parent)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    try:
-        try:
-            descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        create_whole(path, data, 0o600)
     except FileExistsError:
         if _bytes_of(path) != data:
             raise
