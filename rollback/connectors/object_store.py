@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rollback.guard.wire import Wire
+    from rollback.guard.wire.botocore_wire import GuardedClient
     from rollback.model.effect import HttpWrite
     from rollback.model.environment import Environment
     from rollback.model.ports import Clock, RefusalLatch, SecretSource
@@ -65,7 +66,7 @@ class ObjectStore:
         self,
         *,
         store: S3Store,
-        guard: Callable[[Any], object],
+        guard: Callable[[Any], GuardedClient],
         latch: RefusalLatch,
         clock: Clock,
         access_key_id: str | None = None,
@@ -132,6 +133,7 @@ class ObjectStore:
         """Close connections."""
         if "_client" in self.__dict__:
             self._client.close()
+            self._leaf.close()
 
     def _put(self, effect: HttpWrite, key: str, body: bytes, condition: dict[str, str]) -> str:
         if effect.condition == "if-match" and "IfMatch" not in condition:
@@ -186,7 +188,7 @@ class ObjectStore:
                 },
             ),
         )
-        self._guard(client)
+        self._leaf = self._guard(client)
         return client
 
 
@@ -214,7 +216,7 @@ def bucket_of(environment: Environment, wire: Wire, secrets: SecretSource) -> Ob
         msg = "this environment's evidence store is no bucket"
         raise ProductDefect("object-store.none", msg)
 
-    def guarded(client: Any) -> object:
+    def guarded(client: Any) -> GuardedClient:
         from rollback.guard.wire import botocore_wire
 
         return botocore_wire.guard(wire, client)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import socket
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,3 +201,40 @@ def test_nobody_is_asked_for_a_credential(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "rehearsal-s3-secret")
     with stand(env) as here:
         assert here.clients.s3().get("evidence/anything") is None
+
+
+def test_a_closed_store_leaves_no_connection_open() -> None:
+    absent = b"<Error><Code>NoSuchKey</Code></Error>"
+    head = f"HTTP/1.1 404 Not Found\r\ncontent-length: {len(absent)}\r\n\r\n".encode()
+    ended: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(20)
+            connection.recv(65_536)
+            connection.sendall(head + absent)
+            ended.append(connection.recv(1))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Thread(target=serve, args=(listener,))
+        server.start()
+        env = environment(
+            evidence={
+                "store": {
+                    "kind": "s3",
+                    "endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}",
+                    "region": "eu-west-1",
+                    "bucket": names.EVIDENCE_BUCKET,
+                    "access_key_id": "${S3_ID}",
+                    "secret_access_key": "${S3_KEY}",
+                }
+            }
+        )
+        with stand(env) as under:
+            objects = under.clients.s3()
+            assert objects.get("a") is None
+            under.clients.close()
+            server.join()
+            assert objects is not None
+    assert ended == [b""]

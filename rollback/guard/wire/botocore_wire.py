@@ -20,10 +20,13 @@ class GuardedClient:
 
     name = "botocore"
 
-    def __init__(self, wire: Wire, send: Callable[[Any], Any]) -> None:
-        """Judge for the wire; `send` is the leaf."""
+    def __init__(
+        self, wire: Wire, send: Callable[[Any], Any], close: Callable[[], None] | None = None
+    ) -> None:
+        """Judge for the wire; `send` is the leaf, `close` ends its connections."""
         self._wire = wire
         self._send = send
+        self._close = close
 
     def before_send(self, request: Any, **_: Any) -> Any:
         """Judge, then send. Answering here means that botocore itself sends nothing."""
@@ -55,6 +58,11 @@ class GuardedClient:
         answer = {name.lower(): value for name, value in response.headers.items()}
         self._wire.answered(admitted, response.status_code, answer)
         return response
+
+    def close(self) -> None:
+        """Close the leaf's connections, which closing the client does not reach."""
+        if self._close is not None:
+            self._close()
 
     def carry(self, request: Request) -> None:
         """Put a canary through."""
@@ -95,7 +103,7 @@ def guard(wire: Wire, client: Any) -> GuardedClient:
         timeout=(config.connect_timeout, config.read_timeout),
         max_pool_connections=config.max_pool_connections,
     )
-    hook = GuardedClient(wire, leaf.send)
+    hook = GuardedClient(wire, leaf.send, leaf.close)
     wire.prove(hook)
     client.meta.events.register_last("before-send", hook.before_send)
     return hook
