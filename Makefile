@@ -77,6 +77,13 @@ AT_ONCE ?= 2
 crashes: $(STAMP)
 	$(BIN)/python -m rollback.rehearsal.kills $(KILLS) $(SEED) $(AT_ONCE) $(WAY)
 
+# Two laptops and one lease, as processes: pressed at once, stopped and woken up. A slice of it is in the suite.
+# `make lease-attacks ROUNDS=100 SEED=7`.
+.PHONY: lease-attacks
+lease-attacks: ROUNDS = 12
+lease-attacks: $(STAMP)
+	$(BIN)/python -m tests.rehearsal.leases $(ROUNDS) $(SEED)
+
 .PHONY: guard-million guard-benchmark
 guard-million: $(STAMP)
 	$(BIN)/python -m tests.guard.rules.agreement 1000000
