@@ -85,6 +85,19 @@ def test_users_that_a_run_did_not_move_are_told_first() -> None:
     assert "backend: all users" not in report(OPENED, SENT, said, CLOSED)
 
 
+def test_of_users_that_another_may_have_moved_only_what_the_plan_saw_is_said() -> None:
+    seen = {"step": "revert-backend", "change": "swap", "verdict": "drifted", "differences": ("x",)}
+    drifted = report(OPENED, (RecordKind.OBSERVED, seen), CLOSED)
+    assert "backend: all users: not moved by this run; on 2026.11.22-2 when planned" in drifted
+    assert "web: all users: still on" in drifted
+    taken = (RecordKind.LEASED, {"held": False, "problem": "taken", "scopes": ("backend",)})
+    out = report(OPENED, taken, CLOSED)
+    assert "backend: all users: not moved by this run" in out
+    assert "still on" not in out
+    again = (RecordKind.LEASED, {"held": True, "scopes": ("backend",), "fence": 2})
+    assert "backend: all users: still on" in report(OPENED, taken, again, CLOSED)
+
+
 @pytest.mark.parametrize("face", ["text", "markdown"])
 def test_a_broken_glass_is_the_first_line(face: str) -> None:
     glass = (RecordKind.OPENED, {**OPENED[1], "break_glass": "nobody can sign"})
