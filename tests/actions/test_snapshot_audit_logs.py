@@ -141,6 +141,8 @@ def test_everything_is_captured(simulator: Simulator, tmp_path: Path) -> None:
     assert {one["id"] for one in made.lines("cosmos/audit_log")} == {one["id"] for one in wanted}
     states = {fact.name for fact in made.window("cosmos-control/trading_controls").facts}
     assert states == {"state_sha256", "request_units_hundredths"}
+    (late,) = made.window("web/activity-log").facts
+    assert (late.name, late.value) == ("late_s_max", 1200)
     assert not [one for one in simulator.control.changes() if one.principal.startswith("key")]
 
 

@@ -12,6 +12,7 @@ from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
 from rollback.evidence.sources.pieces import AROUND_BYTES, pieces
+from rollback.model.base import Fact
 from rollback.model.ports import ArmPort
 from rollback.model.views import SlotRef
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients
 
 _PRODUCTION = "production"
+ACTIVITY_LATE_S_MAX = 1200
+"""An event of the activity log can be read within so many seconds of what happened (Azure Monitor's
+documentation)."""
 
 ReadLines = Callable[[ArmPort, SlotRef], Sequence[Read]]
 
@@ -70,6 +74,7 @@ def durable(
         def read(arm: ArmPort, ref: SlotRef) -> list[bytes]:
             return [model_line(one) for one in arm.activity(ref, since, until)]
 
+        yield Fact(name="late_s_max", value=ACTIVITY_LATE_S_MAX)
         yield from _each(clients, [(production, read)])
 
     return (
