@@ -43,13 +43,13 @@ class HaltRolloutAction:
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Slots, rules, history and pipeline of every surface of the step."""
-        return observe_surfaces(step, getattr(step.spec, "surfaces", ()), clients, AROUND)
+        return observe_surfaces(step, step.spec.surfaces_named, clients, AROUND)
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
         """Writes that only ever narrow who reaches the bad release, absolute ones first."""
         names = [
             name
-            for name in getattr(step.spec, "surfaces", ())
+            for name in step.spec.surfaces_named
             if step.environment.surface(name).provider == "app-service"
         ]
         made = [halt_slots(step, world, name) for name in names]

@@ -53,7 +53,7 @@ class RestoreTrafficAction:
 
     def observe(self, step: StepContext, clients: Clients) -> tuple[Observation, ...]:
         """Production, its rules and the slots they lead to, of every surface of the step."""
-        return observe_surfaces(step, getattr(step.spec, "surfaces", ()), clients, AROUND)
+        return observe_surfaces(step, step.spec.surfaces_named, clients, AROUND)
 
     def plan(self, step: StepContext, world: World) -> ActionPlan:
         """No ramp-up rule is left: production, which holds the release, takes everybody."""
@@ -61,7 +61,7 @@ class RestoreTrafficAction:
         findings: list[Finding] = []
         exposures: list[Exposure] = []
         hosts = 0
-        for name in getattr(step.spec, "surfaces", ()):
+        for name in step.spec.surfaces_named:
             surface = step.environment.surface(name)
             if surface.provider != "app-service":
                 continue
@@ -110,7 +110,7 @@ class RestoreTrafficAction:
 
         names = [
             name
-            for name in getattr(step.spec, "surfaces", ())
+            for name in step.spec.surfaces_named
             if environment.surface(name).provider == "app-service"
         ]
         made = clients.together([partial(looked, name) for name in names])

@@ -147,7 +147,7 @@ def _round(
 
 
 def _surfaces(step: StepContext) -> tuple[str, ...]:
-    wanted: tuple[str, ...] = getattr(step.spec, "surfaces", ())
+    wanted = step.spec.surfaces_named
     known = step.environment
     return tuple(name for name in wanted if known.surface(name).provider == "app-service")
 

@@ -33,7 +33,7 @@ def check_together(playbook: Playbook, environment: Environment) -> tuple[Compla
 
 def _step(step: Step, environment: Environment) -> Iterator[tuple[str, str, str]]:
     names = environment.surface_names
-    surfaces: tuple[str, ...] = getattr(step.spec, "surfaces", ())
+    surfaces = step.spec.surfaces_named
     for name in surfaces:
         if name not in names:
             yield (

@@ -26,6 +26,12 @@ class StepSpec(Frozen):
     traits: ClassVar[Traits] = Traits()
     action: str
 
+    @property
+    def surfaces_named(self) -> tuple[str, ...]:
+        """What stands in its field `surfaces`; nothing where it has none."""
+        named: tuple[str, ...] = getattr(self, "surfaces", ())
+        return named
+
     def facts(self) -> Facts:
         """The specification as flat facts, for the plan."""
         values = self.model_dump(mode="json")

@@ -138,7 +138,7 @@ def _expand(
     *,
     backend_first: bool,
 ) -> list[OrderedStep]:
-    wanted: tuple[str, ...] = getattr(spec, "surfaces", ())
+    wanted = spec.surfaces_named
     known = set(environment.surface_names)
     for name in wanted:
         if name not in known:

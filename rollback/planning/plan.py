@@ -245,7 +245,7 @@ def by_a_person(environment: Environment, surfaces: frozenset[str]) -> tuple[Not
 
 def _surfaces_of(playbook: Playbook) -> frozenset[str]:
     """Every surface that a playbook names."""
-    return frozenset(name for step in playbook.steps for name in getattr(step.spec, "surfaces", ()))
+    return frozenset(name for step in playbook.steps for name in step.spec.surfaces_named)
 
 
 def target_of(environment: Environment) -> Facts:

@@ -67,7 +67,7 @@ def problems_of(play: Play, exit_: int) -> tuple[str, ...]:
             surface
             for step in play.playbook.steps
             if traits_of(step.spec.action).reverts
-            for surface in getattr(step.spec, "surfaces", ())
+            for surface in step.spec.surfaces_named
         }
         summary = {
             site: count
