@@ -24,6 +24,7 @@ from rollback.running.state import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rollback.model.change import Update
     from rollback.model.plan import Plan
     from rollback.model.record import Record
 
@@ -317,7 +318,7 @@ def _unmet(record: Record) -> tuple[str, ...]:
 
 def _said(
     record: Record,
-    owner: Mapping[str, tuple[str, object]],
+    owner: Mapping[str, tuple[str, Update]],
     changes: dict[tuple[str, str], ChangeStatus],
     said: dict[str, str],
 ) -> None:
@@ -325,7 +326,7 @@ def _said(
     found = owner.get(effect)
     if found is None:
         return
-    key = (found[0], str(getattr(found[1], "id", "")))
+    key = (found[0], found[1].id)
     if key not in changes:
         return  # nothing of it was ever sent, so there is nothing to say of it
     said[effect] = outcome
