@@ -185,7 +185,6 @@ def principal(token: str) -> Principal:
     held = claims.get("groups")
     return Principal(
         object_id=text(claims, "oid"),
-        application=text(claims, "appid") or text(claims, "azp"),
         groups=tuple(one for one in held if isinstance(one, str)) if isinstance(held, list) else (),
         more_groups="_claim_names" in claims or "hasgroups" in claims,
     )

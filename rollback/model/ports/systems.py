@@ -117,7 +117,6 @@ class Principal:
     """
 
     object_id: str = ""
-    application: str = ""
     groups: tuple[str, ...] = ()
     more_groups: bool = False
 
