@@ -24,7 +24,8 @@ RESOLVE = tuple(
             "z.example:8080",
             "m.example",
             "m.example:8080",
-        )
+        ),
+        start=1,
     )
 )
 
@@ -32,9 +33,9 @@ RESOLVE = tuple(
 @pytest.mark.parametrize(
     ("host", "port", "number"),
     [
-        ("m.example", 443, 4),
-        ("m.example", 80, 4),
-        ("m.example", 8080, 5),
+        ("m.example", 443, 5),
+        ("m.example", 80, 5),
+        ("m.example", 8080, 6),
         ("m.example", 81, None),
         ("m.example", 79, None),
         ("other.example", 443, None),
