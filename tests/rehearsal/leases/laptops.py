@@ -154,8 +154,13 @@ class Laptop:
         return True
 
     def stop(self) -> None:
-        """As a lid that is closed does: every thread, at once."""
+        """As a lid that is closed does: every thread. Returns when none of them runs."""
+        assert self.process is not None
         self._signal(signal.SIGSTOP)
+        if self.process.returncode is not None:
+            return
+        # The signal was only sent. Where it ended instead, the process object is left to reap it.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wake(self) -> None:
         self._signal(signal.SIGCONT)
@@ -205,11 +210,20 @@ def laptops(play: Play, *, skews_s: tuple[int, int] = (0, 0)) -> Iterator[tuple[
 
 def sent(laptop: Laptop) -> list[str]:
     """The moves away from safety that its journal says may have left: those under a fence."""
-    return [
-        one.text("effect")
-        for one in laptop.records()
-        if one.kind is RecordKind.INTENT and one.get("fence") is not None
-    ]
+    return [one.text("effect") for one in _left(laptop.records())]
+
+
+def _left(records: tuple[Record, ...]) -> list[Record]:
+    """Intents under a fence, without those whose lease was over before they could be sent."""
+    left: list[Record] = []
+    for one in records:
+        if one.kind is RecordKind.INTENT and one.get("fence") is not None:
+            left.append(one)
+        elif one.kind is RecordKind.RETURNED and one.get("sent") is False:
+            stopped = [it for it in left if it.text("effect") == one.text("effect")]
+            if stopped:
+                left.remove(stopped[-1])
+    return left
 
 
 def noted(laptop: Laptop, code: str) -> bool:
@@ -226,15 +240,13 @@ def problems(play: Play, *two: Laptop) -> list[str]:
     intents: list[tuple[int, datetime, str]] = []
     for one in two:
         off = timedelta(seconds=one.skew_s)
-        for record in one.records():
-            fence = record.get("fence")
-            if not isinstance(fence, int):
-                continue
-            entry = (fence, record.at - off, one.name)
-            if record.kind is RecordKind.LEASED:
-                grants.append(entry)
-            elif record.kind is RecordKind.INTENT:
-                intents.append(entry)
+        records = one.records()
+        granted = [it for it in records if it.kind is RecordKind.LEASED]
+        for group, into in ((granted, grants), (_left(records), intents)):
+            for record in group:
+                fence = record.get("fence")
+                if isinstance(fence, int):
+                    into.append((fence, record.at - off, one.name))
     # One run that two laptops had has one beginning, which both journals hold.
     takers = {(fence, at) for fence, at, _ in grants}
     if len(takers) != len({fence for fence, _ in takers}):
