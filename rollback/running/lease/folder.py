@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rollback.connectors.folders import make_folder, sync_folder
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rollback.model.ports import Clock, Randomness
+
+
+LOCK_S_MAX = 5
+"""How long the lock of a lease is waited for. Who has it writes one small file: milliseconds."""
+
+_TRIES = 50
+_NAMED = re.compile(rb"([0-9]+) on [\w.-]+")
 
 
 class FolderPlace:
@@ -52,7 +60,11 @@ class FolderPlace:
         return Found(document, _version(data), age_s, told_at_once=same)
 
     def write(self, document: LeaseDocument, version: str | None) -> str:
-        """Write over exactly `version`."""
+        """Write over exactly `version`. Raises Changed, and ConnectorError.
+
+        A process that is stopped while it has the lock (Ctrl-Z, a frozen container) would write
+        when it wakes up, so its lock is never broken: after `LOCK_S_MAX` it is named, to be ended.
+        """
         # Its end counts from before it is written, as the holder's own does (L5).
         marked = {"boot": self._boot, "boot_ms": self._now_ms()}
         data = document.model_copy(update=marked).to_bytes()
@@ -84,10 +96,24 @@ class FolderPlace:
         make_folder(self._folder)
         lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._lock(lock)
             yield
         finally:
             os.close(lock)
+
+    def _lock(self, lock: int) -> None:
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not left:
+                    raise _locked(self._folder, os.pread(lock, 200, 0)) from None
+                self._clock.sleep(LOCK_S_MAX / _TRIES)
+            else:
+                with suppress(OSError):  # for people only, and the disk may be full
+                    os.ftruncate(lock, 0)
+                    os.pwrite(lock, f"{os.getpid()} on {os.uname().nodename}".encode(), 0)
+                return
 
 
 def folder_lease(
@@ -107,4 +133,17 @@ def _failed(folder: Path, error: OSError) -> ConnectorError:
         f"leases in {folder} cannot be read or written: {error.strerror}",
         transient=False,
         hint="see the rights of the folder; halts need no lease: `rollback apply --only-safe`",
+    )
+
+
+def _locked(folder: Path, named: bytes) -> ConnectorError:
+    known = _NAMED.fullmatch(named)
+    whom = f"process {named.decode('ascii')}" if known else "a process"
+    end = f"kill -9 {known[1].decode()}" if known else f"fuser {folder}/*.lock"
+    return ConnectorError(
+        "lease.folder-locked",
+        f"{whom} has been writing a lease in {folder} for over {LOCK_S_MAX} s; it may be stopped, "
+        f"and would write when it wakes up: end it there (`{end}`)",
+        transient=False,
+        hint="then `rollback resume`; halts need no lease: `rollback apply --only-safe`",
     )

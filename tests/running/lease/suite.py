@@ -210,7 +210,7 @@ class LeaseSuite:
         ready = threading.Barrier(6)
 
         def press(number: int) -> None:
-            own = VirtualClock(passed_s=clock.passed_s)
+            own = self.racing(clock.passed_s)
             lease = self.lease(own, f"racer {number}")
             ready.wait()
             try:
@@ -225,6 +225,10 @@ class LeaseSuite:
             racer.join()
         assert self.winners(won)
         assert len(won) + len(told) == 6
+
+    def racing(self, passed_s: float) -> VirtualClock:
+        """The clock of a racer."""
+        return VirtualClock(passed_s=passed_s)
 
     def winners(self, fences: list[int]) -> bool:
         """One winner, where virtual time does not let a racer outwait the others."""

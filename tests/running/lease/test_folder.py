@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,19 @@ import pytest
 from rollback.errors import ConnectorError, LeaseHeld
 from rollback.running.clock import SystemClock, SystemRandomness, this_boot
 from rollback.running.lease.document import file_name
-from rollback.running.lease.folder import folder_lease
+from rollback.running.lease.folder import LOCK_S_MAX, folder_lease
 from rollback.running.lease.scoped import ScopedLease
 
 from ..fakes import SeededRandomness, VirtualClock
 from .suite import SCOPES, TTL_S, LeaseSuite
+
+
+class _Waits(VirtualClock):
+    """Virtual time in which the others get on meanwhile: whoever has the lock is a real thread."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        threading.Event().wait(seconds)
 
 
 class TestFolder(LeaseSuite):
@@ -28,6 +38,9 @@ class TestFolder(LeaseSuite):
 
     def lease(self, clock: VirtualClock, who: str) -> ScopedLease:
         return folder_lease(self.folder, clock, SeededRandomness(who), ttl_s=TTL_S)
+
+    def racing(self, passed_s: float) -> VirtualClock:
+        return _Waits(passed_s=passed_s)
 
 
 def _lease(folder: Path, clock: VirtualClock, who: str, boot: str = "one") -> ScopedLease:
@@ -169,3 +182,33 @@ def test_a_killed_holder_of_the_file_lock_blocks_nobody(tmp_path: Path) -> None:
     os.close(write_end)
     grant = _lease(tmp_path, VirtualClock(), "a").acquire(("a",), "r-1@laptop", "effect")
     assert grant.fence == 1
+
+
+def test_who_is_stopped_while_it_writes_is_named_and_not_written_over(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    stopped = _lease(tmp_path, clock, "a")
+    grant = stopped.acquire(SCOPES, "r-1@laptop", "effect")
+    clock.sleep(TTL_S * 2)
+    written = (tmp_path / file_name(SCOPES[0])).read_bytes()
+    lock = (tmp_path / file_name(SCOPES[0])).with_suffix(".lock")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = clock.passed_s
+        with pytest.raises(ConnectorError, match=f"{os.getpid()} on ") as caught:
+            _lease(tmp_path, clock, "b").acquire(SCOPES, "r-2@desk", "effect")
+        assert clock.passed_s - before == pytest.approx(LOCK_S_MAX, rel=0.1)
+        assert caught.value.code == "lease.folder-locked"
+        assert f"kill -9 {os.getpid()}" in caught.value.reason
+        stopped.release(grant)  # which it would get only then
+    assert (tmp_path / file_name(SCOPES[0])).read_bytes() == written
+    assert _lease(tmp_path, clock, "b").acquire(SCOPES, "r-2@desk", "effect").fence > grant.fence
+
+
+def test_who_has_the_lock_and_says_no_name_is_looked_for_by_its_open_file(tmp_path: Path) -> None:
+    lock = (tmp_path / file_name(SCOPES[0])).with_suffix(".lock")
+    lock.write_bytes(b"\x1b[2J")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ConnectorError, match="fuser") as caught:
+            _lease(tmp_path, VirtualClock(), "b").acquire(SCOPES, "r-2@desk", "effect")
+    assert "\x1b" not in str(caught.value)
