@@ -5,7 +5,8 @@
 {"at": OFFSET, "file": NAME, "left_out_bytes": N}
 
 The last stands where the environment names fields to be redacted and these cannot be looked for: a
-piece of a long line, and what is not UTF-8. It is a gap then.
+piece of a long line, and what is not UTF-8; and for a last line without an end, of a file that is
+being written. It is a gap then.
 """
 
 from __future__ import annotations
@@ -110,26 +111,34 @@ class _Reading:
         with _opened(self.path) as file:
             inside = start > 0 and os.pread(file.fileno(), 1, start - 1) != b"\n"
             file.seek(start)
+            written_ns = os.fstat(file.fileno()).st_mtime_ns
             at, page, held, left_out = start, start, 0, 0
             items: list[bytes] = []
+            piece = b"\n"
             for piece, cut in pieces(file, self.redact, inside=inside):
-                item = self._item(at, piece, cut=cut)
-                left_out += item is None
-                items.append(
-                    item or line({"at": at, "file": self.name, "left_out_bytes": len(piece)})
-                )
-                at += len(piece)
-                held += len(piece)
                 if held >= PAGE_BYTES:
                     yield Lines.of(items, str(page))
                     items, page, held = [], at, 0
+                item = self._item(at, piece, cut=cut)
+                left_out += item is None
+                items.append(item or self._left_out(at, piece))
+                at += len(piece)
+                held += len(piece)
+            moved = os.fstat(file.fileno()).st_mtime_ns != written_ns
+            if half := moved and not piece.endswith(b"\n"):  # it may hold half a secret
+                items[-1] = self._left_out(at - len(piece), piece)
             if items:
                 yield Lines.of(items, str(page))
             if left_out:
                 what = "lines too long, or not UTF-8, were left out: no field can be redacted there"
                 yield Gap(f"{self.path}: {left_out:,} pieces of {what}")
+            if half:
+                yield Gap(f"{self.path}: its last line was being written, and was left out")
             if changed := self._changed(file, at):
                 yield Gap(f"{self.path}: {changed}")
+
+    def _left_out(self, at: int, piece: bytes) -> bytes:
+        return line({"at": at, "file": self.name, "left_out_bytes": len(piece)})
 
     def _item(self, at: int, piece: bytes, *, cut: bool) -> bytes | None:
         ended = piece.removesuffix(b"\n")
