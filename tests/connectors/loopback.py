@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,3 +109,31 @@ def host_at(
         yield made, latch, clock
     finally:
         made.close()
+
+
+@contextmanager
+def lasting(said: bytes) -> Iterator[tuple[int, Callable[[], bytes]]]:
+    """One connection that the server leaves open: its port, and what came after its first request.
+
+    The second waits for the client to end it; empty, where it did so and sent no more.
+    """
+    ended: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(20)
+            connection.recv(65_536)
+            connection.sendall(said)
+            with suppress(TimeoutError):
+                ended.append(connection.recv(1))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+
+        def after() -> bytes:
+            server.join()
+            return b"".join(ended) if ended else b"it was left open"
+
+        yield listener.getsockname()[1], after

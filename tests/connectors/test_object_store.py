@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import socket
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +14,7 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, HttpWrite, Purpose, SelfAddressedBody
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.s3 import S3Server
+from tests.connectors.loopback import lasting
 from tests.connectors.stand import environment, stand
 
 if TYPE_CHECKING:
@@ -206,24 +205,12 @@ def test_nobody_is_asked_for_a_credential(
 def test_a_closed_store_leaves_no_connection_open() -> None:
     absent = b"<Error><Code>NoSuchKey</Code></Error>"
     head = f"HTTP/1.1 404 Not Found\r\ncontent-length: {len(absent)}\r\n\r\n".encode()
-    ended: list[bytes] = []
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.settimeout(20)
-            connection.recv(65_536)
-            connection.sendall(head + absent)
-            ended.append(connection.recv(1))
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Thread(target=serve, args=(listener,))
-        server.start()
+    with lasting(head + absent) as (port, after):
         env = environment(
             evidence={
                 "store": {
                     "kind": "s3",
-                    "endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}",
+                    "endpoint": f"http://127.0.0.1:{port}",
                     "region": "eu-west-1",
                     "bucket": names.EVIDENCE_BUCKET,
                     "access_key_id": "${S3_ID}",
@@ -235,6 +222,5 @@ def test_a_closed_store_leaves_no_connection_open() -> None:
             objects = under.clients.s3()
             assert objects.get("a") is None
             under.clients.close()
-            server.join()
+            assert after() == b""
             assert objects is not None
-    assert ended == [b""]

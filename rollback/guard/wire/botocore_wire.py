@@ -20,13 +20,14 @@ class GuardedClient:
 
     name = "botocore"
 
-    def __init__(
-        self, wire: Wire, send: Callable[[Any], Any], close: Callable[[], None] | None = None
-    ) -> None:
-        """Judge for the wire; `send` is the leaf, `close` ends its connections."""
+    def __init__(self, wire: Wire, send: Callable[[Any], Any], close: Callable[[], None]) -> None:
+        """Judge for the wire; `send` is the leaf.
+
+        `close` ends the leaf's connections, which closing the client does not reach.
+        """
         self._wire = wire
         self._send = send
-        self._close = close
+        self.close = close
 
     def before_send(self, request: Any, **_: Any) -> Any:
         """Judge, then send. Answering here means that botocore itself sends nothing."""
@@ -58,11 +59,6 @@ class GuardedClient:
         answer = {name.lower(): value for name, value in response.headers.items()}
         self._wire.answered(admitted, response.status_code, answer)
         return response
-
-    def close(self) -> None:
-        """Close the leaf's connections, which closing the client does not reach."""
-        if self._close is not None:
-            self._close()
 
     def carry(self, request: Request) -> None:
         """Put a canary through."""

@@ -114,7 +114,8 @@ def azure_request(method: str, url: str, headers: dict[str, str], body: bytes | 
 
 
 def _by_botocore(wire: Wire) -> Send:
-    client = GuardedClient(wire, URLLib3Session().send)
+    leaf = URLLib3Session()
+    client = GuardedClient(wire, leaf.send, leaf.close)
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes | None) -> None:
         client.before_send(AWSPreparedRequest(method, url, HeadersDict(headers), body, False))

@@ -18,11 +18,14 @@ from rollback.guard.wire.net import Net, Sighting
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import HttpWrite, Purpose, SelfAddressedBody
 from rollback.model.scope import GuardedHost, HostKind, Perimeter
+from tests.connectors.loopback import lasting
 from tests.guard.support import Bench, bench, environment
 from tests.guard.wire.counting import Counting, counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rollback.guard.wire.botocore_wire import GuardedClient
 
 BUCKET = "trading-evidence"
 CHUNK = b"evidence"
@@ -50,7 +53,7 @@ def _chunks(server: Counting) -> HttpWrite:
     )
 
 
-def _client(server: Counting, **config: Any) -> tuple[Any, Bench]:
+def _guarded(server: Counting, **config: Any) -> tuple[Any, Bench, GuardedClient]:
     known = perimeter_of(environment())
     host = GuardedHost(host=server.host, kind=HostKind.STORE)
     told = bench([_chunks(server)], perimeter=Perimeter(hosts=(*known.hosts, host)))
@@ -67,7 +70,11 @@ def _client(server: Counting, **config: Any) -> tuple[Any, Bench]:
             **config,
         ),
     )
-    botocore_wire.guard(told.wire, client)
+    return client, told, botocore_wire.guard(told.wire, client)
+
+
+def _client(server: Counting, **config: Any) -> tuple[Any, Bench]:
+    client, told, _ = _guarded(server, **config)
     return client, told
 
 
@@ -193,3 +200,12 @@ def test_proxy_variables_are_ignored(server: Counting, monkeypatch: pytest.Monke
     client, _ = _client(server)
     client.head_object(Bucket=BUCKET, Key=KEY)
     assert len(server.requests) == 1
+
+
+def test_closing_ends_the_connections_of_the_leaf() -> None:
+    """Which the client does not know of."""
+    with lasting(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (port, after):
+        client, _, hook = _guarded(Counting(port=port))
+        client.head_object(Bucket=BUCKET, Key=KEY)
+        hook.close()
+        assert after() == b""

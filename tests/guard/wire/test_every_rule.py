@@ -76,7 +76,7 @@ def _carrier(name: str, wire: Wire) -> Any:
         case "azure-core-aio":
             return azure_wire.aio_transport(wire)
         case _:
-            return GuardedClient(wire, leaf)
+            return GuardedClient(wire, leaf, lambda: None)
 
 
 def _put(one: Case, name: str) -> tuple[str, Bench]:

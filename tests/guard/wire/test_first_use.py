@@ -38,8 +38,9 @@ def test_each_name_is_loaded(modules: Path) -> None:
     first_use.load(("first_use_a", "first_use_b:there"))
     for name in ("first_use_a", "first_use_b"):
         assert sys.modules.pop(name).there == 1
-    with pytest.raises(ConnectorError, match="first_use_c is not installed"):
+    with pytest.raises(ConnectorError, match="first_use_c is not installed") as caught:
         first_use.load(("first_use_c",))
+    assert not caught.value.transient
 
 
 def test_two_threads_are_never_within_a_load_together(modules: Path) -> None:

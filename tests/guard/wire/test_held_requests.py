@@ -131,7 +131,8 @@ def test_what_is_changed_after_the_verdict_does_not_leave(raw: Raw) -> None:
     by_httpx.close()
 
     held.append(AWSPreparedRequest("PUT", f"{raw.url}/b/1", HeadersDict(headers), b"x", False))
-    GuardedClient(wire, URLLib3Session().send).before_send(held[-1])
+    leaf = URLLib3Session()
+    GuardedClient(wire, leaf.send, leaf.close).before_send(held[-1])
 
     held.append(requests.Request("PUT", f"{raw.url}/b/1", headers=headers, data=b"x").prepare())
     GuardedAdapter(wire).send(held[-1]).close()
