@@ -190,7 +190,8 @@ def _this_plan(statement: Statement, plan_sha256: str, environment: str) -> None
 
 def _in_time(statement: Statement, now: datetime, outlast_s: int, lasts_s_max: int | None) -> None:
     if now < statement.not_before:
-        raise _no("not-yet", f"it is valid from {rfc3339(statement.not_before)} only")
+        since, then = rfc3339(statement.not_before), rfc3339(now)  # one clock is wrong, most likely
+        raise _no("not-yet", f"it is valid from {since} only, and the run's clock said {then}")
     if now > statement.expires:
         raise _no("expired", f"it expired at {rfc3339(statement.expires)}")
     if statement.expires < now + timedelta(seconds=outlast_s):

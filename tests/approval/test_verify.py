@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from rollback.approval.file import ApprovalFile, read_approval
-from rollback.approval.sign import approve, sign_text
+from rollback.approval.sign import SKEW_S, approve, sign_text
 from rollback.approval.statement import read_statement
 from rollback.approval.verify import ApprovalCheck, check_approvals
 from rollback.errors import ApprovalMissing, InputError
+from rollback.model.base import rfc3339
 
 from .conftest import NAMESPACE, NOW, PLAN, Keys
 
@@ -145,6 +146,15 @@ def test_what_does_not_count_says_why(keys: Keys, changed: dict[str, object], co
         check.demand()
     assert caught.value.code == code
     assert "0 of 1" in caught.value.reason
+
+
+def test_an_approval_from_a_clock_that_is_ahead_shows_both_clocks(keys: Keys) -> None:
+    """Which of them is wrong only people can tell; so they are told what both said."""
+    ahead = NOW + timedelta(minutes=5)
+    data = _file(keys, "ed25519", now=ahead)
+    (problem,) = _check([data], _signers(keys, alice="ed25519"), lasts_s_max=3660).problems
+    for moment in (ahead - timedelta(seconds=SKEW_S), NOW):
+        assert rfc3339(moment) in problem.reason
 
 
 def test_no_approval_at_all(keys: Keys) -> None:

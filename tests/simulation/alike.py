@@ -18,8 +18,10 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rollback.approval.sign import SKEW_S
 from rollback.evidence.sinks import NOTES
 from rollback.model.direction import Direction
 from rollback.model.effect import Purpose
@@ -43,10 +45,13 @@ _PIECES = "chunks"
 """The folder of what was captured, wherever it is."""
 
 CHANCE = re.compile(
-    r'"\d{4}-\d\d-\d\dT[^"]*"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}'
+    r'\d{4}-\d\d-\d\dT[^"\s]*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}'
     r"|(?<=&)[tcsh]=[\w-]+"
 )
 """Moments, identifiers, digests, and what signs the address of an operation."""
+
+_APPROVED = START - timedelta(seconds=SKEW_S)
+"""When approvals that were signed as a run began are valid from."""
 
 _SIZES = re.compile(r"performed/(?:chunks|items|windows_\w+)")
 """How much was captured and how well it packs: nobody who comes after asks."""
@@ -192,7 +197,7 @@ class _Journal:
             self._spent[f"{record.kind.value} {record.text('effect')}{sent}"] += 1
             if record.text("effect") in self._away and not self._moved:
                 # Whether approvals were good then is asked again.
-                self._moved = "early" if record.at < START else "in time"
+                self._moved = "early" if record.at < _APPROVED else "in time"
         elif record.kind in _NOTED:
             self._noted.add(_in_words(record, "code", "step", "change", "effect", "outcome"))
         if record.kind is not RecordKind.EXCHANGE:
