@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from rollback.connectors.crossing import Failure, by_status
 from rollback.connectors.identity import KeptCredential
+from rollback.connectors.token_answers import found_in
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -24,6 +25,14 @@ READ_TIMEOUT_S = 60
 
 LIMITS: dict[str, int] = {"connection_timeout": CONNECT_TIMEOUT_S, "read_timeout": READ_TIMEOUT_S}
 """Passed with every call; azure-core's own limits are five minutes."""
+
+
+_TOO_MUCH = Failure(
+    "unreadable",
+    "the answer could not be read: it is larger, or takes longer, than it may",
+    transient=False,
+)
+"""What an answer that the guard stops taking is to azure-core: an answer without a status."""
 
 
 class WrongHostError(Exception):
@@ -75,17 +84,19 @@ def azure_failure(error: Exception) -> Failure | None:
 
     if isinstance(error, WrongHostError):
         return Failure("wrong-host", "an answer pointed to another host", transient=False)
+    if (answer := found_in(error)) is not None:
+        return answer.failure
     if isinstance(error, azure.ClientAuthenticationError) and error.status_code is None:
         return _no_token(error)
     if isinstance(error, (azure.DecodeError, azure.DeserializationError)):
         return Failure("unreadable", "the answer could not be read", transient=False)
-    if isinstance(error, azure.HttpResponseError) and error.status_code is not None:
-        return by_status(error.status_code)
+    if isinstance(error, azure.HttpResponseError):
+        return by_status(error.status_code) if error.status_code is not None else _TOO_MUCH
     if isinstance(error, (azure.ServiceRequestTimeoutError, azure.ServiceResponseTimeoutError)):
         return Failure("timeout", "no answer in time", transient=True)
     if isinstance(error, azure.ServiceRequestError):
         return Failure("unreachable", "it could not be reached", transient=True)
-    if isinstance(error, (azure.ServiceResponseError, azure.IncompleteReadError)):
+    if isinstance(error, azure.ServiceResponseError):
         return Failure("dropped", "the connection broke before the answer", transient=True)
     if isinstance(error, ValueError):
         return Failure("unreadable", "the answer could not be read", transient=False)
@@ -97,7 +108,7 @@ def _no_token(error: Exception) -> Failure:
     from azure.core import exceptions as azure
 
     under = error.__cause__
-    unanswered = (azure.ServiceRequestError, azure.ServiceResponseError)
+    unanswered = (azure.ServiceRequestError, azure.ServiceResponseError, azure.HttpResponseError)
     if isinstance(under, unanswered) and (failure := azure_failure(under)) is not None:
         hint = "see whether this machine reaches the network and the sign-in service"
         return replace(failure, what=f"no token was had: {failure.what}", hint=hint)

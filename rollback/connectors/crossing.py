@@ -110,6 +110,16 @@ def refusal(verdict: GuardVerdict) -> GuardRefusal:
 def ours(error: BaseException) -> RollbackError | None:
     """An error of ours inside a foreign one, however it was wrapped; a refusal comes first."""
     found: RollbackError | None = None
+    for current in chain(error):
+        if isinstance(current, GuardRefusal):
+            return current
+        if isinstance(current, RollbackError):
+            found = found or current
+    return found
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and all that it wraps, however it does; at most `_DEPTH_MAX` of them."""
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting and len(seen) < _DEPTH_MAX:
@@ -117,14 +127,10 @@ def ours(error: BaseException) -> RollbackError | None:
         if not isinstance(current, BaseException) or id(current) in seen:
             continue
         seen.add(id(current))
-        if isinstance(current, GuardRefusal):
-            return current
-        if isinstance(current, RollbackError):
-            found = found or current
+        yield current
         waiting += [current.__cause__, current.__context__]
         waiting += [getattr(current, name, None) for name in ("inner_exception", "exc_value")]
         waiting += [arg for arg in current.args if isinstance(arg, BaseException)]
-    return found
 
 
 def is_success(status: int) -> bool:

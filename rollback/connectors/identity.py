@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from rollback.connectors.token_answers import found_in, of_metadata, of_sign_in
 from rollback.guard.wire import first_use
 
 if TYPE_CHECKING:
@@ -74,7 +75,12 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
 
         return FirstThatCan(
             AzureCliCredential(),
-            ManagedIdentityCredential(transport=transport, retry_total=0, connection_timeout=1),
+            ManagedIdentityCredential(
+                transport=transport,
+                retry_total=0,
+                connection_timeout=1,
+                raw_response_hook=of_metadata,
+            ),
         )
     from azure.identity import ClientSecretCredential
 
@@ -85,6 +91,7 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
         authority=identity.authority,
         disable_instance_discovery=True,
         transport=transport,
+        raw_response_hook=of_sign_in(identity),
         retry_total=0,
         connection_timeout=10,
         read_timeout=30,
@@ -126,6 +133,12 @@ class FirstThatCan:
             try:
                 token = ask(credential)
             except CredentialUnavailableError as error:
+                answer = found_in(error)
+                if answer is not None and answer.failure.transient:
+                    raise answer from None
+                if answer is not None:
+                    said.append(answer.failure.what.partition(": ")[2])
+                    continue
                 said.append(error.message.splitlines()[0].rstrip("."))
                 continue
             self._found = credential

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rollback.connectors.crossing import by_status
+from rollback.connectors.token_answers import usable
 from rollback.connectors.values import number, parsed, text
 from rollback.errors import ConnectorError
 from rollback.guard.wire import first_use
@@ -173,8 +174,8 @@ def _session(http: HttpPort, platform: Platform, given: dict[str, str], doing: s
     except ValueError:
         said = None
     access, again = text(said, "access_token"), text(said, "refresh_token")
-    if not access or not again:
-        code, reason = "platform-service.unreadable", f"{doing}: the answer has no tokens"
+    if not usable(access) or not again:
+        code, reason = "platform-service.unreadable", f"{doing}: the answer has no usable tokens"
         raise ConnectorError(code, reason, transient=False, status=200)
     return Session(access, again)
 

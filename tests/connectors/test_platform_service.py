@@ -139,3 +139,15 @@ def test_an_audience_is_asked_for_where_one_is_declared() -> None:
     for audience, valid in (({"aud": "trading"}, True), ({"aud": "x"}, False), ({}, False)):
         token = jwt.encode({**CLAIMS, **audience}, KEY, algorithm="RS256")
         assert check(token, env).valid is valid
+
+
+@pytest.mark.parametrize("token", ["a\r\nX-Evil: 1", "a\n", "tök\u20acn", "", "a" * 32_769, 5, ["a"]])
+def test_a_token_that_no_header_can_hold_is_told(sim: Simulator, token: Any) -> None:
+    """Else the guard refuses the next request, and ends the run for it."""
+    body = {"access_token": token, "refresh_token": "r"}
+    sim.control.fault("status", host=names.PLATFORM_HOST, status=200, count=1, body=body)
+    env = live(sim)
+    with stand(env) as here, pytest.raises(ConnectorError) as caught:
+        platform.sign_in(here.clients.http(names.PLATFORM_HOST), env.platform, "u", "p")
+    assert caught.value.code == "platform-service.unreadable"
+    assert "no usable tokens" in caught.value.reason
