@@ -13,7 +13,7 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from rollback.connectors.crossing import Border, Failure, by_status
+from rollback.connectors.crossing import Border, Failure, by_status, chain
 from rollback.connectors.reading import age_s, read_again
 from rollback.errors import ProductDefect
 from rollback.model.environment import S3Store
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clock, RefusalLatch, SecretSource
 
 KEYS_MAX = 100_000
+PAGES_MAX = 1_000
+"""Most pages of a list: a page may hold fewer than a thousand keys, or none."""
 TRIES = 3
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
@@ -40,6 +42,11 @@ def store_failure(error: Exception) -> Failure | None:
     """What an exception of botocore means."""
     from botocore import exceptions as aws  # type: ignore[import-untyped, unused-ignore]
 
+    from rollback.guard.wire.bounded_answer import TooMuchError
+
+    if any(isinstance(one, TooMuchError) for one in chain(error)):
+        what = "the answer is larger, or takes longer, than it may"
+        return Failure("too-large", what, transient=False)
     if isinstance(error, aws.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if status == HTTPStatus.PRECONDITION_FAILED:
@@ -50,11 +57,11 @@ def store_failure(error: Exception) -> Failure | None:
         return by_status(status) if isinstance(status, int) else None
     if isinstance(error, (aws.ConnectTimeoutError, aws.ReadTimeoutError)):
         return Failure("timeout", "no answer in time", transient=True)
-    if isinstance(error, (aws.HTTPClientError, aws.ConnectionError)):
+    if isinstance(error, (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError)):
         return Failure("unreachable", "it could not be reached, or broke off", transient=True)
     if isinstance(error, (aws.NoCredentialsError, aws.PartialCredentialsError)):
         return Failure("denied", "no credential for the store", transient=False)
-    if isinstance(error, aws.BotoCoreError):
+    if isinstance(error, (aws.BotoCoreError, ValueError, LookupError)):  # an odd date, no ETag
         return Failure("unreadable", "the request or its answer was not valid", transient=False)
     return None
 
@@ -113,10 +120,14 @@ class ObjectStore:
             with self._border.crossing(f"listing {prefix}"):
                 found: list[str] = []
                 pages = self._client.get_paginator("list_objects_v2")
-                for page in pages.paginate(Bucket=self._store.bucket, Prefix=prefix):
+                listed = pages.paginate(Bucket=self._store.bucket, Prefix=prefix)
+                for number, page in enumerate(listed, 1):
                     found += [str(item["Key"]) for item in page.get("Contents", [])]
                     if len(found) >= most:
                         break
+                    if number == PAGES_MAX:
+                        failure = Failure("unreadable", "the list does not end", transient=False)
+                        raise self._border.error(failure, f"listing {prefix}")
                 return tuple(sorted(found))
 
         return read_again(read, self._clock, tries=TRIES)
@@ -188,8 +199,18 @@ class ObjectStore:
                 },
             ),
         )
+        client.meta.events.register_last("before-parameter-build.s3", _stay)
         self._leaf = self._guard(client)
         return client
+
+
+def _stay(context: dict[str, Any], **_: Any) -> None:
+    """The bucket is where the environment says: botocore asks in no other region.
+
+    It would, where an answer points to one, and that by a request of its own, which it follows up
+    in the same way: eighty of them, for an answer that names no region (botocore 1.44.5).
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _without_search() -> Any:

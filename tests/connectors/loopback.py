@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from rollback.model.effect import Effect
 
-Said = bytes | None
-"""What a connection is answered; None: it is closed without an answer."""
+Said = bytes | Iterable[bytes] | None
+"""What a connection is answered, whole or piece by piece; None: it is closed without an answer."""
 
 
 @dataclass
@@ -69,8 +70,8 @@ def _answer(connection: socket.socket, little: Little, say: Callable[[int], Said
         heard += piece
     little.asked.append(heard)
     said = say(len(little.asked) - 1)
-    if said is not None:
-        connection.sendall(said)
+    for piece in [said] if isinstance(said, bytes) else said or ():
+        connection.sendall(piece)
 
 
 def answer(status: str, body: bytes = b"", *headers: str) -> bytes:

@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -32,7 +32,7 @@ DISCOVERY = {
 }
 GIVEN: dict[str, Any] = {"token_type": "Bearer", "expires_in": 3600, "access_token": TOKEN}
 
-Said = bytes | Iterator[bytes]
+Said = bytes | Iterable[bytes]
 
 
 def said(status: str, body: Any, *headers: str, kind: str = "application/json") -> bytes:

@@ -13,7 +13,7 @@ import pytest
 
 from rollback.connectors.token_answers import LASTS_S_MAX, TOKEN_CHARACTERS_MAX
 from rollback.errors import ConnectorError, ExitStatus, GuardRefusal, RollbackError
-from rollback.guard.wire import bounded_answer
+from rollback.guard.wire import bounded_answer, timed_answer
 from rollback.rehearsal.simulator import names
 from tests.connectors.loopback import answer, serving
 from tests.connectors.sign_in import (
@@ -254,6 +254,17 @@ def test_an_answer_without_end_is_not_waited_for(
         error = failure(here, log)
     assert error.code == "app-service.unreadable"
     assert "larger, or takes longer, than it may" in error.reason
+
+
+def test_interim_answers_without_end_are_not_waited_for(
+    desk: Desk, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sound answer comes after them, and too late."""
+    monkeypatch.setattr(timed_answer, "SECONDS_MAX", -1.0)
+    desk.token = lambda: [b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000, said("200 OK", GIVEN)]
+    with stand(desk.environment()) as here:
+        error = failure(here, log)
+    assert (error.code, error.transient) == ("app-service.timeout", True)
 
 
 @pytest.mark.parametrize("system", ["cosmos", "blob-store"])

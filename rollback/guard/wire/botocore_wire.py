@@ -84,21 +84,11 @@ def _text(value: Any) -> Any:
 def guard(wire: Wire, client: Any) -> GuardedClient:
     """Put the guard under a boto3 client; returns the hook, for canaries.
 
-    The hook sends through a session of its own: no proxy variables, the environment's CA file,
-    the client's own time limits.
+    The hook sends through a session of its own: see `botocore_leaf`.
     """
-    from botocore.httpsession import (  # type: ignore[import-untyped, unused-ignore]
-        URLLib3Session,
-    )
+    from rollback.guard.wire.botocore_leaf import Leaf
 
-    config = client.meta.config
-    proxy = wire.network.proxy
-    leaf = URLLib3Session(
-        verify=wire.network.ca_file or True,
-        proxies={} if proxy is None else {"http": proxy, "https": proxy},
-        timeout=(config.connect_timeout, config.read_timeout),
-        max_pool_connections=config.max_pool_connections,
-    )
+    leaf = Leaf(wire, client.meta.config)
     hook = GuardedClient(wire, leaf.send, leaf.close)
     wire.prove(hook)
     client.meta.events.register_last("before-send", hook.before_send)

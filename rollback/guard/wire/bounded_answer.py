@@ -1,7 +1,8 @@
 """An answer's body, bounded in size as it is unpacked and in the time it may take.
 
 A compressed answer can be a thousand times what was sent, and one that comes byte by byte never
-ends: either would hold up a halt that waits for it. Read by `requests`, and so by azure-core.
+ends: either would hold up a halt that waits for it. Read by `requests` (and so by azure-core) and
+by botocore.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ SECONDS_MAX: Final = 60.0
 _PIECE: Final = 65_536
 
 
+class TooMuchError(ProtocolError):
+    """The answer is larger, or takes longer, than it may: to ask again will not help."""
+
+
 class BoundedAnswer(HTTPResponse):
-    """What was read goes on as it is; raises ProtocolError where it goes beyond either bound."""
+    """What was read goes on as it is; raises TooMuchError where it goes beyond either bound."""
 
     until: float
+    most: int
 
     def stream(
         self,
@@ -37,10 +43,10 @@ class BoundedAnswer(HTTPResponse):
         as_sent = "content-encoding" not in self.headers
         while piece := self.read1(size, decode_content=decode_content):
             taken += len(piece)
-            if taken > BYTES_MAX or time.monotonic() > self.until:
+            if taken > self.most or time.monotonic() > self.until:
                 self.close()
                 msg = "the answer is larger, or takes longer, than it may"
-                raise ProtocolError(msg)
+                raise TooMuchError(msg)
             yield piece
             if as_sent and self.isclosed():
                 return  # the last piece; nothing waits to be unpacked
@@ -57,7 +63,8 @@ class BoundedAnswer(HTTPResponse):
         return super().read(amt, decode_content, cache_content)
 
 
-def bound(raw: Any) -> None:
-    """Bound an answer whose head is there."""
+def bound(raw: Any, most: int | None = None) -> None:
+    """Bound an answer whose head is there. most: bytes, `BYTES_MAX` where it is not said."""
     raw.__class__ = BoundedAnswer
     raw.until = time.monotonic() + SECONDS_MAX
+    raw.most = BYTES_MAX if most is None else most

@@ -16,6 +16,7 @@ from rollback.guard.wire.bounded_answer import bound
 from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
+from rollback.guard.wire.timed_answer import POOLS
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -121,6 +122,7 @@ class GuardedAdapter(HTTPAdapter):
         pools = self.poolmanager
         if address is None and proxy is not None:
             pools = self.proxy_manager_for(proxy)
+        pools.pool_classes_by_scheme = POOLS
         name, number = address or (host, port)
         pool: HTTPConnectionPool = pools.connection_from_host(
             name, number, scheme=scheme, pool_kwargs=tls

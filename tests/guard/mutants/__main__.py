@@ -45,9 +45,11 @@ WIRE: Final = {
     "aiohttp_transport": ("aiohttp", "held_requests", "what_leaves", "proxies"),
     "azure_wire": ("requests", "held_requests", "what_leaves", "proxies", "scopes"),
     "bounded_answer": ("bounded_answer", "requests"),
+    "botocore_leaf": ("botocore", "timed_answer", "proxies"),
     "botocore_wire": ("botocore", "held_requests", "what_leaves", "proxies"),
     "httpx_wire": ("httpx", "held_requests", "what_leaves", "proxies"),
     "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),
+    "timed_answer": ("timed_answer", "requests", "botocore"),
     "socket_wire": ("sockets", "held_requests", "platform"),
     "network": ("network", "proxies", "platform", "httpx"),
 }
