@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 
 from rollback.cli import output
 from rollback.cli.group import LazyGroup
+from rollback.cli.streams import open_closed
 from rollback.errors import ExitStatus, InputError, RollbackError
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ def cli(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
+    open_closed()
     collect_rarely()
     status = run(argv)
     end_at_once()
@@ -165,7 +168,8 @@ def _told(error: RollbackError, given: Sequence[str]) -> int:
     """Say an error to people, and to the program that asked for JSON; its exit status."""
     complain(error)
     if "--json" in given or "json" in _values_of("--format", given):
-        output.result_json({"error": error_as_json(error)})
+        with suppress(InputError):  # the error itself may be that standard output takes no more
+            output.result_json({"error": error_as_json(error)})
     return int(error.exit_status)
 
 

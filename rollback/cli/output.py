@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ from rollback.errors import InputError
 from rollback.rendering.escape import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from typing import TextIO
 
@@ -31,12 +32,13 @@ def columns() -> int:
 
 
 def result(text: str) -> None:
-    """A result, to standard output. Whoever stopped reading it changes no exit status."""
-    try:
-        click.echo(text, nl=not text.endswith("\n"), color=True)
-        sys.stdout.flush()  # so that results and talk keep their order where both go to one log
-    except BrokenPipeError:
-        _to_nowhere(sys.stdout)
+    """A result, to standard output. Whoever stopped reading it changes no exit status.
+
+    Raises InputError where it cannot be written whole: on a full disk, half a ticket is none.
+    """
+    end = "" if text.endswith("\n") else "\n"
+    _put(lambda: click.echo(text + end, nl=False, color=True))
+    _put(sys.stdout.flush)  # so that results and talk keep their order where both go to one log
 
 
 def result_spaced(text: str) -> None:
@@ -50,13 +52,28 @@ def result_json(value: Any) -> None:
 
 
 def result_pieces(pieces: Iterable[str]) -> None:
-    """A result that may be larger than memory, piece by piece, as it comes."""
+    """A result that may be larger than memory, piece by piece. Raises like `result`."""
+    for piece in pieces:
+        if not _put(partial(sys.stdout.write, piece)):
+            return
+    _put(sys.stdout.flush)
+
+
+def _put(write: Callable[[], object]) -> bool:
+    """Whether somebody still reads standard output. Raises InputError where it takes no more."""
     try:
-        for piece in pieces:
-            sys.stdout.write(piece)
-        sys.stdout.flush()
+        write()
     except BrokenPipeError:
         _to_nowhere(sys.stdout)
+        return False
+    except OSError as error:
+        _to_nowhere(sys.stdout)  # or what is buffered fails once more as the process ends
+        raise InputError(
+            "output.not-written",
+            f"standard output takes no more: {error.strerror}",
+            hint="make room where it goes, or send it elsewhere, and give the command again",
+        ) from error
+    return True
 
 
 def talk(text: str) -> None:

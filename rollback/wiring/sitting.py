@@ -162,6 +162,8 @@ def _emergency(line: str) -> None:
 
     Where standard error is gone too it goes out all the same: halting waits for nothing.
     """
+    if sys.stderr is None:  # an embedder may have none
+        return
     with suppress(OSError, ValueError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()

@@ -91,6 +91,26 @@ def test_a_pipe_that_is_closed_stops_no_run(ready: Ready, stream: str) -> None:
     assert run.exit == 0
 
 
+@pytest.mark.parametrize("how", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_no_run_needs_a_stream(ready: Ready, how: str) -> None:
+    """As a supervisor starts it, or with its words on a disk that is full."""
+    shell = ["sh", "-c", f'exec "$@" {how}', "sh"]
+    command = [sys.executable, "-c", "from rollback.cli.main import main; main()", *ready.arguments]
+    assert subprocess.run([*shell, *command], timeout=120, check=False).returncode == 0
+    (run,) = ready.operator().status()
+    assert run.exit == 0
+
+
+def test_half_a_result_is_told(tmp_path: Path) -> None:
+    code = "from rollback.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "--state", str(tmp_path), "status", "--json"]
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert said.returncode == 2
+    assert "error: output.not-written: standard output takes no more: No space" in said.stderr
+    assert said.stderr.count("\n") == 2, said.stderr
+
+
 def test_a_listener_that_breaks_is_told_no_more(
     ready: Ready, caplog: pytest.LogCaptureFixture
 ) -> None:
