@@ -65,12 +65,15 @@ def status(
 
 def _read(run: RunDirectory) -> dict[str, Any]:
     from rollback.rendering.report import ending
-    from rollback.wiring.run_result import read_status
+    from rollback.wiring.run_result import not_begun, read_status
 
     try:
-        known = read_status(run)
+        known = read_status(run) if run.journal_path.exists() else None
     except JournalBroken as error:
         return {"run": run.run, "problem": error.reason, "said": f"journal: {error.reason}"}
+    if known is None or not known.opened:
+        problem = not_begun(run)
+        return {"run": run.run, "problem": problem.reason, "said": problem.reason}
     doubt = f"; in doubt: {', '.join(known.in_doubt)}" if known.in_doubt else ""
     glass = f"break-glass: {known.break_glass}: " if known.break_glass else ""
     fields = asdict(known)
@@ -97,13 +100,18 @@ def _one(
     from rollback.rendering.faces import CHARS_MAX, render_report
     from rollback.running.journal import check_file
     from rollback.wiring import PlanDocument
+    from rollback.wiring.run_result import not_begun
 
     try:
         document = PlanDocument.read(run.plan())
     except InputError:
         output.result_spaced(str(_read(run)["said"]))
         raise
+    if not run.journal_path.exists():
+        raise not_begun(run)
     check = check_file(run.journal_path)
+    if check.holds and not check.records:
+        raise not_begun(run)
     output.result(
         render_report(
             document.plan,

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 VARIABLE = "ROLLBACK_STATE"
 RUN_NAME = re.compile(r"r-\d{8}-\d{4}-[0-9a-f]{4,16}")
 _MACHINE = re.compile(rb"[0-9a-f]{8}")
+_AT = re.compile(rb'{"at":"([0-9TZ:.-]{24})"')
+"""How a journal begins: the names of a record stand in their order, and its time is the first."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,120}")
 
@@ -155,11 +160,18 @@ class StateDirectory:
             raise _not_written(self.root, error) from error
 
     def runs(self) -> tuple[RunDirectory, ...]:
-        """All runs, newest first."""
+        """All runs, newest first: by the minute in their names, then by when they began."""
         folder = self.root / "runs"
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         found = sorted((name for name in names if RUN_NAME.fullmatch(name)), reverse=True)
-        return tuple(RunDirectory(name, folder / name) for name in found)
+        minutes = (list(same) for _, same in groupby(found, key=_minute))
+        ordered = (
+            sorted(minute, key=lambda name: _began(folder / name), reverse=True)
+            if len(minute) > 1
+            else minute
+            for minute in minutes
+        )
+        return tuple(RunDirectory(name, folder / name) for minute in ordered for name in minute)
 
     def find(self, name: str) -> RunDirectory:
         """A run by its name, by the unique start or end of it, or ``latest``. Raises InputError."""
@@ -170,8 +182,15 @@ class StateDirectory:
         near = exact or [run for run in runs if run.run.startswith(name) or run.run.endswith(name)]
         if len(near) == 1 and name:
             return near[0]
+        if not runs:
+            raise InputError(
+                "run.unknown",
+                f"there is no run under {self.root}",
+                hint=f"another state directory is named by {VARIABLE}; where nothing was begun, "
+                "give the command again that should have begun it",
+            )
         problem = "more than one run is" if near and name else "no run is"
-        known = ", ".join(run.run for run in (near or runs)[:5]) or "none"
+        known = ", ".join(run.run for run in (near or runs)[:5])
         raise InputError(
             "run.unknown",
             f"{problem} named {name!r} under {self.root}",
@@ -219,6 +238,21 @@ class StateDirectory:
             msg = f"not a plan digest: {plan_sha256!r}"
             raise InputError("plan.digest", msg, hint="a digest is 64 hex digits")
         return self.root / "applied" / (plan_sha256 if part == "plan" else f"{plan_sha256}.{part}")
+
+
+def _minute(run: str) -> str:
+    """What of a run's name is its time; the rest is chance, and no order."""
+    return run.rpartition("-")[0]
+
+
+def _began(path: Path) -> str:
+    """When a run began: its first record, or where it has none, the last change of its folder."""
+    with suppress(OSError), (path / "journal.jsonl").open("rb") as journal:
+        if (first := _AT.match(journal.read(64))) is not None:
+            return first[1].decode()
+    with suppress(OSError):
+        return rfc3339(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    return ""
 
 
 def _by_number(name: str) -> list[int | str]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rollback.errors import (
     EvidenceNotWritten,
     ExitStatus,
-    InputError,
     JournalBroken,
     PlanStale,
     RollbackError,
@@ -27,6 +26,7 @@ from rollback.wiring.leases import RunLease
 from rollback.wiring.mirrors import mirror_of, taken_up
 from rollback.wiring.packages import refuse_missing
 from rollback.wiring.plan_document import PlanDocument
+from rollback.wiring.run_result import not_begun
 from rollback.wiring.sitting import Sitting
 from rollback.wiring.unrecorded import all_made, send_unrecorded
 from rollback.wiring.whole_run import refuse_other_plan
@@ -101,7 +101,7 @@ def resume_run(
     document = PlanDocument.read(directory.plan())
     refuse_forbidden(setting.environment, document)
     if not directory.journal_path.exists():
-        raise _not_begun(directory)
+        raise not_begun(directory)
     try:
         journal = directory.open_journal(setting.clock)
     except JournalBroken as error:
@@ -111,7 +111,7 @@ def resume_run(
     try:
         opened = [one for one in journal.records() if one.kind is RecordKind.OPENED]
         if not opened:
-            raise _not_begun(directory)
+            raise not_begun(directory)
         refuse_other_plan(directory, document, opened)
         first = opened[0]
         asked = replace(
@@ -136,14 +136,6 @@ def resume_run(
             return _sit(setting, document, directory, journal, asked)
     finally:
         journal.close()
-
-
-def _not_begun(directory: RunDirectory) -> InputError:
-    return InputError(
-        "run.not-begun",
-        f"run {directory.run} ended before it began: nothing was sent in it",
-        hint="apply the plan again",
-    )
 
 
 def _with_approvals(

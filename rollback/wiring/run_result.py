@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.errors import InputError
 from rollback.model.base import rfc3339
 from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
@@ -47,6 +48,18 @@ class RunStatus:
     in_doubt: tuple[str, ...]
     records: int
     break_glass: str = ""
+
+
+def not_begun(run: RunDirectory) -> InputError:
+    """That a run has no first record, as where the disk was full, or who began it was stopped.
+
+    Moves toward safety may have gone out without a record, with words on standard error.
+    """
+    return InputError(
+        "run.not-begun",
+        f"run {run.run} ended before its first record: nobody was moved by it",
+        hint="apply the plan again: what is done already becomes a no-op",
+    )
 
 
 def read_status(run: RunDirectory) -> RunStatus:

@@ -55,6 +55,23 @@ def test_runs_are_listed_with_what_is_in_doubt(
     assert json.loads(rollback("--state", tmp_path, "status", "--json").out)[0]["run"] == kept.run
 
 
+@pytest.mark.parametrize("journal", [None, b""])
+def test_a_run_that_never_began(rollback: Rollback, tmp_path: Path, journal: bytes | None) -> None:
+    """As on a full disk: of the run there is a folder, and nothing that happened in it."""
+    dead = StateDirectory(tmp_path).new_run(SystemClock(), SystemRandomness())
+    dead.keep_plan(canonical(make_plan()))
+    if journal is not None:
+        dead.journal_path.write_bytes(journal)
+    words = f"run {dead.run} ended before its first record: nobody was moved by it"
+    assert rollback("--state", tmp_path, "status").out == f"{dead.run}  {words}\n"
+    ran = rollback("--state", tmp_path, "status", "latest")
+    assert ran.status == 2
+    assert ran.err == (
+        f"error: run.not-begun: {words}\n"
+        "hint: apply the plan again: what is done already becomes a no-op\n"
+    )
+
+
 def test_one_run_is_reported(rollback: Rollback, kept: RunDirectory, tmp_path: Path) -> None:
     ran = rollback("--state", tmp_path, "status", "latest")
     assert ran.status == 0

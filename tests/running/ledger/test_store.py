@@ -51,6 +51,26 @@ def test_runs_are_made_and_found(state: StateDirectory) -> None:
     assert first.path.stat().st_mode & 0o077 == 0
 
 
+def test_the_latest_of_one_minute_is_the_one_that_began_last(state: StateDirectory) -> None:
+    """A name says the minute; the rest of it is chance, and no order."""
+    clock, chance = VirtualClock(), SeededRandomness("minute")
+    made = []
+    for _ in range(9):
+        run = state.new_run(clock, chance)
+        with run.create_journal(clock) as journal:
+            journal.append("run", RecordKind.NOTE, facts(a=1), durable=True)
+        clock.sleep(1)
+        made.append(run)
+    assert len({run.run.rpartition("-")[0] for run in made}) == 1
+    assert list(state.runs()) == made[::-1]
+    assert state.find("latest") == made[-1]
+
+
+def test_where_there_is_no_run(state: StateDirectory) -> None:
+    with pytest.raises(InputError, match="there is no run under"):
+        state.find("latest")
+
+
 def test_a_name_that_is_taken_is_not_given_twice(state: StateDirectory) -> None:
     clock = VirtualClock()
     names = {state.new_run(clock, SeededRandomness("same")).run}
