@@ -130,7 +130,9 @@ def _come(laptop: Laptop, moment: str, record: int) -> bool:
         case "leased":
             return any(one.kind is RecordKind.LEASED for one in records)
         case "in flight":
-            return bool(laptop.play.sim.control.summary()["operations"][names.WEB])
+            # Not before it says so on record: the platform has work to do, and is asked often.
+            begun = any(one.kind is RecordKind.INTENT for one in records)
+            return begun and bool(laptop.play.sim.control.summary()["operations"][names.WEB])
         case "looked":
             return "looked       revert/web" in laptop.talk()
         case _:
