@@ -31,17 +31,24 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-# The simulation forks and counts on few threads, so it has processes of its own. What needs servers from npm is
-# run by `make peers`.
+# Many tests wait: for a lease to run out, a swap, another process. So there are two workers a core. A worker that has
+# nothing left takes tests of another: given out in portions, the last ones of one worker took minutes.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell expr 2 '*' $(CORES))
+WAITING = -n $(WORKERS) --dist worksteal
+WORKING = -n auto --dist worksteal
+
+# The simulation forks and counts on few threads, so it has processes of its own; it never waits. What needs servers
+# from npm is run by `make peers`.
 unit: $(STAMP)
-	$(BIN)/pytest -n auto --ignore=tests/simulation --ignore=tests/peers
-	$(BIN)/pytest -n auto tests/simulation
+	$(BIN)/pytest $(WAITING) --ignore=tests/simulation --ignore=tests/peers
+	$(BIN)/pytest $(WORKING) tests/simulation
 
 # Which lines the tests reach. Apart, because a tracer doubles what they take; without the simulation, which runs
 # its threads one at a time and has a tracer of each in its way.
 .PHONY: coverage
 coverage: $(STAMP)
-	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered --ignore=tests/simulation --ignore=tests/peers
+	$(BIN)/pytest $(WORKING) --cov --cov-report=term:skip-covered --ignore=tests/simulation --ignore=tests/peers
 
 # Examples in documents build on each other, so this session keeps their order.
 docs: $(STAMP)
@@ -160,7 +167,7 @@ start-benchmark: $(STAMP)
 .PHONY: peers
 peers: $(STAMP)
 	npm ci --prefix tests/peers --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
-	$(BIN)/pytest --no-cov tests/peers
+	$(BIN)/pytest $(WAITING) --no-cov tests/peers
 
 # A million audit events into a folder and into S3, beside what this machine can do at most, a plain script and
 # restic (Debian's, where apt-get can install it). `make evidence-benchmark EVENTS=100000 ROUNDS=1` for a quick look.
