@@ -94,7 +94,7 @@ def approve(  # noqa: PLR0913 - options of a command line
     lasts_s = _duration(lasts, document.plan.duration_s_max)
     check_key(Path(key).expanduser())
     if out:
-        output.check_place(Path(out))
+        output.check_place(Path(out), output.APPROVAL)
     if document.plan.verdict == "refused" and not reject:
         raise Refused(
             "approve.refused",

@@ -75,6 +75,7 @@ def release(
     out: str,
 ) -> int:
     """Plan to release the hold on BUILD of SURFACE. Sends nothing."""
+    output.check_place(Path(out), output.PLAN)
     file = environment_of(environment)
     operator = environments.operator(environments.load(file), state)
     document = operator.plan_hold_release(surface, build, incident=incident)

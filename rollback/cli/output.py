@@ -116,8 +116,19 @@ def ask(question: str, *, hidden: bool = False) -> str:
     return str(click.prompt(question, err=True, hide_input=hidden, default="", show_default=False))
 
 
-def check_place(path: Path) -> None:
-    """Raises InputError where `write_file` could not write; before anything is looked at for it."""
+PLAN = b'{"approvals":{'
+"""How a plan file begins."""
+
+APPROVAL = b'{\n "statement": '
+"""How an approval file begins."""
+
+
+def check_place(path: Path, over: bytes) -> None:
+    """Raises InputError where `write_file` could not write; before anything is looked at for it.
+
+    over: how a file begins that may be replaced, of the same kind. Whatever else stands there was
+    named by a slip (the plan, a key, an environment file), and would be lost.
+    """
     folder = path.parent
     if path.is_dir():
         why = "it is a folder"
@@ -125,6 +136,14 @@ def check_place(path: Path) -> None:
         why = f"there is no folder {folder}"
     elif not os.access(folder, os.W_OK):
         why = f"nothing may be written in {folder}"
+    elif path.exists() and not path.is_file():
+        why = "it is no regular file"
+    elif _stands_there(path, over):
+        raise InputError(
+            "file.exists",
+            f"{path} holds something else, and would be lost",
+            hint="name another file with --out, or move that one away",
+        )
     else:
         return
     raise InputError(
@@ -132,6 +151,18 @@ def check_place(path: Path) -> None:
         f"{path} cannot be written: {why}",
         hint="name a file in a folder that exists and that you may write to",
     )
+
+
+def _stands_there(path: Path, over: bytes) -> bool:
+    """Whether a file holds anything that is not of the kind that begins so."""
+    try:
+        with path.open("rb") as file:
+            found = file.read(len(over))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # nobody can tell what it is
+    return bool(found) and found != over
 
 
 def write_file(path: Path, data: bytes, *, replace: bool = True) -> None:

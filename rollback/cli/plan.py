@@ -81,7 +81,7 @@ def plan(  # noqa: PLR0913 - options of a command line
     from rollback.loading.playbook import load_playbook
 
     if out is not None:
-        output.check_place(Path(out))
+        output.check_place(Path(out), output.PLAN)
     values = options.pairs(parameters, "--set", "NAME=VALUE")
     read = load_playbook(find(playbook))
     where = environments.load(environment)

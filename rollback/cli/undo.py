@@ -52,7 +52,7 @@ def undo(
     It goes through the same guard, proof and approvals as any plan. Making it changes nothing.
     A run of another machine is taken from the environment's journal mirror, by its whole name.
     """
-    output.check_place(Path(out))
+    output.check_place(Path(out), output.PLAN)
     directory, before = environments.run_of(run, environment, state)
     found = environments.find(before.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
