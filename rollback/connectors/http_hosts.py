@@ -28,6 +28,12 @@ TIMEOUT_S = 10.0
 BODY_S_MAX = 60.0
 """The longest that an answer's body may take: one that comes byte by byte never ends."""
 REQUEST_ID = "x-request-id"
+CODINGS = ("gzip", "deflate")
+"""How an answer may be packed, and that once: each unpacks to a thousand times its size at most.
+
+Packed twice, two kilobytes are two gigabytes before anybody can count them, and other codings
+(httpx knows them where their packages are installed) do that at once.
+"""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -194,6 +200,7 @@ class HttpHost:
 
     def _read(self, response: httpx.Response, doing: str) -> Answer:
         try:
+            self._unpackable(response, doing)
             content, until = bytearray(), self._clock.monotonic() + BODY_S_MAX
             for piece in response.iter_bytes():
                 content += piece
@@ -216,6 +223,12 @@ class HttpHost:
             at=self._clock.now(),
         )
 
+    def _unpackable(self, response: httpx.Response, doing: str) -> None:
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in {"", "identity", *CODINGS}:
+            what = "its answer is packed in a way that was not asked for"
+            raise self._border.error(Failure("unreadable", what, transient=False), doing)
+
     def _keeping(self) -> httpx.Client:
         with self._lock:
             if self._kept is None:
@@ -231,7 +244,11 @@ class HttpHost:
             timeout=self._timeout_s,
             follow_redirects=False,
             trust_env=False,
-            headers={"user-agent": "trade-rollback", "accept": "*/*"},
+            headers={
+                "user-agent": "trade-rollback",
+                "accept": "*/*",
+                "accept-encoding": ", ".join(CODINGS),
+            },
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -123,6 +125,41 @@ def test_an_answer_that_is_too_large_is_not_taken(said: bytes) -> None:
     ):
         http.get("/a", tries=3)
     assert (caught.value.code, caught.value.transient) == ("http.too-large", False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer("200 OK", gzip.compress(gzip.compress(b"x")), "Content-Encoding: gzip, gzip"),
+        answer("200 OK", gzip.compress(gzip.compress(b"x")), *["Content-Encoding: gzip"] * 2),
+        answer("200 OK", b"x", "Content-Encoding: br"),
+        answer("200 OK", b"x", "Content-Encoding: zstd"),
+        answer("200 OK", b"x", "Content-Encoding: x"),
+    ],
+    ids=["twice", "in two lines", "br", "zstd", "unknown"],
+)
+def test_an_answer_is_packed_once_and_as_was_asked(said: bytes) -> None:
+    """Packed twice, two kilobytes are two gigabytes before anybody can count them."""
+    with (
+        serving(lambda _: said) as little,
+        host_at(little) as (http, *_),
+        pytest.raises(ConnectorError) as caught,
+    ):
+        http.get("/a", tries=3)
+    assert (caught.value.code, caught.value.transient) == ("http.unreadable", False)
+    assert "packed in a way" in caught.value.reason
+    (asked,) = little.asked
+    assert b"\r\naccept-encoding: gzip, deflate\r\n" in asked.lower()
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress), ("identity", bytes)],
+)
+def test_what_is_packed_as_asked_is_unpacked(coding: str, pack: Callable[[bytes], bytes]) -> None:
+    said = answer("200 OK", pack(b"words"), f"Content-Encoding: {coding}")
+    with serving(lambda _: said) as little, host_at(little) as (http, *_):
+        assert http.get("/a").body == b"words"
 
 
 def test_an_answer_that_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
