@@ -14,6 +14,7 @@ from rollback.guard.rules.request import Request
 from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
+from rollback.guard.wire.timed_stream import TimedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +52,8 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         host, port = mapped(self._network, host, port) or (host, port)
-        return super().connect_tcp(host, port, timeout, local_address, socket_options)
+        opened = super().connect_tcp(host, port, timeout, local_address, socket_options)
+        return TimedStream(opened)
 
 
 class _AsyncBackend(httpcore.AnyIOBackend):

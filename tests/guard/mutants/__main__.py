@@ -50,6 +50,7 @@ WIRE: Final = {
     "httpx_wire": ("httpx", "held_requests", "what_leaves", "proxies"),
     "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),
     "timed_answer": ("timed_answer", "requests", "botocore"),
+    "timed_stream": ("timed_stream", "httpx"),
     "socket_wire": ("sockets", "held_requests", "platform"),
     "network": ("network", "proxies", "platform", "httpx"),
 }
