@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _COMPLAINTS_MAX = 50
 _SECRET_SHORTEST = 6
+_BEGIN_RUNS = frozenset({"apply", "resume", "capture", "release", "rehearse"})
+"""Verbs that begin a run, or go on with one."""
+
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 COLLECT_AFTER = 70_000
 """Objects made and not freed before Python looks for cycles among them; its own number is 700."""
@@ -138,13 +141,23 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _told(_usage(error), given)
     except (KeyboardInterrupt, click.Abort):
         _say("error: interrupted: stopped by a person")
-        _say("hint: `rollback status` says where a run stands; `rollback resume RUN` goes on")
+        _say(f"hint: {_after_interrupt(given)}")
         return int(ExitStatus.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last line: a defect is told, never a traceback
         return _defect(
             error, traceback="--debug" in given or bool(os.environ.get("ROLLBACK_DEBUG"))
         )
     return status if isinstance(status, int) else int(ExitStatus.DONE)
+
+
+def _after_interrupt(given: Sequence[str]) -> str:
+    """The next safe move. `latest` is none: it may be a run that was begun before this one."""
+    if _BEGIN_RUNS.isdisjoint(given):
+        return "no run was begun; give the command again"
+    return (
+        "`rollback status` lists every run that was begun: go on with this one by its name, "
+        "`rollback resume RUN`, or, where it is not there, give the command again"
+    )
 
 
 def _usage(error: click.ClickException) -> InputError:

@@ -12,7 +12,7 @@ from rollback.cli import options, output
 from rollback.errors import InputError, JournalBroken
 
 if TYPE_CHECKING:
-    from rollback.running.store import RunDirectory
+    from rollback.running.store import RunDirectory, StateDirectory
 
 
 @click.command(
@@ -48,8 +48,8 @@ def status(
     """List runs on this machine, or report RUN. Reads journals; starts and contacts nothing."""
     runs = options.runs_of(state)
     if run is not None:
-        return _one(runs.find(run), face, max_chars, as_json=as_json)
-    listed = [_read(each) for each in runs.runs()]
+        return _one(runs, runs.find(run), face, max_chars, as_json=as_json)
+    listed = [_read(runs, each) for each in runs.runs()]
     if as_json:
         output.result_json(listed)
         return 0
@@ -63,7 +63,7 @@ def status(
     return 0
 
 
-def _read(run: RunDirectory) -> dict[str, Any]:
+def _read(runs: StateDirectory, run: RunDirectory) -> dict[str, Any]:
     from rollback.rendering.report import ending
     from rollback.wiring.run_result import not_begun, read_status
 
@@ -72,7 +72,7 @@ def _read(run: RunDirectory) -> dict[str, Any]:
     except JournalBroken as error:
         return {"run": run.run, "problem": error.reason, "said": f"journal: {error.reason}"}
     if known is None or not known.opened:
-        problem = not_begun(run)
+        problem = not_begun(runs, run)
         return {"run": run.run, "problem": problem.reason, "said": problem.reason}
     doubt = f"; in doubt: {', '.join(known.in_doubt)}" if known.in_doubt else ""
     glass = f"break-glass: {known.break_glass}: " if known.break_glass else ""
@@ -88,6 +88,7 @@ def _read(run: RunDirectory) -> dict[str, Any]:
 
 
 def _one(
+    runs: StateDirectory,
     run: RunDirectory,
     face: Literal["text", "markdown", "html"],
     max_chars: int | None,
@@ -95,23 +96,25 @@ def _one(
     as_json: bool,
 ) -> int:
     if as_json:
-        output.result_json(_read(run))
+        output.result_json(_read(runs, run))
         return 0
     from rollback.rendering.faces import CHARS_MAX, render_report
     from rollback.running.journal import check_file
     from rollback.wiring import PlanDocument
     from rollback.wiring.run_result import not_begun
+    from rollback.wiring.whole_run import refuse_other_plan
 
     try:
         document = PlanDocument.read(run.plan())
     except InputError:
-        output.result_spaced(str(_read(run)["said"]))
+        output.result_spaced(str(_read(runs, run)["said"]))
         raise
     if not run.journal_path.exists():
-        raise not_begun(run)
+        raise not_begun(runs, run)
     check = check_file(run.journal_path)
     if check.holds and not check.records:
-        raise not_begun(run)
+        raise not_begun(runs, run)
+    refuse_other_plan(run, document, check.records)
     output.result(
         render_report(
             document.plan,

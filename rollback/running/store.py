@@ -86,10 +86,13 @@ class RunDirectory:
         try:
             return self.plan_path.read_bytes()
         except OSError as error:
+            hint = "nothing was sent before the plan was kept; apply the plan again"
+            if self.journal_path.exists():
+                hint = f"copy the plan that was applied to {self.plan_path}; its digest is checked"
             raise InputError(
                 "run.no-plan",
                 f"run {self.run} has no readable plan: {error.strerror}",
-                hint="nothing was sent before the plan was kept; apply the plan again",
+                hint=hint,
             ) from error
 
     def keep_approval(self, name: str, data: bytes) -> None:

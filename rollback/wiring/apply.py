@@ -101,7 +101,7 @@ def resume_run(
     document = PlanDocument.read(directory.plan())
     refuse_forbidden(setting.environment, document)
     if not directory.journal_path.exists():
-        raise not_begun(directory)
+        raise not_begun(setting.state, directory)
     try:
         journal = directory.open_journal(setting.clock)
     except JournalBroken as error:
@@ -111,7 +111,7 @@ def resume_run(
     try:
         opened = [one for one in journal.records() if one.kind is RecordKind.OPENED]
         if not opened:
-            raise not_begun(directory)
+            raise not_begun(setting.state, directory)
         refuse_other_plan(directory, document, opened)
         first = opened[0]
         asked = replace(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.errors import InputError
+from rollback.errors import InputError, JournalBroken
 from rollback.model.base import rfc3339
 from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
 
 if TYPE_CHECKING:
     from rollback.model.plan import Exposure
-    from rollback.running.store import RunDirectory
+    from rollback.running.store import RunDirectory, StateDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,22 @@ class RunStatus:
     break_glass: str = ""
 
 
-def not_begun(run: RunDirectory) -> InputError:
-    """That a run has no first record, as where the disk was full, or who began it was stopped.
+def not_begun(state: StateDirectory, run: RunDirectory) -> InputError | JournalBroken:
+    """What to say of a run without a first record.
 
-    Moves toward safety may have gone out without a record, with words on standard error.
+    A plan is marked as applied after its run's first record. So where the mark is there the run had
+    begun, and its journal is lost. Where it is not, the disk was full, or who began it was stopped:
+    moves toward safety may have gone out without a record, with words on standard error.
     """
+    with suppress(InputError):
+        digest = hashlib.sha256(run.plan()).hexdigest()
+        if run.run in {state.applied_by(digest, part=part) for part in ("plan", "only-safe")}:
+            return JournalBroken(
+                "journal.gone",
+                f"run {run.run} had begun, and nothing of its journal is left",
+                hint="look at the world, and make a new plan: what is done already becomes a no-op",
+                promise="fail-closed",
+            )
     return InputError(
         "run.not-begun",
         f"run {run.run} ended before its first record: nobody was moved by it",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +83,29 @@ def test_ctrl_c_is_130(rollback: Rollback, raising: object) -> None:
     raising(KeyboardInterrupt())  # type: ignore[operator]
     ran = rollback("validate", "x")
     assert ran.status == 130
-    assert "rollback resume" in ran.err
+    assert "give the command again" in ran.err
+
+
+def test_the_move_after_ctrl_c_is_not_to_take_up_an_older_run(
+    rollback: Rollback, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a run is begun, `latest` is whichever was begun before."""
+    before = os.open
+
+    def stopped(path: str, *args: int, **more: int) -> int:
+        if str(path) == str(plan_file):
+            raise KeyboardInterrupt
+        return before(path, *args, **more)
+
+    monkeypatch.setattr(os, "open", stopped)
+    ran = rollback("show", plan_file)
+    assert ran.status == 130
+    assert ran.err.endswith("hint: no run was begun; give the command again\n")
+    ran = rollback("apply", plan_file)
+    assert ran.status == 130
+    assert "`rollback status` lists every run that was begun" in ran.err
+    assert "where it is not there, give the command again" in ran.err
+
 
 
 def test_an_error_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:

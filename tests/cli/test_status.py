@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def kept(tmp_path: Path) -> RunDirectory:
         "run",
         RecordKind.OPENED,
         facts(
+            plan=hashlib.sha256(directory.plan()).hexdigest(),
             environment="production",
             playbook="full-rollback",
             break_glass="",
@@ -72,6 +74,39 @@ def test_a_run_that_never_began(rollback: Rollback, tmp_path: Path, journal: byt
     )
 
 
+def test_a_run_whose_journal_is_lost(
+    rollback: Rollback, kept: RunDirectory, tmp_path: Path
+) -> None:
+    """A plan that is marked as applied is not to be applied again, and its run not to be trusted."""
+    digest = hashlib.sha256(kept.plan()).hexdigest()
+    StateDirectory(tmp_path).mark_applied(digest, kept.run, SystemClock())
+    kept.journal_path.unlink()
+    words = f"run {kept.run} had begun, and nothing of its journal is left"
+    assert rollback("--state", tmp_path, "status").out == f"{kept.run}  {words}\n"
+    ran = rollback("--state", tmp_path, "status", kept.run)
+    assert ran.status == 9
+    assert ran.err == (
+        f"error: journal.gone [fail-closed]: {words}\n"
+        "hint: look at the world, and make a new plan: what is done already becomes a no-op\n"
+    )
+
+
+def test_a_run_whose_plan_is_another(
+    rollback: Rollback, kept: RunDirectory, tmp_path: Path
+) -> None:
+    """It is not reported as if it were the run of that one."""
+    first = kept.plan()
+    kept.plan_path.unlink()
+    ran = rollback("--state", tmp_path, "status", kept.run)
+    assert ran.status == 2
+    assert f"hint: copy the plan that was applied to {kept.plan_path}" in ran.err
+    kept.keep_plan(first.replace(b"INC-4711", b"INC-4712"))
+    ran = rollback("--state", tmp_path, "status", kept.run)
+    assert ran.status == 9
+    assert "error: journal.other-plan [plan-is-permission]" in ran.err
+    assert not ran.out
+
+
 def test_one_run_is_reported(rollback: Rollback, kept: RunDirectory, tmp_path: Path) -> None:
     ran = rollback("--state", tmp_path, "status", "latest")
     assert ran.status == 0
@@ -91,6 +126,7 @@ def test_a_run_without_approval_says_so_wherever_it_is_listed(
     directory.keep_plan(canonical(make_plan()))
     journal = directory.create_journal(SystemClock())
     said = {"environment": "production", "playbook": "full-rollback", "mode": "full", "by": "ana"}
+    said["plan"] = hashlib.sha256(directory.plan()).hexdigest()
     for glass in ("INC-4711: nobody can sign", ""):  # resumed, with approvals by then
         body = facts(**said, break_glass=glass)
         journal.append("run", RecordKind.OPENED, body, durable=True)
