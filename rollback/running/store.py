@@ -185,7 +185,7 @@ class StateDirectory:
         near = exact or [run for run in runs if run.run.startswith(name) or run.run.endswith(name)]
         if len(near) == 1 and name:
             return near[0]
-        if not runs:
+        if name == "latest" and not runs:
             raise InputError(
                 "run.unknown",
                 f"there is no run under {self.root}",
@@ -193,7 +193,7 @@ class StateDirectory:
                 "give the command again that should have begun it",
             )
         problem = "more than one run is" if near and name else "no run is"
-        known = ", ".join(run.run for run in (near or runs)[:5])
+        known = ", ".join(run.run for run in (near or runs)[:5]) or "none"
         raise InputError(
             "run.unknown",
             f"{problem} named {name!r} under {self.root}",
