@@ -24,6 +24,7 @@ from rollback.model.journal import verify
 from rollback.model.record import Record, RecordKind
 from rollback.rehearsal.scenario import Play, Scenario
 from rollback.rehearsal.simulator import names
+from rollback.running.lease.scoped import MARGIN_S
 from rollback.wiring import PlanDocument
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +35,8 @@ WAIT_S_MAX = 300
 """After this a moment that was waited for never came."""
 
 LOOKS_S = 0.005
+SELDOM_S = 0.05
+TTL_S = 6
 TRIES_MAX = 20
 HELD = 12
 SITES = (names.WEB, names.BACKEND)
@@ -42,7 +45,7 @@ SITES = (names.WEB, names.BACKEND)
 def quick(content: dict[str, Any]) -> dict[str, Any]:
     """Leases that run out soon, and a swap that may take as long as the other laptop needs."""
     policy = {**content["policy"], "settle_s": 0, "busy_s_max": 120, "swap_s_max": 240}
-    return {**content, "policy": policy, "lease": {**content["lease"], "ttl_s": 6}}
+    return {**content, "policy": policy, "lease": {**content["lease"], "ttl_s": TTL_S}}
 
 
 def scenario(*, bucket: bool = False, mirror: bool = False) -> Scenario:
@@ -139,25 +142,30 @@ class Laptop:
         return status
 
     def at_it(self, *words: str, then: Callable[[], None] | None = None) -> int:
-        """Try as people do: while the lease is another's, again. The last exit status.
+        """Try as people do: while the lease is another's, again, when it can have run out.
+
+        The last exit status. A try takes as much of the machine as the run that is waited for.
 
         then: what happens as soon as it has the lease.
         """
         known = len(self.grants())
         for _ in range(TRIES_MAX):
             self.begin(*words)
-            if then is not None and self.when(lambda: len(self.grants()) > known):
+            if then is not None and self.when(
+                lambda: len(self.grants()) > known, looks_s=SELDOM_S
+            ):
                 then()
                 then = None
             status = self.ended()
             if status != HELD:
                 break
+            threading.Event().wait(TTL_S + MARGIN_S)
         return status
 
     def talk(self) -> str:
         return "".join(self.said)
 
-    def when(self, moment: Callable[[], bool]) -> bool:
+    def when(self, moment: Callable[[], bool], *, looks_s: float = LOOKS_S) -> bool:
         """Wait for a moment; False where the command ended before it came."""
         assert self.process is not None
         last = time.monotonic() + WAIT_S_MAX
@@ -165,7 +173,7 @@ class Laptop:
             if self.process.poll() is not None:
                 return moment()
             assert time.monotonic() < last, f"it never came: {self.talk()}"
-            threading.Event().wait(LOOKS_S)
+            threading.Event().wait(looks_s)
         return True
 
     def stop(self) -> None:

@@ -14,6 +14,14 @@ from tests.rehearsal.leases.attacks import MOMENTS, SKEWS_S, paused, taken_over,
 from tests.rehearsal.leases.laptops import scenario
 
 Staged = Callable[..., Play]
+UNCAPTURED = full_rollback.model_copy(
+    update={
+        "steps": tuple(one for one in full_rollback.steps if one.name not in ("capture", "seal"))
+    }
+)
+"""What needs a lease, all of it, and what the planner captures before. `make lease-attacks` plays the
+whole; here a run that is taken over does."""
+
 STORES = pytest.mark.parametrize("bucket", [False, True], ids=["folder", "bucket"])
 
 
@@ -23,7 +31,8 @@ def stage(tmp_path: Path) -> Iterator[Staged]:
 
         def made(*, bucket: bool, mirror: bool = False) -> Play:
             story = scenario(bucket=bucket, mirror=mirror)
-            return staged(stack, story, full_rollback, tmp_path, lambda *_: None)
+            playbook = full_rollback if mirror else UNCAPTURED
+            return staged(stack, story, playbook, tmp_path, lambda *_: None)
 
         yield made
 
