@@ -151,7 +151,7 @@ def _with_approvals(
     approvals = tuple(read) if kept is None else kept
     problem: RollbackError | None = (
         plan_problem(setting.environment, setting.catalogue, document)
-        or approval_problem(setting, document, approvals)
+        or approval_problem(setting, document, approvals, read)
         or unreadable
         or attestation_problem(asked.attestations)
     )

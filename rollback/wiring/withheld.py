@@ -111,18 +111,29 @@ def checked_approvals(
 
 
 def approval_problem(
-    setting: Setting, document: PlanDocument, approvals: Sequence[bytes]
+    setting: Setting,
+    document: PlanDocument,
+    approvals: Sequence[bytes],
+    given: Sequence[bytes] | None = None,
 ) -> RollbackError | None:
-    """Whether people signed other bytes than these, or nobody can tell who signed."""
+    """Whether people signed other bytes than these, or nobody can tell who signed.
+
+    given: those of this sitting; None is all of them. One of another plan that a sitting before
+    was given by a slip counts for nothing, and blocks the run no longer.
+    """
     try:
-        problems = checked_approvals(setting, document, approvals).problems
+        checked_approvals(setting, document, approvals)
+        new = approvals if given is None else given
+        problems = checked_approvals(setting, document, new).problems
     except RollbackError as error:
         return ApprovalMissing(error.code, error.reason, hint=error.hint, promise="fail-closed")
-    if any(problem.code == "approval.wrong-plan" for problem in problems):
+    other = next((one for one in problems if one.code == "approval.wrong-plan"), None)
+    if other is not None:
         return Refused(
             "plan.not-what-was-signed",
-            "an approval was given for another plan than this one; one of them was edited",
-            hint="show the plan to the approvers again",
+            f"approval {other.file} does not belong to this plan: {other.reason}; go on without "
+            "it, or, if it was given for this plan, one of the two was edited",
+            hint="give the signatures of this plan alone; `rollback show PLAN` says its digest",
             promise="plan-is-permission",
         )
     return None

@@ -106,6 +106,29 @@ def test_who_planned_is_one_of_the_two_and_never_both(desk: Desk) -> None:
     assert set(desk.swaps().values()) == {1}
 
 
+def test_the_signature_of_another_plan_is_left_out_the_next_time(desk: Desk) -> None:
+    """Given by a slip, as where a plan was made anew. It must not block the run for good."""
+    operator = desk.operator(ANA)
+    keys = [key for _, key in desk.stage.keys]
+    earlier, document = (
+        operator.plan(playbooks.web_only, parameters={"bake": "1s"}) for _ in range(2)
+    )
+    of_this, of_earlier = desk.signed(document, *keys), desk.signed(earlier, *keys)
+    first = operator.apply(document, approvals=[*of_this, of_earlier[0]])
+    assert first.exit_status == 3
+    why = " ".join(reason for _, _, reason in first.steps)
+    assert f"approval 3 does not belong to this plan: it is for the plan {earlier.digest[:12]}" in why
+    assert not desk.swaps()
+
+    again = operator.resume(first.run, approvals=[of_earlier[1]])
+    assert again.exit_status == 3, "nor does it count the second time"
+    assert not desk.swaps()
+
+    last = operator.resume(first.run, approvals=of_this)
+    assert last.exit_status == 0, last.steps
+    assert set(desk.swaps().values()) == {1}
+
+
 def test_approvals_that_run_out_after_the_first_move_part_nothing(desk: Desk) -> None:
     clock = SetForward()
     operator = desk.operator(ANA, clock)
