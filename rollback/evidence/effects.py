@@ -6,7 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Final
 
 from rollback.evidence.chunks import STORED_BYTES_MAX
-from rollback.guard.rules.perimeter import store_place
+from rollback.guard.rules.perimeter import store_folder, store_place
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import FileWrite, HttpWrite, Purpose, SelfAddressedBody
 from rollback.model.environment import BlobStore, FolderStore, S3Store
@@ -55,15 +55,10 @@ def evidence_effects(
             )
         )
     elif isinstance(store, FolderStore):
-        made.append(_files(environment, f"{step}#{change}", _absolute(environment, store.path)))
+        made.append(_files(environment, f"{step}#{change}", store_folder(environment)))
     if evidence_path:
         made.append(_files(environment, f"{step}#{change}{SPOOL}", evidence_path))
     return tuple(made)
-
-
-def _absolute(environment: Environment, path: str) -> str:
-    joined = posixpath.join(environment.base, path)
-    return posixpath.normpath(joined) if joined.startswith("/") else joined
 
 
 def _files(environment: Environment, effect_id: str, path: str) -> FileWrite:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rollback.errors import ConnectorError
-from rollback.guard.rules.perimeter import store_place
+from rollback.guard.rules.perimeter import store_folder, store_place
 from rollback.model.base import rfc3339
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, FileWrite, HttpWrite, Purpose
@@ -145,7 +145,7 @@ def hold_effects(
             )
         )
     elif store is not None:
-        made.append(files(id, Path(environment.base) / store.path))
+        made.append(files(id, Path(store_folder(environment))))
     if held and evidence_path:
         made.append(files(f"{id}{SPOOL}", Path(evidence_path)))
     return tuple(made)

@@ -200,7 +200,9 @@ class StepPlanner:
 
     def _judge(self, name: str, change: Update, world: World, own: list[Update]) -> Change:
         for effect in change.effects:
-            verdict = judge_effect(effect, self._perimeter, self._environment)
+            verdict = judge_effect(
+                effect, self._perimeter, self._environment, self._evidence_path
+            )
             if verdict.kind is not VerdictKind.ALLOW:
                 return RefusedChange(
                     id=change.id,

@@ -56,8 +56,16 @@ def refuse_forbidden(environment: Environment, document: PlanDocument) -> None:
             hint=f"name the environment file of {plan.environment}, or make a plan for this one",
         )
     perimeter = perimeter_of(environment)
+    own = evidence_path_of(plan)
+    if own and not own.endswith(f"/evidence/{plan.nonce}"):
+        raise Refused(
+            "plan.evidence-folder",
+            f"{own} is no folder that a plan's own evidence is kept in: this one was edited",
+            hint="make the plan again; nothing was sent",
+            promise="plan-is-permission",
+        )
     for effect in plan.effects:
-        verdict = judge_effect(effect, perimeter, environment)
+        verdict = judge_effect(effect, perimeter, environment, own)
         if verdict.kind is not VerdictKind.ALLOW:
             raise Refused(
                 f"guard.{verdict.rule}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rollback.guard.rules.perimeter import store_place
+from rollback.guard.rules.perimeter import store_folder, store_place
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, FileWrite, HttpWrite, Purpose
 from rollback.model.environment import BlobStore, FolderLease, FolderStore, S3Store
@@ -55,10 +55,8 @@ def mirror_prefix(environment: Environment) -> str:
 
 def mirror_folder(environment: Environment) -> str:
     """The folder of mirrored journals; empty where they are in a store that machines share."""
-    store = environment.evidence.store
-    if not isinstance(store, FolderStore):
-        return ""
-    return str((Path(environment.base) / store.path / JOURNALS).absolute())
+    folder = store_folder(environment)
+    return str(Path(folder) / JOURNALS) if folder else ""
 
 
 def mirror_effects(environment: Environment) -> tuple[Effect, ...]:

@@ -58,7 +58,8 @@ class Captured:
         self.change = change
         env = step.environment
         for effect in change.effects:
-            assert judge_effect(effect, perimeter_of(env), env).kind is VerdictKind.ALLOW
+            judged = judge_effect(effect, perimeter_of(env), env, step.evidence_path)
+            assert judged.kind is VerdictKind.ALLOW
         with opened(env, change.effects, phase=Phase.APPLY, sink=folder_sink) as under:
             self.facts: Facts = ACTION.perform(step, change, under.clients).facts
             self.latched = under.latch.tripped()

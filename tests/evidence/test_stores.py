@@ -381,7 +381,7 @@ def test_the_permissions_of_a_capture_are_allowed_by_the_guard(tmp_path: Path) -
         effects = evidence_effects(env, "capture", str(tmp_path / "spool"))
         assert [one.id for one in effects] == ["capture#capture", "capture#capture/spool"]
         for effect in effects:
-            verdict = judge_effect(effect, perimeter_of(env), env)
+            verdict = judge_effect(effect, perimeter_of(env), env, str(tmp_path / "spool"))
             assert verdict.kind is VerdictKind.ALLOW, verdict.reasons
 
 

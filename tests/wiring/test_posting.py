@@ -27,7 +27,9 @@ def quiet(desk: Desk) -> Iterator[None]:
 
 def another(desk: Desk, nonce: str) -> PlanDocument:
     """Another plan of the same kind."""
-    return PlanDocument.of(desk.document.plan.model_copy(update={"nonce": nonce * 32}))
+    plan = desk.document.plan
+    data = desk.document.canonical.replace(plan.nonce.encode(), nonce.encode() * 32)
+    return PlanDocument.read(data)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rollback.guard.rules.json_body import NotOneReadingError, digest, parse
 from rollback.guard.rules.judge import locate
-from rollback.guard.rules.perimeter import store_place
+from rollback.guard.rules.perimeter import store_folder, store_place
 from rollback.guard.rules.request import NO_REWRITE, PLAN_IS_PERMISSION, Denial
 from rollback.guard.rules.shapes import (
     ARM_SITE,
@@ -39,11 +39,16 @@ if TYPE_CHECKING:
 _REPLACING: Final = frozenset({Purpose.LEASE, Purpose.HOLD})
 
 
-def judge_effect(effect: Effect, perimeter: Perimeter, environment: Environment) -> GuardVerdict:
-    """May a plan hold this effect? Total: an error in judging is a denial."""
+def judge_effect(
+    effect: Effect, perimeter: Perimeter, environment: Environment, own_folder: str = ""
+) -> GuardVerdict:
+    """May a plan hold this effect? Total: an error in judging is a denial.
+
+    own_folder: absolute folder of the plan's local evidence; empty where it has none.
+    """
     try:
         if isinstance(effect, FileWrite):
-            problem = _file(effect)
+            problem = _file(effect, (store_folder(environment), own_folder))
         elif isinstance(effect, HttpWrite):
             problem = _http(effect, perimeter, environment)
         else:
@@ -64,12 +69,16 @@ def _off(rule: str, reason: str) -> Denial:
     return Denial(rule, reason, PLAN_IS_PERMISSION)
 
 
-def _file(effect: FileWrite) -> Denial | None:
+def _file(effect: FileWrite, folders: tuple[str, ...]) -> Denial | None:
     if effect.purpose not in {Purpose.EVIDENCE, Purpose.HOLD}:
         return _off("effect.file", "files are only evidence and holds")
     path = effect.path
-    if not path.startswith("/") or posixpath.normpath(path) != path.rstrip("/") or path == "/":
+    if posixpath.normpath(f"/{path.strip('/')}") != path.rstrip("/"):
         return _off("effect.file", "not an absolute folder in normal form")
+    if not any(one and f"{path}/".startswith(f"{one}/") for one in folders):
+        return _off(
+            "effect.folder", "neither the environment's store nor the plan's own folder of evidence"
+        )
     return None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rollback.guard.rules.exchange import MANAGED_IDENTITY
 from rollback.guard.rules.normal import METADATA_HOST
-from rollback.model.environment import BlobStore, S3Store, SharedStore
+from rollback.model.environment import BlobStore, FolderStore, S3Store, SharedStore
 from rollback.model.scope import CredentialExchange, GuardedHost, HostKind, Perimeter
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def store_place(store: SharedStore) -> tuple[str, str]:
         return host_of(store.endpoint), f"{base}/{store.container}/"
     path_style, virtual = store_hosts(store)
     return (virtual, "/") if store.endpoint is None else (path_style, f"/{store.bucket}/")
+
+
+def store_folder(environment: Environment) -> str:
+    """The folder of evidence that the environment names, absolute; empty where it is no folder."""
+    store = environment.evidence.store
+    if not isinstance(store, FolderStore):
+        return ""
+    return posixpath.normpath(posixpath.join(environment.base, store.path))
 
 
 def surface_hosts(surface: Surface) -> tuple[str, ...]:

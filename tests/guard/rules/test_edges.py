@@ -23,7 +23,14 @@ from rollback.model.direction import Direction
 from rollback.model.effect import BoundedBody, ExactBody, FileWrite, HttpWrite, NoBody
 from rollback.model.scope import CredentialExchange, GuardedHost, HostKind, Perimeter, VerdictKind
 from rollback.rehearsal.simulator import names
-from tests.guard.rules.test_effects import GOOD_IMAGE, configuration, image, judge, store
+from tests.guard.rules.test_effects import (
+    GOOD_IMAGE,
+    OWN_FOLDER,
+    configuration,
+    image,
+    judge,
+    store,
+)
 from tests.guard.rules.test_judge import (
     ARM,
     BACKEND,
@@ -389,8 +396,8 @@ def test_only_a_patch_narrows(method: str) -> None:
 def test_a_folder_has_one_form(path: str) -> None:
     """Whether its normal form comes before or after it in the alphabet."""
     effect = FileWrite(id="e", path=path, bytes_max=9, times_max=1)
-    assert judge(effect).rule == "effect.file"
-    for good in ("/a/b", "/a/b/", "/a"):
+    assert (judge(effect).kind, judge(effect).rule) == (VerdictKind.DENY, "effect.file")
+    for good in (OWN_FOLDER, f"{OWN_FOLDER}/", f"{OWN_FOLDER}/a"):
         assert judge(effect.model_copy(update={"path": good})).kind is VerdictKind.ALLOW
 
 

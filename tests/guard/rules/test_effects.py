@@ -32,8 +32,11 @@ BUCKET = f"{names.EVIDENCE_BUCKET}.s3.eu-west-1.amazonaws.com"
 RUNS = f"/repos/{names.REPOSITORY}/actions/runs/7"
 
 
+OWN_FOLDER = "/var/lib/rollback"
+
+
 def judge(effect: Any) -> GuardVerdict:
-    return judge_effect(effect, PERIMETER, ENVIRONMENT)
+    return judge_effect(effect, PERIMETER, ENVIRONMENT, OWN_FOLDER)
 
 
 def configuration(content: str, **changes: Any) -> HttpWrite:
@@ -262,7 +265,7 @@ def test_files_are_evidence_and_holds_only() -> None:
     """With the type taken out."""
     fields: dict[str, Any] = {"id": "f", "path": "/var/lib/rollback", "purpose": Purpose.CHANGE}
     effect = FileWrite.model_construct(bytes_max=1, times_max=1, **fields)
-    assert judge(effect).rule == "effect.file"
+    assert (judge(effect).kind, judge(effect).rule) == (VerdictKind.DENY, "effect.file")
 
 
 def test_a_cosmos_account_under_a_private_name_is_cosmos() -> None:
@@ -383,8 +386,20 @@ def test_a_body_that_is_not_its_digest() -> None:
     assert judge(unsafe(body=shown)).rule == "effect.body"
 
 
-def test_the_root_is_no_folder_for_evidence() -> None:
-    assert judge(FileWrite(id="f", path="/", bytes_max=1, times_max=1)).rule == "effect.file"
+def test_files_are_written_to_the_plans_own_folder_and_to_the_store() -> None:
+    known = environment(evidence={"store": {"kind": "folder", "path": "./kept"}}, base="/srv/trading")
+
+    def told(path: str, own: str) -> str:
+        effect = FileWrite(id="f", path=path, bytes_max=1, times_max=1)
+        seen = judge_effect(effect, perimeter_of(known), known, own)
+        return seen.rule if seen.kind is VerdictKind.DENY else ""
+
+    for path in ("/srv/trading/kept", "/srv/trading/kept/holds/web/1/held", "/own", "/own/a"):
+        assert told(path, "/own") == ""
+    for path in ("/srv/trading", "/srv/trading/kept2", "/ow", "/owner", "/etc", "/a/own"):
+        assert told(path, "/own") == "effect.folder"
+    assert told("/own", "") == "effect.folder"
+    assert judge(FileWrite(id="f", path="/etc", bytes_max=1, times_max=1)).rule == "effect.folder"
 
 
 def test_hosts_of_channels_and_pipelines_are_told_apart() -> None:
