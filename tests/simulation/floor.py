@@ -19,7 +19,7 @@ from concurrent import futures
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from rollback.evidence import capture, progress
@@ -57,10 +57,9 @@ def standing_on(ground: Ground, *, sdks: bool = True) -> Iterator[None]:
     """
     import httpx
     import requests.adapters
-    import websockets.sync.client
 
     from rollback.evidence import stores
-    from rollback.guard.wire import socket_wire
+    from rollback.guard.wire import socket_line, socket_wire
     from rollback.running import journal, store
     from rollback.running.lease.folder import FolderPlace
     from rollback.wiring import apply, scopes, sitting
@@ -89,8 +88,7 @@ def standing_on(ground: Ground, *, sdks: bool = True) -> Iterator[None]:
         stand_in(httpx.HTTPTransport, "handle_request", _httpx_leaf(ground))
         stand_in(requests.adapters.HTTPAdapter, "send", _requests_leaf(ground))
         stand_in(socket_wire, "socket", _Sockets())
-        stand_in(socket_wire, "threading", _Timers())
-        stand_in(websockets.sync.client, "connect", _socket_leaf(ground))
+        stand_in(socket_line, "Line", _socket_leaf(ground))
         stand_in(stores, "create", _creating(ground, stores.create, "evidence"))
         stand_in(store, "create_file", _creating(ground, store.create_file, "state"))
         stand_in(FolderPlace, "read", _leasing(ground, FolderPlace.read, "read"))
@@ -291,21 +289,12 @@ def _text(value: str | bytes) -> str:
 class _Line:
     """A connection that carries nothing: the socket above it is simulated."""
 
-    def dup(self) -> _Line:
-        return self
-
     def close(self) -> None:
-        """Nothing is open."""
-
-    def shutdown(self, how: int) -> None:
         """Nothing is open."""
 
 
 class _Sockets:
     """`socket`, as much of it as the socket wire uses."""
-
-    SHUT_RDWR = 2
-    socket = _Line
 
     @staticmethod
     def create_connection(address: tuple[str, int], timeout: float | None = None) -> _Line:
@@ -313,62 +302,47 @@ class _Sockets:
         return _Line()
 
 
-class _Timers:
-    """`threading`, as much of it as the socket wire uses: nothing hangs here."""
-
-    class Timer:
-        daemon = False
-
-        def __init__(self, *_: object) -> None:
-            """Never goes off."""
-
-        def start(self) -> None:
-            """Never goes off."""
-
-        def cancel(self) -> None:
-            """Never goes off."""
-
-
 class _Open:
-    """An open web socket with one greeting."""
+    """One web socket with one greeting."""
 
-    def __init__(self, response: Any, greeting: str) -> None:
-        self.response = response
-        self._greeting = greeting
+    def __init__(self, ground: Ground, url: str) -> None:
+        self._ground = ground
+        self._url = url
+        self._greeting = ""
 
-    def recv(self, timeout: float | None = None) -> str:
-        del timeout
-        return self._greeting
+    def open(self, headers: dict[str, str], timeout_s: float) -> Any:
+        """Ask for the socket, of a backend of the world."""
+        from websockets.datastructures import Headers
+        from websockets.exceptions import InvalidStatus
+        from websockets.http11 import Response
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Closed."""
-
-
-def _socket_leaf(ground: Ground) -> Callable[..., Any]:
-    from websockets.datastructures import Headers
-    from websockets.exceptions import InvalidStatus
-    from websockets.http11 import Response
-
-    def connect(url: str, *, additional_headers: dict[str, str], **_: Any) -> _Open:
-        call = call_of("GET", url, dict(additional_headers), b"")
+        del timeout_s
+        ground = self._ground
+        call = call_of("GET", self._url, dict(headers), b"")
         fault = ground.point("socket", f"open {call.host}{call.path}")
         ground.common(fault)
         if fault in {"refused", "lost"}:
             msg = "connection refused"
             raise ConnectionRefusedError(msg)
         ground.baton.sleep(ground.fate.latency_s())
-        status, greeting = greet(ground, call)
+        status, self._greeting = greet(ground, call)
         if fault == "crash-after":
             ground.kill(ground.baton.actor.process)
         response = Response(status, "", Headers(), b"")
         if status != 101:
             raise InvalidStatus(response)
-        return _Open(response, greeting)
+        return response
 
-    return connect
+    def receive(self, timeout_s: float) -> str:
+        del timeout_s
+        return self._greeting
+
+    def close(self, timeout_s: float) -> None:
+        """Closed."""
+
+
+def _socket_leaf(ground: Ground) -> Callable[..., _Open]:
+    return lambda _, url, *__: _Open(ground, url)
 
 
 def greet(ground: Ground, call: Call) -> tuple[int, str]:

@@ -33,7 +33,7 @@ S3 = (
     "botocore.exceptions",
 )
 HTTP = ("httpx",)
-SOCKETS = ("websockets.sync.client", "websockets.exceptions", "websockets.typing")
+SOCKETS = ("websockets.client", "websockets.exceptions", "websockets.uri")
 TOKENS = ("jwt",)
 
 _ONE_AT_A_TIME = threading.RLock()

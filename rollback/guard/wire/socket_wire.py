@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
-from contextlib import ExitStack, closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Final, cast
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rollback.guard.rules.request import Request
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from websockets.http11 import Response
-    from websockets.sync.client import ClientConnection
 
     from rollback.guard.wire.gate import Admitted, Wire
+    from rollback.guard.wire.socket_line import Line
 
 
 _ADDED: Final = (("Connection", "Upgrade"), ("Sec-WebSocket-Key", "-"))
@@ -29,14 +28,14 @@ _ADDED: Final = (("Connection", "Upgrade"), ("Sec-WebSocket-Key", "-"))
 class SocketReader:
     """An open web socket that can only be read: what is sent over one could not be judged."""
 
-    def __init__(self, connection: ClientConnection, status: int) -> None:
+    def __init__(self, line: Line, status: int) -> None:
         """Wrap an open connection."""
-        self._connection = connection
+        self._line = line
         self.status = status
 
     def receive(self, timeout_s: float) -> str | bytes:
         """The next message. Raises TimeoutError, and websockets' own errors."""
-        return self._connection.recv(timeout=timeout_s)
+        return self._line.receive(timeout_s)
 
 
 @contextmanager
@@ -49,13 +48,13 @@ def connect(
 ) -> Iterator[SocketReader]:
     """Open a guarded web socket, and close it at the end.
 
-    Raises GuardRefusal, OSError, TimeoutError, and websockets' own errors (InvalidStatus holds the
-    answer that refused the socket).
+    timeout_s: for each of connecting, TLS, opening and closing. Raises GuardRefusal, OSError,
+    TimeoutError, and websockets' own errors (InvalidStatus holds the answer that refused it).
     """
     first_use.load(first_use.SOCKETS)
     from websockets.exceptions import InvalidStatus
-    from websockets.sync.client import connect as open_socket
-    from websockets.typing import Subprotocol
+
+    from rollback.guard.wire import socket_line
 
     said = dict(headers)
     said.setdefault(REQUEST_ID, wire.next_id())
@@ -72,54 +71,21 @@ def connect(
                 raw = socket.create_connection(
                     mapped(wire.network, host, port) or (host, port), timeout=timeout_s
                 )
-            held.enter_context(_cut_after(2 * timeout_s, held.enter_context(closing(raw))))
-            connection = open_socket(
-                url,
-                sock=raw,
-                ssl=tls_context(wire.network.ca_file, "websockets") if secure else None,
-                additional_headers=said,
-                subprotocols=[Subprotocol(name) for name in subprotocols] or None,
-                open_timeout=timeout_s,
-                close_timeout=timeout_s,
-                user_agent_header=None,
-                compression=None,
-                proxy=None,
-            )
+            held.enter_context(closing(raw))
+            context = tls_context(wire.network.ca_file, "websockets") if secure else None
+            line = socket_line.Line(raw, url, subprotocols, context)
+            held.callback(line.close, timeout_s)
+            response = line.open(said, timeout_s)
         except InvalidStatus as error:
             _answered(wire, admitted, error.response)
             raise
         except BaseException as error:
             wire.failed(admitted, error)
             raise
-        response = cast("Response", connection.response)  # of an open socket there is one
         _answered(wire, admitted, response)
-        with connection:
-            yield SocketReader(connection, response.status_code)
+        yield SocketReader(line, response.status_code)
 
 
 def _answered(wire: Wire, admitted: Admitted, response: Response) -> None:
     answer = {name.lower(): value for name, value in response.headers.raw_items()}
     wire.answered(admitted, response.status_code, answer)
-
-
-@contextmanager
-def _cut_after(limit_s: float, raw: socket.socket) -> Iterator[None]:
-    """Cut the line where the block lasts longer.
-
-    websockets waits for its reading thread even after its own time limit, and that thread may sit
-    in a TLS read for as long as the server likes (seen: 100 s).
-    """
-    with closing(raw.dup()) as line:
-        cut = threading.Timer(limit_s, _cut, (line,))
-        cut.daemon = True
-        cut.start()
-        try:
-            yield
-        finally:
-            cut.cancel()
-
-
-def _cut(line: socket.socket) -> None:
-    """End a connection under whoever still waits on it."""
-    with suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)

@@ -51,6 +51,7 @@ WIRE: Final = {
     "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),
     "timed_answer": ("timed_answer", "requests", "botocore"),
     "timed_stream": ("timed_stream", "httpx"),
+    "socket_line": ("sockets", "platform"),
     "socket_wire": ("sockets", "held_requests", "platform"),
     "network": ("network", "proxies", "platform", "httpx"),
 }
@@ -63,7 +64,7 @@ COMMON: Final = (
 VENDORS: Final = (
     "aiohttp", "azure.core.pipeline.transport", "azure.cosmos", "azure.cosmos.aio", "azure.identity",
     "azure.mgmt.cosmosdb", "azure.mgmt.web", "boto3", "botocore.httpsession", "requests",
-    "websockets.sync.client",
+    "websockets.client",
 )  # fmt: skip
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -39,12 +39,15 @@ class Greeting:
 
 
 @contextmanager
-def greeting() -> Iterator[Greeting]:
-    """A server that says hello, and stays on the line."""
+def greeting(says: Callable[[ServerConnection], object] | None = None) -> Iterator[Greeting]:
+    """A server that says hello, or what it is given, and stays on the line."""
     story = Greeting()
 
     def hello(line: ServerConnection) -> None:
-        line.send("hello")
+        if says is None:
+            line.send("hello")
+        else:
+            says(line)
         for _ in line:
             pass
 
@@ -78,14 +81,6 @@ def server() -> Iterator[Greeting]:
 def _over(*hosts: str, **network: Any) -> Bench:
     guarded = tuple(GuardedHost(host=host, kind=HostKind.WEB) for host in hosts)
     return bench(perimeter=Perimeter(hosts=guarded), network=Network(**network))
-
-
-def _timers() -> list[threading.Timer]:
-    return [
-        one
-        for one in threading.enumerate()
-        if isinstance(one, threading.Timer) and not one.finished.is_set()
-    ]
 
 
 def test_an_open_socket_is_told_and_read(server: Greeting) -> None:
@@ -122,7 +117,6 @@ def test_a_socket_that_nobody_answers_is_told() -> None:
         pass
     (seen,) = told.exchanges.seen_all
     assert (seen.status, seen.problem) == (None, "ConnectionRefusedError")
-    assert _timers() == []
 
 
 @pytest.mark.parametrize("port", [":80", "", ":81"])
@@ -134,18 +128,143 @@ def test_a_socket_without_a_port_goes_to_its_schemes(server: Greeting, port: str
         assert reader.receive(5) == "hello"
 
 
-def test_the_line_is_cut_at_twice_the_time_limit(server: Greeting) -> None:
-    """By a thread that keeps no process alive, and is gone when the socket is."""
+def _said(says: Callable[[ServerConnection], object]) -> str | bytes:
+    """The first message of a server that says so."""
+    with greeting(says) as server:
+        told = _over(server.host)
+        with socket_wire.connect(told.wire, f"ws://{server.host}/live") as reader:
+            return reader.receive(5)
+
+
+def _raw(data: bytes, *, fin: bool = True) -> Callable[[ServerConnection], object]:
+    def says(line: ServerConnection) -> None:
+        with line.send_context():
+            line.protocol.send_text(data, fin)
+
+    return says
+
+
+def _pinged(line: ServerConnection) -> None:
+    line.ping("are you there").wait()  # until it is answered
+    line.send("hello")
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (lambda line: line.send("hello"), "hello"),
+        (lambda line: line.send(b"hello"), b"hello"),
+        (lambda line: line.send(["he", "l", "lo"]), "hello"),
+        (lambda line: line.send(["\u00e9", "\u00e8"]), "\u00e9\u00e8"),
+        (lambda line: line.send(""), ""),
+        (lambda line: line.send("x" * 200_000), "x" * 200_000),
+        (_pinged, "hello"),
+    ],
+    ids=["text", "bytes", "parts", "letters", "empty", "long", "pinged"],
+)
+def test_a_message_is_heard_whole(
+    says: Callable[[ServerConnection], object], message: str | bytes
+) -> None:
+    assert _said(says) == message
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        (lambda line: line.close(), ConnectionClosed),
+        (lambda line: line.close(1011, "no"), ConnectionClosed),
+        (lambda line: line.socket.shutdown(socket.SHUT_RDWR), ConnectionClosed),
+        (lambda line: line.send("x" * (2**20 + 1)), ConnectionClosed),
+        (_raw(b"\xff"), ValueError),
+        (lambda line: (_raw(b"half", fin=False)(line), line.close()), ConnectionClosed),
+    ],
+    ids=["closed", "failed", "hung up", "too long", "no letters", "half"],
+)
+def test_a_socket_that_says_nothing_whole_is_an_error(
+    says: Callable[[ServerConnection], object], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        _said(says)
+
+
+def test_no_other_thread_is_on_the_line(
+    server: Greeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at once over TLS lose answers, in a Python without a lock there."""
+    began: list[str] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        if threading.current_thread() is threading.main_thread():
+            began.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
     told = _over(server.host)
     with socket_wire.connect(told.wire, f"ws://{server.host}/live") as reader:
-        (cut,) = _timers()
-        assert (cut.interval, cut.daemon) == (10, True)
         assert reader.receive(5) == "hello"
-        cut.function(*cut.args)
-        with pytest.raises(ConnectionClosed):
-            reader.receive(60)
-    assert _timers() == []
-    cut.function(*cut.args)  # it may go off as the line is closed
+    assert began == []
+
+
+def test_what_comes_after_a_message_is_the_next() -> None:
+    def twice(line: ServerConnection) -> None:
+        line.send("one")
+        line.send("two")
+
+    with greeting(twice) as server:
+        told = _over(server.host)
+        with socket_wire.connect(told.wire, f"ws://{server.host}/live") as reader:
+            assert (reader.receive(5), reader.receive(5)) == ("one", "two")
+            with pytest.raises(TimeoutError):
+                reader.receive(0.05)
+
+
+@pytest.mark.parametrize("each", [b"H", b"x-more: 1\r\n"], ids=["a byte", "a header"])
+def test_an_answer_that_comes_in_bits_does_not_hold_the_socket_open(each: bytes) -> None:
+    """Each bit comes in time; all of it has the time limit."""
+    stop = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line, suppress(OSError):
+            line.sendall(b"HTTP/1.1 101 Switching Protocols\r\n"[: 1 if each == b"H" else None])
+            while not stop.wait(0.02):
+                line.sendall(each)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        told = _over(host)
+        with (
+            pytest.raises((TimeoutError, InvalidMessage)),
+            socket_wire.connect(told.wire, f"ws://{host}/live", timeout_s=0.3),
+        ):
+            pass
+        stop.set()
+        thread.join()
+    (seen,) = told.exchanges.seen_all
+    assert seen.status is None
+
+
+def test_a_server_that_does_not_hang_up_is_hung_up_on() -> None:
+    """A socket is closed in its time limit, though what comes never ends."""
+    stop = threading.Event()
+
+    def on_and_on(line: ServerConnection) -> None:
+        line.send("hello")
+        while not stop.wait(0.02):
+            try:
+                line.ping()
+            except ConnectionClosed:
+                break
+        stop.wait()
+
+    with greeting(on_and_on) as server:
+        told = _over(server.host)
+        with socket_wire.connect(told.wire, f"ws://{server.host}/live", timeout_s=0.5) as reader:
+            assert reader.receive(5) == "hello"
+        stop.set()
 
 
 def test_a_canary_does_not_open_a_socket(server: Greeting) -> None:
@@ -192,4 +311,3 @@ def test_an_answer_that_is_none_leaves_no_line_open() -> None:
             pass
         (seen,) = told.exchanges.seen_all
         assert (seen.status, seen.problem) == (None, type(refused.value).__name__)
-    assert _timers() == []
