@@ -5,7 +5,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from rollback.connectors.token_answers import found_in, of_metadata, of_sign_in
+from rollback.connectors import token_answers
+from rollback.connectors.token_answers import found_in, of_metadata, of_sign_in, policies
 from rollback.guard.wire import first_use
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
             AzureCliCredential(),
             ManagedIdentityCredential(
                 transport=transport,
-                retry_total=0,
-                connection_timeout=1,
-                raw_response_hook=of_metadata,
+                policies=policies(of_metadata, token_answers.METADATA),
             ),
         )
     from azure.identity import ClientSecretCredential
@@ -91,10 +90,7 @@ def credential(identity: EntraApp | None, transport: Any, secrets: SecretSource)
         authority=identity.authority,
         disable_instance_discovery=True,
         transport=transport,
-        raw_response_hook=of_sign_in(identity),
-        retry_total=0,
-        connection_timeout=10,
-        read_timeout=30,
+        policies=policies(of_sign_in(identity), token_answers.SIGN_IN),
     )
 
 

@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rollback.connectors.crossing import Failure, by_status, chain
 from rollback.connectors.values import at, parsed, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rollback.model.environment import EntraApp
 
+Look = Callable[[Any], None]
+"""Looks at an answer: raises TokenAnswerError, or leaves a sound one in its place."""
+
+
+class Limits(NamedTuple):
+    """How long to wait for a connection, and for each piece of an answer, in seconds."""
+
+    connect_s: float
+    read_s: float
+
+
+SIGN_IN = Limits(10.0, 30.0)
+METADATA = Limits(1.0, 30.0)
+"""It is on this machine's own wire, or not there."""
 TOKEN_CHARACTERS_MAX = 32_768
 """The longest token that is taken: servers refuse a head that is longer."""
 LASTS_S_MAX = 366 * 86_400
@@ -67,11 +80,41 @@ class SoundAnswer:
         return self._text
 
 
-def of_sign_in(identity: EntraApp) -> Callable[[Any], None]:
-    """A hook for a service principal: azure-core calls it with each answer.
+def policies(look: Look, limits: Limits) -> list[Any]:
+    """A pipeline of azure-core for a credential: short, and without anything that resends or logs.
 
-    It raises TokenAnswerError, or leaves a sound answer in place of the one that came. msal asks
-    for the tenant's public document first: the one that goes on names the configured place.
+    azure-identity's own asks again, writes heads of answers to the log of the process, and lets a
+    transport that is given to it wait for five minutes, whatever limits are given beside it.
+    """
+    from azure.core.pipeline.policies import (
+        ContentDecodePolicy,
+        RequestIdPolicy,
+        SansIOHTTPPolicy,
+        UserAgentPolicy,
+    )
+
+    class Looking(SansIOHTTPPolicy[Any, Any]):
+        """Looks at each answer before any other policy does."""
+
+        def on_request(self, request: Any) -> None:
+            request.context.options.pop("retry_on_methods", None)  # of the policy that is left out
+            request.context.options.update(
+                connection_timeout=limits.connect_s, read_timeout=limits.read_s
+            )
+
+        def on_response(self, request: Any, response: Any) -> None:
+            del request
+            look(response)
+
+    agent = UserAgentPolicy(base_user_agent="trade-rollback", user_agent_use_env=False)
+    return [RequestIdPolicy(), agent, ContentDecodePolicy(), Looking()]
+
+
+def of_sign_in(identity: EntraApp) -> Look:
+    """The look for a service principal.
+
+    msal asks for the tenant's public document first: the one that goes on names the configured
+    place.
     """
     base = f"https://{identity.authority}/{identity.tenant}"
     place = {
@@ -91,7 +134,7 @@ def of_sign_in(identity: EntraApp) -> Callable[[Any], None]:
 
 
 def of_metadata(response: Any) -> None:
-    """The hook for a managed identity."""
+    """The look for a managed identity."""
     who = "the metadata endpoint"
     response.http_response = SoundAnswer(_token(_document(response.http_response, who), who))
 

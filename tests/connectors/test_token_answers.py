@@ -7,11 +7,13 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
-from rollback.connectors.token_answers import LASTS_S_MAX, TOKEN_CHARACTERS_MAX
+from rollback.connectors import token_answers
+from rollback.connectors.token_answers import LASTS_S_MAX, TOKEN_CHARACTERS_MAX, Limits
 from rollback.errors import ConnectorError, ExitStatus, GuardRefusal, RollbackError
 from rollback.guard.wire import bounded_answer, timed_answer
 from rollback.rehearsal.simulator import names
@@ -265,6 +267,46 @@ def test_interim_answers_without_end_are_not_waited_for(
     with stand(desk.environment()) as here:
         error = failure(here, log)
     assert (error.code, error.transient) == ("app-service.timeout", True)
+
+
+def silent(ended: Event) -> Iterator[bytes]:
+    """Nothing, until the test is over."""
+    ended.wait(20)
+    yield b""
+
+
+def test_a_sign_in_service_that_says_nothing_is_not_waited_for(
+    desk: Desk, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_answers, "SIGN_IN", Limits(5.0, 0.1))
+    ended = Event()
+    desk.token = lambda: silent(ended)
+    with stand(desk.environment()) as here:
+        error = failure(here, log)
+    ended.set()
+    assert (error.code, error.transient) == ("app-service.timeout", True)
+
+
+def test_nor_is_a_metadata_endpoint(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(token_answers, "METADATA", Limits(5.0, 0.1))
+    ended = Event()
+    with serving(lambda _: silent(ended)) as little, stand(on_a_machine(little.host)) as here:
+        error = failure(here, log)
+        ended.set()
+    assert error.code == "app-service.denied"
+    assert "no response from the IMDS endpoint" in error.reason
+
+
+def test_what_the_head_of_an_answer_repeats_is_in_no_log(
+    desk: Desk, log: pytest.LogCaptureFixture
+) -> None:
+    log.set_level(logging.DEBUG, "azure")
+    desk.token = lambda: said("401 No", {"error": ECHO}, f"Server: {ECHO}", f"ETag: {ECHO}")
+    with stand(desk.environment()) as here:
+        failure(here, log)
 
 
 @pytest.mark.parametrize("system", ["cosmos", "blob-store"])

@@ -141,7 +141,9 @@ def test_a_closed_answer_leaves_its_connection_to_nobody(hands: Hands) -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         response: Any = TimedResponse(ours)
+        under = response.fp
         ours.close()
         response.close()
         assert theirs.recv(1) == b""
+        assert under.closed
     assert hands.now == 0.0
