@@ -45,7 +45,7 @@ WIRE: Final = {
     "aiohttp_transport": ("aiohttp", "held_requests", "what_leaves", "proxies"),
     "azure_wire": ("requests", "held_requests", "what_leaves", "proxies", "scopes"),
     "bounded_answer": ("bounded_answer", "requests"),
-    "botocore_leaf": ("botocore", "timed_answer", "proxies"),
+    "botocore_leaf": ("botocore_leaf", "botocore", "timed_answer", "proxies"),
     "botocore_wire": ("botocore", "held_requests", "what_leaves", "proxies"),
     "httpx_wire": ("httpx", "held_requests", "what_leaves", "proxies"),
     "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),

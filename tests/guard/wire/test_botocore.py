@@ -73,6 +73,11 @@ def _guarded(server: Counting, **config: Any) -> tuple[Any, Bench, GuardedClient
     return client, told, botocore_wire.guard(told.wire, client)
 
 
+def client_of(server: Counting, **config: Any) -> Any:
+    """A guarded client of that server."""
+    return _guarded(server, **config)[0]
+
+
 def _client(server: Counting, **config: Any) -> tuple[Any, Bench]:
     client, told, _ = _guarded(server, **config)
     return client, told
