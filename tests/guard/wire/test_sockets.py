@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from websockets.http11 import Request as Asked
 from websockets.http11 import Response
 from websockets.sync.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from rollback.errors import ConnectorError
 from rollback.guard.wire import first_use, socket_wire
@@ -216,7 +218,7 @@ def test_what_comes_after_a_message_is_the_next() -> None:
         with socket_wire.connect(told.wire, f"ws://{server.host}/live") as reader:
             assert (reader.receive(5), reader.receive(5)) == ("one", "two")
             with pytest.raises(TimeoutError):
-                reader.receive(0.05)
+                reader.receive(1.1)
 
 
 @pytest.mark.parametrize("each", [b"H", b"x-more: 1\r\n"], ids=["a byte", "a header"])
@@ -238,7 +240,7 @@ def test_an_answer_that_comes_in_bits_does_not_hold_the_socket_open(each: bytes)
         told = _over(host)
         with (
             pytest.raises((TimeoutError, InvalidMessage)),
-            socket_wire.connect(told.wire, f"ws://{host}/live", timeout_s=0.3),
+            socket_wire.connect(told.wire, f"ws://{host}/live", timeout_s=1.1),
         ):
             pass
         stop.set()
@@ -262,9 +264,39 @@ def test_a_server_that_does_not_hang_up_is_hung_up_on() -> None:
 
     with greeting(on_and_on) as server:
         told = _over(server.host)
-        with socket_wire.connect(told.wire, f"ws://{server.host}/live", timeout_s=0.5) as reader:
+        with socket_wire.connect(told.wire, f"ws://{server.host}/live", timeout_s=1.1) as reader:
             assert reader.receive(5) == "hello"
         stop.set()
+
+
+def test_who_hangs_up_is_the_server() -> None:
+    """Cut under what a server still says, its own end would be a broken line."""
+    ended: list[str] = []
+
+    def serve(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line:
+            key = re.search(rb"sec-websocket-key: (\S+)", line.recv(65_536), re.IGNORECASE)
+            accept = accept_key(key[1].decode()) if key else ""
+            said = ["HTTP/1.1 101 X", "Upgrade: websocket", "Connection: Upgrade"]
+            said += [f"Sec-WebSocket-Accept: {accept}", "", ""]
+            line.sendall("\r\n".join(said).encode())
+            assert line.recv(65_536)[0] == 0x88, "the frame that ends it"
+            try:
+                line.sendall((b"\x82\x7e\xff\xff" + bytes(65_535)) * 256)  # more than waits anywhere
+            except OSError as error:
+                ended.append(type(error).__name__)
+            else:
+                ended.append("said all")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        with socket_wire.connect(_over(host).wire, f"ws://{host}/live", timeout_s=60):
+            pass
+        thread.join()
+    assert ended == ["said all"]
 
 
 def test_a_canary_does_not_open_a_socket(server: Greeting) -> None:
