@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rollback.connectors import webhook
 from rollback.connectors.messages import CHARS_MAX, Message
-from rollback.errors import RollbackError
+from rollback.errors import ConnectorError, RollbackError
 from rollback.model.base import facts, rfc3339
 from rollback.model.change import Finding, NoOp, Update
 from rollback.model.direction import Direction
@@ -84,6 +84,9 @@ class Notify:
         channel = _channel(step)
         if channel is None or not isinstance(effect, HttpWrite):
             return Performed()
+        if not webhook.is_of(channel, step.incident, effect):
+            what = f"the plan sends the message elsewhere than to channel {channel.name}"
+            raise ConnectorError("webhook.elsewhere", what, transient=False)
         mark = marker(step)
         if _posted_before(step, mark) or self._stands(step, channel, effect, clients):
             return Performed(facts(marker=mark, before=True))

@@ -75,6 +75,15 @@ def notify_effect(channel: Channel, path: str, *, id: str) -> HttpWrite:
     )
 
 
+def is_of(channel: Channel, incident: str | None, effect: HttpWrite) -> bool:
+    """Whether this is the channel's own message for an incident, and goes where the channel is.
+
+    The address, token and user of a channel are for its own host, and a plan can be edited.
+    """
+    path = path_of(channel, incident)
+    return path is not None and notify_effect(channel, path, id=effect.id) == effect
+
+
 def post(
     http: HttpPort,
     channel: Channel,
