@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from rollback.guard.wire.socket_line import Line
 
 
-_ADDED: Final = (("Connection", "Upgrade"), ("Sec-WebSocket-Key", "-"))
+_ADDED: Final = (
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Key", "-"),
+    ("Sec-WebSocket-Version", "13"),
+)
 
 
 class SocketReader:
