@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rollback.connectors.crossing import Border, Failure, by_status, chain
 from rollback.connectors.reading import age_s, read_again
 from rollback.errors import ProductDefect
+from rollback.model.effect import SelfAddressedBody
 from rollback.model.environment import S3Store
 from rollback.model.ports import StoredObject
 
@@ -150,8 +151,8 @@ class ObjectStore:
         if effect.condition == "if-match" and "IfMatch" not in condition:
             msg = f"effect {effect.id} replaces what was read; it does not create"
             raise ProductDefect("object-store.condition", msg, promise="plan-is-permission")
-        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         with self._border.crossing(f"writing {key}"):
+            digest = base64.b64encode(_digest(effect, key, body)).decode()
             answer = self._client.put_object(
                 Bucket=self._store.bucket,
                 Key=key,
@@ -202,6 +203,13 @@ class ObjectStore:
         client.meta.events.register_last("before-parameter-build.s3", _stay)
         self._leaf = self._guard(client)
         return client
+
+
+def _digest(effect: HttpWrite, key: str, body: bytes) -> bytes:
+    """SHA-256. Where the key says it, guard and store both hold the bytes against it."""
+    if isinstance(effect.body, SelfAddressedBody):
+        return bytes.fromhex(key.rpartition("/")[2])
+    return hashlib.sha256(body).digest()
 
 
 def _stay(context: dict[str, Any], **_: Any) -> None:

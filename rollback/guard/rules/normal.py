@@ -22,6 +22,7 @@ N10 GET and HEAD have no body; the method is one of the seven known, in capitals
 
 from __future__ import annotations
 
+import hashlib
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -128,7 +129,8 @@ def _normalise(request: Request) -> Normal | Denial:  # noqa: C901, PLR0911 (a w
     segments = tuple(path[1:].split("/")) if path != "/" else ()
     if segments and not segments[-1]:
         segments = segments[:-1]
-    return Normal(method, scheme, host, path, segments, query, headers, media_type, body)
+    digest = hashlib.sha256(body).hexdigest()
+    return Normal(method, scheme, host, path, segments, query, headers, media_type, body, digest)
 
 
 def _host(scheme: str, name: str, port: str | None, header: str | None) -> str | Denial:

@@ -10,7 +10,6 @@ P5  one send is left
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -172,7 +171,7 @@ def _body(
                 return _off("body", "self-addressed bodies go only to the store")
             if len(request.body) > body.bytes_max:
                 return _off("body", "longer than permitted")
-            if hashlib.sha256(request.body).hexdigest() != request.segments[-1]:
+            if request.body_sha256 != request.segments[-1]:
                 return _off("body", "the body is not the one its key names")
             return None
         case BoundedBody():

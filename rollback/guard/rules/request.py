@@ -38,6 +38,7 @@ class Normal(NamedTuple):
     once; nothing in it means anything else to another reader. segments: without the empty one of a
     trailing slash. query: decoded pairs in name order, each name once. headers: lower-case names,
     each once. media_type: lower case, without parameters. body: empty where there is none.
+    body_sha256: in hex; it is asked for more than once, and a body may be long.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Normal(NamedTuple):
     headers: Mapping[str, str]
     media_type: str
     body: bytes
+    body_sha256: str
 
     @property
     def reads(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +33,7 @@ def shape_of(
         )
     digest = None
     if verdict.effect is not None and length:
-        digest = hashlib.sha256(normal.body).hexdigest()
+        digest = normal.body_sha256
     return Shape(
         method=method,
         host=normal.host,
