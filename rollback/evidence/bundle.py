@@ -53,7 +53,19 @@ NAMESPACE: Final = "evidence@trade-rollback"
 PATH: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
 """What a path inside a bundle looks like: no blank, no dot in front, nothing that leads out."""
 
-_OWN: Final = frozenset({MANIFEST, DIGEST, SIGNATURE, BLOCKS, CHUNKS, CAPTURES})
+NEEDED: Final = (PLAN, JOURNAL, *REPORTS, BLOCKS)
+"""Files that every bundle has."""
+
+_FOLDERS: Final = frozenset({APPROVALS, CAPTURES})
+_OWN: Final = frozenset({BLOCKS, CAPTURES})
+
+
+def belongs(path: str) -> bool:
+    """Whether a bundle may list a file of this path: no other is part of the format."""
+    folder, _, name = path.rpartition("/")
+    known = name in {*NEEDED, DRIFT} if not folder else folder in _FOLDERS
+    return known and PATH.fullmatch(path) is not None
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +217,11 @@ def chunk_names(windows: tuple[SourceWindow, ...]) -> tuple[str, ...]:
 def _files(sealing: Sealing, whole_journal: bytes) -> dict[str, bytes]:
     files = {PLAN: sealing.plan, JOURNAL: whole_journal}
     reports = (sealing.report_md, sealing.report_html)
-    files |= {name: text.encode() for name, text in zip(REPORTS, reports, strict=True) if text}
+    files |= {name: text.encode() for name, text in zip(REPORTS, reports, strict=True)}
     files |= {f"{APPROVALS}/{name}": data for name, data in sealing.approvals}
     files |= dict(sealing.extra)
     for path in files:
-        if path.split("/")[0] in _OWN or not PATH.fullmatch(path):
+        if path.split("/")[0] in _OWN or not belongs(path):
             msg = f"no file of a bundle can be called {path!r}"
             raise ProductDefect("evidence.file-name", msg)
     return files

@@ -37,10 +37,10 @@ Tree = dict[str, Any]
 
 NAMESPACE, APPROVAL = "evidence@trade-rollback", "plan-approval@trade-rollback"
 FIRST = "0" * 64
-PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
+FILE = re.compile(r"(approvals|captures)/[A-Za-z0-9][A-Za-z0-9._@-]*")
 STREAM = re.compile(r"run(/[A-Za-z0-9][A-Za-z0-9._-]{0,79}){0,4}")
 PLANNED = ("playbook", "environment", "owner", "incident", "tool_version")
-OWN = {"manifest.json", "manifest.sha256", "manifest.sig", "chunks"}
+NEEDED = {"plan.json", "journal.jsonl", "report.md", "report.html", "blocks.txt"}
 FILE_BYTES_MAX, CONTENT_BYTES_MAX, LINE_BYTES_MAX = 2**30, 2**26, 2**20
 
 
@@ -131,12 +131,12 @@ class Bundle:
         self.sums = read_sums(self.read("blocks.txt") or b"")
         paths = [one["path"] for one in self.m["files"]]
         self.must(len(set(paths)) == len(paths), "V2", "manifest.json", "a file is listed twice")
-        for name in ("plan.json", "journal.jsonl", "blocks.txt"):
+        for name in sorted(NEEDED):
             self.must(name in paths, "V2", name, "not listed")
         for one in self.m["files"]:
             path = one["path"]
-            inside = PATH.fullmatch(path) and path.split("/")[0] not in OWN
-            if self.must(inside, "V2", path, "not a path inside the bundle"):
+            belongs = path in {*NEEDED, "drift.json"} or FILE.fullmatch(path)
+            if self.must(belongs, "V2", path, "not a file of a bundle"):
                 self.expected.add(path)
                 data = self.is_here("V2", path, one, FILE_BYTES_MAX)
                 if data is not None:
@@ -224,42 +224,43 @@ class Bundle:
         if records is None:
             return
         spooled, brief = False, ""
-        captures: dict[str, str] = {}  # content of a list of windows -> the chunk it is kept in
+        captures: list[Tree] = []  # of each list of windows, the one that names its chunk
         for record in records:
             facts = {one["name"].removeprefix("performed/"): one["value"] for one in record["body"]}
             if record["kind"] == "opened":
                 same = (text(record, "plan") or text(record, "plan_sha256") or digest) == digest
                 self.must(same, "V5", "journal.jsonl", "it was opened for another plan")
             if record["kind"] == "evidence" and facts.get("windows_sha256") is not None:
-                captures[str(facts.get("windows_content_sha256"))] = str(facts["windows_sha256"])
+                captures.append(own_window(facts))
             spooled |= record["kind"] == "evidence" and facts.get("spooled") is True
             if record["kind"] == "note" and text(record, "code") == "control-drift":
                 brief = text(record, "sha256")
-        same = not brief or sha256(self.held.get("drift.json", b"")) == brief
+        data = self.held.get("drift.json")
+        same = brief == ("" if data is None else sha256(data))
         self.must(same, "V7", "drift.json", "not the brief that the journal noted")
         same = spooled is self.m["spooled"]
         self.must(same, "V7", "manifest.json", "whether the spool was used is not as recorded")
         self.captures(captures)
         self.approvals(records, *asked(plan))
 
-    def captures(self, captures: dict[str, str]) -> None:
-        """V7: the manifest's windows are those that the journal recorded, and no others."""
-        own = [one for one in self.m["windows"] if one["source"] == "windows"]
-        lists = {chunk["sha256"] for one in own for chunk in one["chunks"]}
-        told: set[bytes] = set()
-        for content, chunk in captures.items():
+    def captures(self, lists: list[Tree]) -> None:
+        """V7: the manifest's windows are those that the journal recorded, each as often."""
+        told = [written(one) for one in lists]
+        named = {f"captures/{one['chunks'][0]['content_sha256']}.json" for one in lists}
+        for one in lists:
+            content = one["chunks"][0]["content_sha256"]
             path = f"captures/{content}.json"
             data = self.held.get(path, b"")
-            here = sha256(data) == content and chunk in lists
+            here = sha256(data) == content
             if self.must(here, "V7", path, "named by the journal, and not here as it says"):
                 try:
-                    told |= {written(one) for one in json.loads(data)["windows"]}
+                    told += [written(each) for each in json.loads(data)["windows"]]
                 except (ValueError, KeyError, TypeError, RecursionError):
                     self.must(False, "V7", path, "not a list of windows")
-        same = {written(one) for one in self.m["windows"] if one not in own} == told
+        same = sorted(map(written, self.m["windows"])) == sorted(told)
         self.must(same, "V7", "manifest.json", "its windows are not those the journal recorded")
         for path in sorted(self.held):
-            known = not path.startswith("captures/") or path[9:-5] in captures
+            known = not path.startswith("captures/") or path in named
             self.must(known, "V7", path, "a list that the journal does not name")
 
     def approvals(self, records: list[Tree], away: set[str], needed: int) -> None:
@@ -429,6 +430,15 @@ def texts(record: Tree, name: str) -> list[str]:
     return [str(one) for one in value] if type(value) is list else []
 
 
+def own_window(facts: Tree) -> Tree:
+    """The window by which the manifest names the list of windows that a record names."""
+    names = ("sha256", "bytes", "content_sha256", "content_bytes", "items")
+    chunk = {name: facts.get(f"windows_{name}") for name in names}
+    own = {"source": "windows", "moment": str(facts.get("moment", "")), "reason": "", "took_ms": 0}
+    own |= {"since": None, "until": None, "completeness": "complete", "facts": []}
+    return own | {"items": chunk["items"], "chunks": [chunk]}
+
+
 def plan_in(data: bytes) -> Tree:
     try:
         plan = json.loads(data or b"{}")
@@ -500,6 +510,7 @@ def first_difference(one: bytes, other: bytes) -> int:
 # --- zstd, where there is one -----------------------------------------------------------------
 
 ZSTD = ("compression.zstd", "backports.zstd", "zstandard")
+MAGIC = b"\x28\xb5\x2f\xfd"
 STEP_BYTES = 1024  # of four bytes zstd makes 128 KiB at most: a step makes 32 MiB at most
 
 
@@ -513,7 +524,10 @@ def zstd_module() -> Any:
 
 
 def unpacked(zstd: Any, data: bytes, bytes_max: int) -> bytes | None:
-    """What exactly one zstd frame holds; None for anything else, and for more than `bytes_max`."""
+    """What exactly one zstd frame holds; None for anything else, and for more than `bytes_max`.
+
+    A skippable frame is none: it unpacks to nothing, whatever is in it.
+    """
     reader = zstd.ZstdDecompressor()
     reader = reader.decompressobj() if hasattr(reader, "decompressobj") else reader
     content, at = bytearray(), 0
@@ -523,7 +537,7 @@ def unpacked(zstd: Any, data: bytes, bytes_max: int) -> bytes | None:
             at += STEP_BYTES
     except zstd.ZstdError:
         return None
-    whole = reader.eof and not reader.unused_data and at >= len(data)
+    whole = reader.eof and not reader.unused_data and at >= len(data) and data[:4] == MAGIC
     return bytes(content) if whole and len(content) <= bytes_max else None
 
 

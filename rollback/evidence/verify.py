@@ -2,14 +2,15 @@
 
 V1  manifest.json is there, is the canonical form of a manifest of a format known here, and has the
     digest that manifest.sha256 says
-V2  every file it lists is there, with its size and digest; plan, journal and the sums of blocks are
-    among them
+V2  every file it lists is there, with its size and digest; plan, journal, reports and the sums of
+    blocks are among them, and no file that the format does not know
 V3  every chunk a window lists is there under its digest, and unpacks to the digest, size and
     count of lines the window says; equal names mean equal chunks
 V4  nothing else is in the folder, and nothing is a link
 V5  the plan is the one the manifest names, and the one the journal was opened for
 V6  the journal's chain holds, ends at the head the manifest names, and has as many records
-V7  every list of windows that the journal names is here, and lists what the manifest lists
+V7  every list of windows that the journal names is here, and lists what the manifest lists, each
+    window as often
 V8  a signed manifest has a signature that is valid for its bytes, by a signer who is allowed where
     signers were given
 V9  the manifest has the digest that was anchored elsewhere, where one was given
@@ -29,12 +30,11 @@ from rollback.approval.allowed_signers import read_allowed_signers
 from rollback.evidence.bundle import (
     BLOCKS,
     DIGEST,
-    JOURNAL,
     MANIFEST,
     NAMESPACE,
-    PATH,
-    PLAN,
+    NEEDED,
     SIGNATURE,
+    belongs,
     blocks_text,
     read_sums,
 )
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from rollback.model.evidence import Chunk
 
 FILE_BYTES_MAX: Final = 2**30
-_LISTED: Final = (PLAN, JOURNAL, BLOCKS)
-_FIRST: Final = (MANIFEST, SIGNATURE, DIGEST)
 
 __all__ = ["BundleCheck", "BundleProblem", "verify_bundle"]
 
@@ -116,15 +114,14 @@ def _files(work: Findings) -> None:
     listed = [entry.path for entry in work.manifest.files]
     if len(set(listed)) != len(listed):
         work.wrong("V2", MANIFEST, "a file is listed twice")
-    for name in _LISTED:
+    for name in NEEDED:
         if name not in listed:
             work.wrong("V2", name, "not listed; a bundle without it proves nothing")
     text, _ = read_file(work.folder, BLOCKS, FILE_BYTES_MAX)
     work.sums = read_sums(text or b"")
     for entry in work.manifest.files:
-        top = entry.path.split("/")[0]
-        if top in {*_FIRST, CHUNKS} or not PATH.fullmatch(entry.path):
-            work.wrong("V2", entry.path, "not a path inside the bundle")
+        if not belongs(entry.path):
+            work.wrong("V2", entry.path, "not a file of a bundle")
             continue
         work.expected.add(entry.path)
         data, why = read_file(work.folder, entry.path, FILE_BYTES_MAX)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from rollback.evidence import windows as captured
@@ -14,7 +15,7 @@ from rollback.model.record import RecordKind
 
 if TYPE_CHECKING:
     from rollback.evidence.problems import Findings
-    from rollback.model.evidence import Chunk, Manifest
+    from rollback.model.evidence import Chunk, Manifest, SourceWindow
     from rollback.model.record import Record
 
 PLANNED: Final = ("playbook", "environment", "owner", "incident", "tool_version")
@@ -51,20 +52,23 @@ def plan_and_journal(work: Findings) -> tuple[Record, ...]:
             work.wrong("V5", JOURNAL, "it was opened for another plan", line=1)
     if captured.spooled(check.records) is not work.manifest.spooled:
         work.wrong("V7", MANIFEST, "whether the spool was used is not what the journal recorded")
-    _captures(work, captured.lists(check.records))
+    try:
+        _captures(work, captured.lists(check.records))
+    except ValueError:
+        work.wrong("V7", JOURNAL, "a record of a capture names no list of windows")
     _drift(work, check.records)
     return check.records
 
 
 def _drift(work: Findings, records: tuple[Record, ...]) -> None:
-    """V7: the brief is the one that the journal noted last, and is there where one was noted."""
+    """V7: the brief is the one that the journal noted last; there where one was, and only there."""
     noted = [
         record.text("sha256")
         for record in records
         if record.kind is RecordKind.NOTE and record.text("code") == CONTROL_DRIFT
     ]
     data = work.contents.get(DRIFT)
-    if noted and noted[-1] and (data is None or sha256(data) != noted[-1]):
+    if (noted[-1] if noted else "") != ("" if data is None else sha256(data)):
         work.wrong("V7", DRIFT, "not the brief that the journal noted")
 
 
@@ -82,20 +86,17 @@ def _not_as_planned(plan: bytes, manifest: Manifest) -> tuple[str, ...]:
 
 
 def _captures(work: Findings, lists: tuple[tuple[str, Chunk], ...]) -> None:
-    """V7: what the journal recorded, list by list, is what the manifest says."""
-    held = set(work.manifest.windows)
-    listed = {
-        chunk.sha256
-        for window in held
-        if window.source == captured.WINDOWS
-        for chunk in window.chunks
-    }
-    named = {f"{CAPTURES}/{chunk.content_sha256}.json" for _, chunk in lists}
-    told = set()
+    """V7: what the journal recorded, list by list, is what the manifest says; each as often."""
+    held = Counter(work.manifest.windows)
+    told: Counter[SourceWindow] = Counter()
+    named = set()
     unread = False
-    for _, chunk in lists:
+    for moment, chunk in lists:
         path = f"{CAPTURES}/{chunk.content_sha256}.json"
-        if chunk.sha256 not in listed:
+        named.add(path)
+        own = captured.own_window(moment, chunk)
+        told[own] += 1
+        if held[own] < told[own]:
             what = "the journal names this list of windows; the manifest does not"
             work.wrong("V7", path, what)
             unread = True
@@ -115,10 +116,10 @@ def _captures(work: Findings, lists: tuple[tuple[str, Chunk], ...]) -> None:
             work.wrong("V7", path, "not a list of windows")
             unread = True
             continue
-        told |= set(windows)
-        if not set(windows) <= held:
+        told.update(windows)
+        if any(held[one] < told[one] for one in windows):
             work.wrong("V7", MANIFEST, f"a window of {path} is left out or changed")
-    extra = [one for one in held - told if one.source != captured.WINDOWS]
+    extra = held - told
     if extra and not unread:
         first = min(one.source for one in extra)
         work.wrong("V7", MANIFEST, f"window {first} is in no capture that the journal records")

@@ -72,20 +72,26 @@ def recalled(
         except ValueError as error:
             raise _lost(chunk, str(error)) from error
         found.extend(windows)
-        found.append(
-            SourceWindow(
-                source=WINDOWS,
-                moment=moment,
-                completeness="complete",
-                items=chunk.items,
-                chunks=(chunk,),
-            )
-        )
+        found.append(own_window(moment, chunk))
     return tuple(found)
 
 
+def own_window(moment: str, chunk: Chunk) -> SourceWindow:
+    """The window by which a manifest names the chunk of a list."""
+    return SourceWindow(
+        source=WINDOWS,
+        moment=moment,
+        completeness="complete",
+        items=chunk.items,
+        chunks=(chunk,),
+    )
+
+
 def lists(records: Iterable[Record]) -> tuple[tuple[str, Chunk], ...]:
-    """(moment, chunk of the list) of every capture that a journal records."""
+    """(moment, chunk of the list) of every capture that a journal records.
+
+    Raises ValueError where a record names a list in another form.
+    """
     found = []
     for record in records:
         if record.kind is not RecordKind.EVIDENCE:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollback.evidence import standalone_verify
-from rollback.evidence.bundle import BLOCKS, DIGEST, JOURNAL, MANIFEST, SIGNATURE, digest_text
+from rollback.evidence.bundle import DIGEST, JOURNAL, MANIFEST, SIGNATURE, digest_text
 from rollback.evidence.chunks import packed, sha256
 from rollback.evidence.verify import verify_bundle
 from rollback.model import journal
@@ -235,23 +235,6 @@ def test_an_edited_field_is_caught_by_signature_or_anchor_alone(tmp_path: Path, 
     signed = Sealed(tmp_path / "signed", signed=True)
     _manifest(mallory)(signed.folder)
     assert both(signed.folder) == (False, False)
-
-
-def test_a_file_in_folders_within_folders_is_part_of_both(sealed: Sealed) -> None:
-    path = "a/b/c/d.txt"
-    (sealed.folder / path).parent.mkdir(parents=True)
-    (sealed.folder / path).write_bytes(b"deep")
-    content = json.loads((sealed.folder / MANIFEST).read_bytes())
-    content["files"].append({"path": path, "sha256": "", "bytes": 0})
-    content["files"].sort(key=lambda one: one["path"])
-    (sealed.folder / MANIFEST).chmod(0o600)
-    (sealed.folder / MANIFEST).write_bytes(rfc8785.dumps(content))
-    sums = (sealed.folder / BLOCKS).read_text() + f"{path} 00000000\n"
-    rewrite(sealed.folder / BLOCKS, "".join(sorted(sums.splitlines(keepends=True))).encode())
-    refile(sealed.folder, path, b"deep")
-    assert both(sealed.folder) == (True, True)
-    (sealed.folder / "a/b/other").mkdir()
-    assert both(sealed.folder) == (False, False)
 
 
 @needs_ssh_keygen

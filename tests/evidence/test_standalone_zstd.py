@@ -145,6 +145,15 @@ def test_the_shape_of_the_bombs_is_one_that_unpacks(module: str) -> None:
 # --- any bytes --------------------------------------------------------------------------------
 
 
+BESIDE = ("skippable", "skippable before", "skippable after", "empty before", "empty after")
+"""Frames that unpack to nothing, alone or beside the one that is a chunk: they could hide bytes."""
+
+
+def skippable(size: int) -> bytes:
+    """A frame that every reader steps over (RFC 8878, 3.1.2)."""
+    return struct.pack("<II", 0x184D2A50 + size % 16, size) + b"x" * size
+
+
 def ours(data: bytes, bytes_max: int) -> bytes | None:
     try:
         return chunks.unpacked(data, bytes_max)
@@ -155,7 +164,7 @@ def ours(data: bytes, bytes_max: int) -> bytes | None:
 @settings(max_examples=300, deadline=None)
 @given(
     content=st.binary(min_size=1, max_size=5000).map(lambda data: data * 3),
-    change=st.sampled_from(["none", "cut", "more", "twice", "flip"]),
+    change=st.sampled_from(["none", "cut", "more", "twice", "flip", *BESIDE]),
     at=st.integers(0, 20_000),
     room=st.integers(-2, 2),
 )
@@ -168,11 +177,18 @@ def test_all_readers_judge_alike(content: bytes, change: str, at: int, room: int
         "more": data + data[:at],
         "twice": data + data,
         "flip": data[:at] + bytes((data[at] ^ 0x10,)) + data[at + 1 :],
+        "skippable": skippable(at),
+        "skippable before": skippable(at) + data,
+        "skippable after": data + skippable(at),
+        "empty before": packed(b"") + data,
+        "empty after": data + packed(b""),
     }[change]
     bytes_max = max(0, len(content) + room)
     found = ours(data, bytes_max)
     if change == "none":
         assert found == (content if room >= 0 else None)
+    if change in BESIDE:
+        assert found is None
     if found is not None:
         assert len(found) <= bytes_max
     for module in READERS:
