@@ -19,11 +19,12 @@ from rollback.connectors.continuations import at_a_beginning
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.kept_pages import COUNTS, KeptPages, charge_of, keeping
 from rollback.connectors.raw_documents import document_lines
+from rollback.connectors.reading import http_date
 from rollback.errors import ConnectorError, RollbackError
 from rollback.model.ports import Counted, Page, RefusalLatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
@@ -155,19 +156,24 @@ class CosmosReader:
             found = self._container(client, container)
             ranges = [json.loads(part)] if part else list(found.read_feed_ranges())
             numbers: list[object] = []
-            charges: list[int] = []
+            answered: list[Mapping[str, str]] = []
             for one in ranges:
                 numbers += found.query_items(
                     query,
                     parameters=parameters,
                     feed_range=one,
-                    response_hook=lambda headers, _: charges.append(charge_of(headers)),
+                    response_hook=lambda headers, _: answered.append(headers),
                 )
             if not all(type(number) is int and number >= 0 for number in numbers):
                 msg = "a number of documents is no number"
                 raise ValueError(msg)
             total = sum(number for number in numbers if isinstance(number, int))
-            return Counted(total, sum(charges), elsewhere=client is not self._clients.get(0))
+            return Counted(
+                total,
+                sum(map(charge_of, answered)),
+                elsewhere=client is not self._clients.get(0),
+                at=http_date(answered[-1].get("date") or "") if answered else None,
+            )
 
         doing = f"counting container {container}"
         try:

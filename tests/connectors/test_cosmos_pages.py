@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from threading import Barrier
 from types import SimpleNamespace
@@ -19,7 +20,6 @@ from rollback.evidence.cutting import Sizes
 from rollback.evidence.sources import cosmos
 from rollback.evidence.units import Units
 from rollback.guard.wire import azure_wire
-from rollback.model.ports import Counted
 from tests.connectors.stand import environment, stand
 from tests.evidence.cosmos_shaped import (
     CONTAINER,
@@ -77,8 +77,9 @@ def test_parts_are_read_each_on_its_own_and_together_are_all(parts: int) -> None
         found = port.parts(CONTAINER)
         assert len(found) == parts
         assert [read(port, one) for one in found] == story.parts
-        assert port.count(CONTAINER) == Counted(COUNT, 283 * parts)
-        assert port.count(CONTAINER, part=found[0]) == Counted(len(story.parts[0]), 283)
+        whole, first = port.count(CONTAINER), port.count(CONTAINER, part=found[0])
+        assert (whole.items, whole.charge_hundredths) == (COUNT, 283 * parts)
+        assert (first.items, first.charge_hundredths) == (len(story.parts[0]), 283)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,36 @@ def test_what_nobody_could_count_is_not_called_complete() -> None:
         window = captured(here, Kept())
     assert (window.completeness, window.items) == ("partial", COUNT)
     assert "nobody could count how many there are" in window.reason
+
+
+@pytest.mark.parametrize(
+    ("clock_s", "said"),
+    [
+        (0, ""),
+        (None, ""),
+        (60, r"this machine's clock is (5\d|60) s or more behind the account's"),
+        (-60, r"this machine's clock is (5\d|60) s or more ahead of the account's"),
+    ],
+)
+def test_a_window_that_another_clock_cut_is_not_called_complete(
+    clock_s: int | None, said: str
+) -> None:
+    """All that was asked for came; what was written in the time between was not asked for."""
+    trouble = Trouble(clock_s=clock_s)
+    with shaped(spread(MADE, 2), trouble) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert window.items == COUNT
+    assert window.completeness == ("partial" if said else "complete")
+    assert re.match(said, window.reason)
+
+
+def test_control_documents_have_no_window_that_a_clock_could_cut() -> None:
+    with shaped([MADE], Trouble(clock_s=60)) as story, stand(env(story)) as here:
+        changed = here.environment.cosmos.model_copy(update={"control_containers": (CONTAINER,)})
+        (control,) = cosmos.control(here.environment.model_copy(update={"cosmos": changed}), 60)
+        with capturing(Kept(), clients=here.clients) as shared:
+            window = capture(control, "durable", shared)
+    assert (window.completeness, window.items) == ("complete", COUNT)
 
 
 def test_a_continuation_that_repeats_is_a_gap_and_ends() -> None:

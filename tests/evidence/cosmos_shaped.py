@@ -12,6 +12,7 @@ import json
 import random
 import sys
 import threading
+import time
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,7 +59,8 @@ class Trouble:
 
     page_max: the most documents in a page, whatever was asked for. empty_every: an empty page that
     has a continuation. expires: the next page that is asked for by continuation is refused, once.
-    still_at: from this document on, a page's continuation is its own place.
+    still_at: from this document on, a page's continuation is its own place. clock_s: how far the
+    account's clock is ahead of this machine's; None: it says no time.
     """
 
     page_max: int = 0
@@ -74,6 +76,7 @@ class Trouble:
     short_every: int = 0
     count_fails: bool = False
     still_at: int = 0
+    clock_s: int | None = 0
 
 
 @dataclass
@@ -157,6 +160,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        ahead = self.story.trouble.clock_s
+        if ahead is None:
+            return ""
+        return super().date_time_string((timestamp or time.time()) + ahead)
 
     def do_GET(self) -> None:
         names = [part for part in urlsplit(self.path).path.split("/") if part]

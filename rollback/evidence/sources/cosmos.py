@@ -48,6 +48,9 @@ STILL_MAX = 9
 
 _BEHIND = "a further region was asked, to which the newest may not have been copied yet"
 
+APART_S = 1
+"""Clocks that differ by less are alike: the service gives a document's time in whole seconds."""
+
 PAGE_ITEMS_MAX = 8000
 PAGE_BYTES = 2**21
 PAGE_SHARE = 4
@@ -173,8 +176,10 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
     """What was counted, then every page: an answer that was cut short shows.
 
     Where nobody could count, or a further region did, which may not have the newest yet, pages that
-    all came are no proof that everything came.
+    all came are no proof that everything came. Nor are they where this machine's clock, by which
+    the window was cut, is not the account's, by which documents have their times.
     """
+    asked_at = clients.now()
     try:
         counted = clients.cosmos().count(asked.container, asked.since, asked.until, asked.part)
     except ConnectorError as error:
@@ -183,11 +188,28 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
         )
         return
     yield Ahead(counted.items)
+    if asked.until is not None and counted.at is not None:
+        yield from _apart(counted.at, asked_at, clients.now())
     yield Fact(name=CHARGE, value=counted.charge_hundredths)
     if why := units.spend(counted.charge_hundredths, clients):
         yield Gap(why)
     else:
         yield from _pages(clients, asked, place, units, _BEHIND if counted.elsewhere else "")
+
+
+def _apart(at: datetime, before: datetime, after: datetime) -> Iterator[Gap]:
+    """A gap where the clocks are surely apart: the account's when it answered, ours around that.
+
+    at: cut to whole seconds, so that the account's clock may be up to a second further.
+    """
+    behind = int((at - after).total_seconds())
+    ahead = int((before - at).total_seconds()) - 1
+    if behind >= APART_S:
+        lost = "what was written last before the capture may not be in the window"
+        yield Gap(f"this machine's clock is {behind} s or more behind the account's: {lost}")
+    elif ahead >= APART_S:
+        lost = "the window begins so much later than was asked"
+        yield Gap(f"this machine's clock is {ahead} s or more ahead of the account's: {lost}")
 
 
 def _pages(

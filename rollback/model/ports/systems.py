@@ -188,11 +188,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many documents a window holds, what asking cost, and who said so; see `Page`."""
+    """How many documents a window holds, what asking cost, and who said so; see `Page`.
+
+    at: when it was answered, by the account's clock in whole seconds; None where it did not say.
+    """
 
     items: int
     charge_hundredths: int
     elsewhere: bool = False
+    at: datetime | None = None
 
 
 class CosmosPort(Protocol):
