@@ -152,15 +152,19 @@ class Redaction:
         text = _read(raw)
         if not self._marked(text.encode("utf-8", "surrogatepass")):
             return raw
-        kept, end = [], 0
+        kept: list[str] = []
+        around: list[str] = []
+        end = 0
         for begins, ends in _json_in(text):
             inner = text[begins:ends].encode("utf-8", "surrogatepass")
             made = self._opened(inner, path).decode("utf-8", "surrogatepass")
             changed = made.count(_REDACTED) != inner.count(_REDACTED.encode())
             kept += [text[end:begins], made if changed else text[begins:ends]]
+            around.append(text[end:begins])
+            if text[begins] == '"' and not changed:  # perhaps a name: its object is on more lines
+                around.append(_written(_read(inner)).decode("utf-8", "surrogatepass"))
             end = ends
-        around = "".join([*kept[::2], text[end:]])
-        if self._member.search(around):
+        if self._member.search("".join([*around, text[end:]])):
             return b'"[redacted %b]"' % self._digest(raw).encode()
         together = "".join([*kept, text[end:]])
         return raw if together == text else _written(together)

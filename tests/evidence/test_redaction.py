@@ -203,6 +203,14 @@ ANA = "ana@example.net"
         {"text": "{" * 70 + json.dumps({"email": ANA})},
         {"body": json.dumps({"email": ANA}).replace("email", "\\u0065mail")},
         {"body": json.dumps({"email": ANA}, indent=2)},
+        {"text": f'  "email": "{ANA}",'},
+        {"text": f'"Email" : "{ANA}"'},
+        {"text": f'"\\u0065mail": "{ANA}"'},
+        {"text": f'"a": 1, "email": "{ANA}"'},
+        {"text": f'"a\\"b": "\\"", "email": ["{ANA}"'},
+        {"text": f'"one" and two" and "email": "{ANA}"'},
+        {"text": '"x": 1, ' * 70 + f'"email": "{ANA}"'},
+        {"text": f'"body": "{{\\"email\\": \\"{ANA}\\"}}",'},
     ],
     ids=str,
 )
@@ -221,7 +229,8 @@ def test_json_in_a_text_keeps_what_no_rule_names() -> None:
     inner = json.loads(made["body"])
     assert inner["left"] == [1, "two"]
     assert inner["email"] == redacted(("email",), {"email": ANA})["email"]
-    for text in ('the field "email" is wanted', '{"note": "an \\"email\\" came"}', body):
+    said = ('the field "email" is wanted', '{"note": "an \\"email\\" came"}', '  "kind": "email",')
+    for text in (*said, body):
         kept = {"text": text}
         assert redacted(("phone",), kept) == kept
         assert text is body or redacted(("email",), kept) == kept

@@ -2,7 +2,8 @@
 
 Audit containers are read by several partitions at once, each from its own continuation. Of control
 documents only id, etag, time and content digest are kept: enough to say whether one changed between
-two captures, and nothing of what it holds.
+two captures. The digest has no key, so that captures of different runs can be compared: it tells
+nothing of what a document holds but to who can guess the whole of it.
 """
 
 from __future__ import annotations
