@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass
@@ -31,6 +31,10 @@ class Counting:
     requests: list[Arrived] = field(default_factory=list)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    others: list[Counting] = field(default_factory=list)
+    """Further regions of the account, as its document names them."""
+    hear: Callable[[Arrived], object] = bool
+    """Called with each request before it is answered."""
 
     @property
     def url(self) -> str:
@@ -51,10 +55,13 @@ class Counting:
         ]
 
 
-def _document(path: str, seen: Arrived, port: int) -> tuple[int, dict[str, Any]]:
+def _document(path: str, seen: Arrived, story: Counting) -> tuple[int, dict[str, Any]]:
     parts = [part for part in path.split("?", maxsplit=1)[0].split("/") if part]
     if not parts:
-        here = [{"name": "Local", "databaseAccountEndpoint": f"http://127.0.0.1:{port}/"}]
+        here = [
+            {"name": f"Local {number}", "databaseAccountEndpoint": f"{one.url}/"}
+            for number, one in enumerate((story, *story.others))
+        ]
         return 200, {"id": "a", "writableLocations": here, "readableLocations": here}
     if "missing" in parts and seen.method == "GET":
         return 404, {"code": "NotFound", "message": "no such thing"}
@@ -105,7 +112,8 @@ def counting() -> Iterator[Counting]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             seen = Arrived(self.command, self.path, headers, self.rfile.read(length))
             story.requests.append(seen)
-            status, document = _document(self.path, seen, story.port)
+            story.hear(seen)
+            status, document = _document(self.path, seen, story)
             status = status if story.status == 200 else story.status
             body = b"" if status == 304 or self.command == "PUT" else json.dumps(document).encode()
             self.send_response(status)

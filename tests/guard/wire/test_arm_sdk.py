@@ -220,3 +220,40 @@ def test_every_attempt_of_a_retry_spends(server: Counting) -> None:
     finally:
         server.status, server.headers = 200, {}
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_each_look_at_an_operation_is_judged(server: Counting, *, elsewhere: bool) -> None:
+    """The SDK's own polling: each look is a read here; where an answer sends it, it is no read."""
+    told, remember = _bench(server), Remember()
+    server.requests.clear()
+    looks = f"/subscriptions/{names.SUBSCRIPTION}/providers/Microsoft.Web/locations/w/operations/1"
+    with counting() as other:
+        place = f"{(other if elsewhere else server).url}{looks}?api-version=2025-05-01"
+        server.headers, server.status = {"Location": place, "Retry-After": "0"}, 202
+
+        def ended(seen: Any) -> None:
+            looked = [one for one in server.requests if one.method == "GET"]
+            server.status = 200 if seen.method == "GET" and len(looked) > 1 else 202
+
+        server.hear = ended
+        try:
+            poller = _client("web", told, server, remember).web_apps.begin_swap_slot_with_production(
+                "trading",
+                names.BACKEND,
+                {"targetSlot": "staging", "preserveVnet": True},
+                polling_interval=0,
+            )
+            if elsewhere:
+                with pytest.raises(GuardRefusal) as refused:
+                    poller.result()
+                assert refused.value.code == "guard.host.unknown"
+            else:
+                poller.result()
+        finally:
+            server.status, server.headers, server.hear = 200, {}, bool
+        assert other.requests == []
+    sent = [seen.method for seen in server.requests]
+    assert sent == (["POST"] if elsewhere else ["POST", "GET", "GET"])
+    prefix = f"{told.wire.scope.request_prefix}."
+    assert all(seen.headers["x-request-id"].startswith(prefix) for seen in server.requests)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3  # type: ignore[import-untyped, unused-ignore]
@@ -53,21 +54,22 @@ def _chunks(server: Counting) -> HttpWrite:
     )
 
 
-def _guarded(server: Counting, **config: Any) -> tuple[Any, Bench, GuardedClient]:
+def _guarded(
+    server: Counting, *, scheme: str = "http", **config: Any
+) -> tuple[Any, Bench, GuardedClient]:
     known = perimeter_of(environment())
     host = GuardedHost(host=server.host, kind=HostKind.STORE)
     told = bench([_chunks(server)], perimeter=Perimeter(hosts=(*known.hosts, host)))
     client = boto3.client(
         "s3",
-        endpoint_url=server.url,
+        endpoint_url=f"{scheme}://{server.host}",
         region_name="eu-west-1",
         aws_access_key_id="id",
         aws_secret_access_key="word",
         config=Config(
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
-            retries={"total_max_attempts": 1},
-            **config,
+            **{"retries": {"total_max_attempts": 1}, **config},
         ),
     )
     return client, told, botocore_wire.guard(told.wire, client)
@@ -93,15 +95,32 @@ def test_a_permitted_chunk_is_created(server: Counting) -> None:
     assert told.ledger.counts == {"capture#chunks": 1}
 
 
-def test_a_trailing_checksum_is_refused_with_its_stream(server: Counting) -> None:
-    """Where botocore would send the body in chunks with a trailer, nothing leaves."""
-    client, _ = _client(server)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_trailing_checksum_is_refused_with_its_stream(scheme: str, server: Counting) -> None:
+    """Where botocore would send the body in chunks, over https with a trailer, nothing leaves."""
+    client, told = _client(server, scheme=scheme)
     body = io.BufferedReader(io.BytesIO(CHUNK))
-    with pytest.raises(GuardRefusal):
+    with pytest.raises(GuardRefusal) as refused:
         client.put_object(
             Bucket=BUCKET, Key=KEY, Body=body, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
         )
+    assert refused.value.code == "guard.normal.streamed"
     assert server.requests == []
+    assert told.exchanges.seen_all == []
+
+
+def test_each_try_of_a_write_spends(server: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were botocore's retries left on, the try beyond the last permission would not leave."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=bool))  # it waits between
+    client, told = _client(server, retries={"total_max_attempts": 5})
+    server.status = 503
+    try:
+        with pytest.raises(GuardRefusal) as refused:
+            client.put_object(Bucket=BUCKET, Key=KEY, Body=CHUNK, IfNoneMatch="*")
+    finally:
+        server.status = 200
+    assert refused.value.code == "guard.permission.spent"
+    assert len(server.requests) == len(told.ledger.spent) == 2
 
 
 def test_a_stated_checksum_passes(server: Counting) -> None:
