@@ -4,7 +4,8 @@ R1  inside the environment's subscription
 R2  only providers this product reads: Web, Insights, Authorization; of DocumentDB only the account
     itself and its data-plane roles, for the readiness check
 R3  GET and HEAD, except paths that tunnel into a site or hand out secrets
-R4  three POSTs that only read; those that list keys or connection strings are named and refused
+R4  three POSTs that only read; calls that hand out keys, connection strings, the variables of a
+    process or a signed address are named and refused, be they a POST or a GET
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _TUNNELS: Final = frozenset({
     "hostruntime", "extensions", "dump", "networktrace", "networktraces", "token", "masterkey",
     "publishingcredentials", "publishingusers",
 })  # fmt: skip
+_TOLD: Final = frozenset({"processes", "hybridconnection", "networkfeatures"})
+"""Whose answers to a GET hold variables of processes, and connection strings of relays."""
 _SITE: Final = (
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.web"
     r"/sites/[^/]+(?:/slots/[^/]+)?"
@@ -35,7 +38,8 @@ _READING_POST: Final = re.compile(
 _SECRETS: Final = re.compile(
     r"/(?:listkeys|listconnectionstrings|readonlykeys|listsecrets|publishxml|listsyncstatus"
     r"|config/(?:connectionstrings|publishingcredentials|azurestorageaccounts|authsettings"
-    r"|authsettingsv2|backup|metadata)/list|listconnectioninfo|containerlogs/zip/download)$",
+    r"|authsettingsv2|backup|metadata)/list|config/logs|listconnectioninfo"
+    r"|containerlogs/zip/download)$",
     re.IGNORECASE,
 )
 
@@ -65,9 +69,9 @@ def not_a_read(request: Normal, subscription: str) -> Denial | None:
         )
     if not inside:  # R1
         return Denial("resource-manager.subscription", "outside the environment's subscription")
-    if _SECRETS.search(path):  # R4
-        return Denial("resource-manager.secrets", "a call that hands out secrets", NO_SECRET)
     segments = path.split("/")
+    if _SECRETS.search(path) or not _TOLD.isdisjoint(segments):  # R4
+        return Denial("resource-manager.secrets", "a call that hands out secrets", NO_SECRET)
     providers = {after for name, after in pairwise(segments) if name == "providers"}
     if not providers <= _PROVIDERS:  # R2
         return Denial("resource-manager.provider", "a resource provider this product never reads")

@@ -107,6 +107,8 @@ SEEDS: tuple[Request, ...] = (
     Request("POST", f"{_COLLECTION}/sprocs/s/", (_JSON, (_DECLARED, "ExecuteJavaScript")), b"[]"),
     Request("GET", "https://trading-cosmos-westeurope.documents.azure.com/dbs/trading/colls/"),
     Request("GET", f"{_ARM}{SITES}/{names.BACKEND}{_VERSION}"),
+    Request("GET", f"{_ARM}{SITES}/{names.BACKEND}/instances/i/processes/1{_VERSION}"),
+    Request("GET", f"{_ARM}{SITES}/{names.BACKEND}/config/logs{_VERSION}"),
     Request("GET", f"{_ARM}{ACCOUNT}{_VERSION}"),
     Request("PUT", f"{_ARM}{ACCOUNT}{_VERSION}", (_JSON,), b"{}"),
     _json("POST", f"{_ARM}{SITES}/{names.BACKEND}/slots/staging/slotsdiffs{_VERSION}", b"{}"),

@@ -225,7 +225,10 @@ def reads(seen: Seen, kind: str) -> bool:
             return False
         if {"networktraces", "masterkey", "publishingcredentials", "publishingusers"} & set(parts):
             return False
-        if lower.endswith(("/listkeys", "/publishxml", "/config/connectionstrings/list")):
+        secret = ("/listkeys", "/publishxml", "/config/connectionstrings/list", "/config/logs")
+        if {"processes", "hybridconnection", "networkfeatures"} & set(parts) or lower.endswith(
+            secret
+        ):
             return False
         site = (
             len(parts) > 8

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 READING_POSTS = ("/slotsdiffs", "/config/appsettings/list", "/containerlogs")
 SECRET_OR_TUNNEL = {
     "hostruntime", "extensions", "dump", "networktrace", "networktraces", "token", "masterkey",
-    "publishingcredentials", "publishingusers",
+    "publishingcredentials", "publishingusers", "processes", "hybridconnection", "networkfeatures",
 }  # fmt: skip
 
 
@@ -132,7 +132,9 @@ def _may_pass(method: str, path: str) -> bool:
         return method in {"GET", "HEAD"} and (
             lower.endswith(("/databaseaccounts/x", "/sqlroledefinitions", "/sqlroleassignments"))
         )
-    if SECRET_OR_TUNNEL & set(lower.split("/")) or lower.endswith("/authsettingsv2/list"):
+    if SECRET_OR_TUNNEL & set(lower.split("/")) or lower.endswith(
+        ("/authsettingsv2/list", "/config/logs")
+    ):
         return False
     if method in {"GET", "HEAD"}:
         return "microsoft.web" in lower
