@@ -29,7 +29,9 @@ _BY_STATUS: dict[int, str] = {
     "`rollback resume {run} --approval FILE`",
     ExitStatus.STALE: "see what differs from the plan; then make a new plan: what is done already "
     "becomes a no-op",
-    ExitStatus.AUTHORITY: "halt trading at the venue or broker; nothing that moves users is sent",
+    ExitStatus.AUTHORITY: "halt trading at the venue or broker; nothing that moves users is sent; "
+    "halts and captures still work: `rollback plan halt-only --out PLAN`, then "
+    "`rollback apply PLAN --only-safe`",
     ExitStatus.VERIFICATION: "look at what does not hold; `rollback resume {run}` verifies again, "
     "`rollback undo {run} --out PLAN` plans the way back",
     ExitStatus.EVIDENCE: "see what was not kept, make room or mend the store, then "

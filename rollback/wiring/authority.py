@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from rollback.actions.authority_reading import read_authority
 from rollback.errors import RollbackError
+from rollback.model.authority import Verdict
 from rollback.model.base import facts, rfc3339
 from rollback.model.journal import MAIN
 from rollback.model.record import RecordKind
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rollback.model.authority import AuthorityJudgement
     from rollback.model.base import Facts
     from rollback.model.ports import Clients, Journal
+    from rollback.model.record import Record
     from rollback.wiring.scopes import Opener
     from rollback.wiring.setting import Setting
 
@@ -81,8 +83,9 @@ def _answer(setting: Setting, clients: Clients, slot: str, moment: str) -> Facts
         )
 
 
-def _wait_since_the_last_no(setting: Setting, journal: Journal) -> None:
-    last = next(
+def last_of_production(journal: Journal) -> Record | None:
+    """The latest answer of what users are on."""
+    return next(
         (
             record
             for record in reversed(journal.records())
@@ -90,11 +93,19 @@ def _wait_since_the_last_no(setting: Setting, journal: Journal) -> None:
         ),
         None,
     )
+
+
+def _wait_since_the_last_no(setting: Setting, journal: Journal) -> None:
+    last = last_of_production(journal)
     if last is None or last.text("verdict") == "retained":
         return
     since = (setting.clock.now() - last.at).total_seconds()
     if 0 <= since < LOOK_GAP_S_MIN:
         setting.clock.sleep(LOOK_GAP_S_MIN - since)
+
+
+STILL_WORKS = "nobody is moved without proof; halts and captures still go out"
+"""What a loss leaves: said with it."""
 
 
 class AuthorityWatch:
@@ -114,6 +125,7 @@ class AuthorityWatch:
         self._journal = journal
         self._run = run
         self._said = said
+        self._told = Verdict.RETAINED.value
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="authority", daemon=True)
 
@@ -122,8 +134,20 @@ class AuthorityWatch:
         while not self._stop.wait(interval):
             try:
                 prove_authority(self._setting, self._opener, self._journal, self._run, "watch")
+                self._tell()
             except Exception as error:  # noqa: BLE001 - a watch that dies would watch nothing
                 self._said("authority not watched", "authority", type(error).__name__)
+
+    def _tell(self) -> None:
+        """Say at once where what users are on is proved no more, or is again; once a change."""
+        last = last_of_production(self._journal)
+        if last is None or last.text("verdict") == self._told:
+            return
+        self._told = last.text("verdict")
+        reasons = last.get("reasons")
+        why = "; ".join(map(str, reasons)) if isinstance(reasons, tuple) else ""
+        means = "" if self._told == Verdict.RETAINED.value else f"; {STILL_WORKS}"
+        self._said("authority", "production", f"{self._told}: {why}{means}")
 
     def __enter__(self) -> Self:
         self._thread.start()
