@@ -166,7 +166,9 @@ class ReleaseLeaseAction:
         if seen is None or standing in {"", "unreadable"}:
             gaps = () if seen is None else seen.gaps
             reason = "; ".join(("the lease cannot be read", *gaps))
-            return ActionPlan((_refused(resource, "lease.unreadable", reason, "mend the store"),))
+            told = None if seen is None else seen.get("next_move")
+            move = str(told or "mend the store")
+            return ActionPlan((_refused(resource, "lease.unreadable", reason, move),))
         holder, doing = str(seen.get("holder")), str(seen.get("doing"))
         if standing == "free":
             return ActionPlan(

@@ -103,8 +103,11 @@ def test_what_cannot_be_read_is_said(rollback: Rollback, stage: Stage) -> None:
     shown = rollback("--state", str(stage.state), "lease", "show", *where)
     assert shown.status == 0
     assert "cannot be read" in shown.out
+    move = "make sure that nobody is changing it, then remove what is written there"
+    assert move in shown.out
     ran = rollback("--state", str(stage.state), "lease", "release", "web", *where)
     assert ran.status == 12
+    assert f"hint: {move}" in ran.err
 
 
 def _put(server: S3Server, key: str, data: bytes) -> None:
