@@ -95,8 +95,8 @@ class HaltRolloutAction:
                 if surface.pipeline is not None and isinstance(effect, HttpWrite):
                     from rollback.connectors import pipelines
 
-                    token = clients.secret(surface.pipeline.token)
-                    said = pipelines.send(clients.http(effect.host), effect, token)
+                    token = clients.secret(surface.pipeline.token)  # for its own host, no other
+                    said = pipelines.send(clients.http(surface.pipeline.api_host), effect, token)
                     return Performed(facts(answer=said))
         return Performed()
 

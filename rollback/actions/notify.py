@@ -90,7 +90,7 @@ class Notify:
         mark = marker(step)
         if _posted_before(step, mark) or self._stands(step, channel, effect, clients):
             return Performed(facts(marker=mark, before=True))
-        http = clients.http(effect.host)
+        http = clients.http(channel.host)
         status = webhook.post(
             http, channel, effect, message(step, channel, clients), clients.secret
         )
@@ -127,7 +127,7 @@ class Notify:
             return False
         since = step.created or clients.now()
         return webhook.find(
-            clients.http(effect.host), channel, effect.path, marker(step), since, clients.secret
+            clients.http(channel.host), channel, effect.path, marker(step), since, clients.secret
         )
 
 
