@@ -204,7 +204,7 @@ class Maker:
     def _may_run(self, build: str) -> RefusedChange | None:
         name = self.asked.surface
         surface = self.step.environment.surface(name)
-        refusal, weak = refuse_release(name, surface, build, self.world)
+        refusal, weak = refuse_release(name, surface, build, self.world, chosen=False)
         self.findings.extend(weak)
         return refusal
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from rollback.model.release import Release
 
 CONTROL = "no-control-plane-rewrite"
-ON_HOLD = (
-    "choose another release with --set to=BUILD, or have the hold released: `rollback hold release`"
-)
+HOLD_RELEASE = "have the hold released: `rollback hold release`"
+ON_HOLD = f"choose another release with --set to=BUILD, or {HOLD_RELEASE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,7 @@ class _Candidate:
     surface: Surface
     build: str
     world: World
+    chosen: bool
 
     def no(self, code: str, reason: str, move: str, promise: str = "") -> RefusedChange:
         return RefusedChange(
@@ -44,10 +44,13 @@ class _Candidate:
 
 
 def refuse_release(
-    name: str, surface: Surface, build: str, world: World
+    name: str, surface: Surface, build: str, world: World, *, chosen: bool = True
 ) -> tuple[RefusedChange | None, tuple[Finding, ...]]:
-    """Why a build may not be restored to a surface, and what is weak about restoring it."""
-    one = _Candidate(name, surface, build, world)
+    """Why a build may not be restored to a surface, and what is weak about restoring it.
+
+    chosen: whoever plans may choose another; an undo goes back to what was recorded.
+    """
+    one = _Candidate(name, surface, build, world, chosen)
     entry = surface.release(build)
     if entry is None:
         unknown = one.no(
@@ -55,7 +58,9 @@ def refuse_release(
             f"{build} is not in the release catalogue of {name}, so nothing is known of what it "
             "does when it starts",
             "name a release of the catalogue with --set to=BUILD, or add this one to the "
-            "environment file with its facts",
+            "environment file with its facts"
+            if chosen
+            else "add it to the environment file with its facts",
             CONTROL,
         )
         return unknown, ()
@@ -64,11 +69,12 @@ def refuse_release(
     findings: list[Finding] = []
     held = {one.casefold() for one in _texts(world.get(f"{name}/holds", "on_hold"))}
     if entry.on_hold or build.casefold() in held:
-        return one.no("release.on-hold", f"{build} is on hold: it was marked bad", ON_HOLD), ()
+        reason = f"{build} is on hold: it was marked bad"
+        return one.no("release.on-hold", reason, _held_move(one)), ()
     here = {one.casefold() for one in _texts(world.get(f"{name}/holds-here", "on_hold"))}
     if build.casefold() in here:
         reason = f"{build} is on hold: a run of this machine marked it bad, and the evidence store "
-        return one.no("release.on-hold", f"{reason}did not take that", ON_HOLD), ()
+        return one.no("release.on-hold", f"{reason}did not take that", _held_move(one)), ()
     unread = world.find(f"{name}/holds-unread")
     if unread is not None:
         text = f"whether {build} is on hold could not be read: {'; '.join(unread.gaps)}"
@@ -83,6 +89,10 @@ def refuse_release(
         )
     refusal = _schema(one, entry, findings) or _flags(one, entry, findings)
     return refusal, tuple(findings)
+
+
+def _held_move(one: _Candidate) -> str:
+    return ON_HOLD if one.chosen else f"{HOLD_RELEASE}; then `rollback undo` again"
 
 
 def _below_floor(one: _Candidate) -> RefusedChange | None:
