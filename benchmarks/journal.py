@@ -47,16 +47,17 @@ class _Counting(RealDisk):
 
 
 def one_step(folder: Path) -> tuple[float, float, float, int]:
-    """Medians in microseconds: ours, the floor, ours over the floor pair by pair; syncs a step."""
+    """Medians in microseconds: ours, the floor, ours over the floor pair by pair; most syncs."""
     disk = _Counting()
     plan = plan_of(SINGLE)
     ours: list[float] = []
     floor: list[float] = []
+    syncs = 0
     raw = os.open(folder / "raw", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     with FileJournal.create(folder / "journal.jsonl", RUN, SystemClock(), disk=disk) as journal:
         ledger = Ledger(plan, journal, emergency=sys.stderr.write)
         for number in range(SINGLE):
-            before = (folder / "journal.jsonl").stat().st_size
+            before, synced = (folder / "journal.jsonl").stat().st_size, disk.syncs
             began = time.perf_counter()
             ledger.spend(f"step-{number}#act", SHAPE)
             journal.append(
@@ -66,6 +67,7 @@ def one_step(folder: Path) -> tuple[float, float, float, int]:
                 durable=True,
             )
             ours.append((time.perf_counter() - began) * 1e6)
+            syncs = max(syncs, disk.syncs - synced)
             half = ((folder / "journal.jsonl").stat().st_size - before) // 2
             line = b"x" * half
             began = time.perf_counter()
@@ -73,7 +75,6 @@ def one_step(folder: Path) -> tuple[float, float, float, int]:
                 os.write(raw, line)
                 os.fdatasync(raw)
             floor.append((time.perf_counter() - began) * 1e6)
-        syncs = disk.syncs // SINGLE
     os.close(raw)
     pairs = [mine / base for mine, base in zip(ours, floor, strict=True)]
     return (
@@ -133,7 +134,7 @@ def main() -> int:
         ours, floor, times, syncs = one_step(Path(name))
         sys.stdout.write(
             f"a durable step: {ours:.0f} us beside {floor:.0f} us of two raw appends: "
-            f"{times:.2f} times (at most {TIMES_MAX:g}); {syncs} syncs a step\n"
+            f"{times:.2f} times (at most {TIMES_MAX:g}); at most {syncs} syncs a step\n"
         )
         failed = times > TIMES_MAX or syncs > 2  # noqa: PLR2004 - one before, one after
         if len(sys.argv) > 1:
