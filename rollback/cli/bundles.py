@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import InputError, VerificationFailed
 
 if TYPE_CHECKING:
+    from rollback.evidence.problems import BundleCheck
     from rollback.model.evidence import Manifest
 
 _NUMBER = re.compile(r"bundle-(\d+)")
@@ -55,6 +56,23 @@ def _of_run(folder: Path) -> Path | None:
         if (match := _NUMBER.fullmatch(path.name)) is not None
     }
     return numbered[max(numbered)] if numbered else None
+
+
+def held(folder: Path, otherwise: str) -> BundleCheck:
+    """What verification found. Raises VerificationFailed where the bundle does not hold.
+
+    otherwise: what was not done then.
+    """
+    from rollback.evidence.verify import verify_bundle
+
+    check = verify_bundle(folder)
+    if not check.holds:
+        raise VerificationFailed(
+            "bundle.does-not-hold",
+            f"{folder}: {check.problems[0]}",
+            hint=f"{otherwise}; `rollback evidence verify` says all that is wrong",
+        )
+    return check
 
 
 def manifest_of(folder: Path) -> tuple[Manifest, bytes]:

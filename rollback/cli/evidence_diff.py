@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rollback.cli import bundles, options, output
-from rollback.errors import InputError
+from rollback.errors import ExitStatus, InputError
 from rollback.rendering.escape import clipped, visible
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ last of each. Times, request ids and nonces are left out: every reading has its 
 was not read whole is never called the same.
 
 \b
+Both are verified first; where one does not hold, they are compared all the same, and exit is 8.
+
+\b
 Exit 0 whether or not they differ; the answer is what is printed.
 """
 )
@@ -51,8 +54,9 @@ def diff(
     """Show what differs between two captures, source by source."""
     from rollback.evidence.compare import compare
 
-    one = _opened(bundle, state)
-    two = one if other is None else _opened(other, state)
+    one, holds = _opened(bundle, state)
+    two, also = (one, holds) if other is None else _opened(other, state)
+    holds = holds and also
     before, after = _windows(one, source), _windows(two, source)
     if source is not None and not before and not after:
         known = sorted({window.source for window in one.manifest.windows} - {_WINDOWS})
@@ -63,23 +67,28 @@ def diff(
         before = before[::-1]  # of a source read more than once, the last counts: here the first
     found = compare(before, after, one.chunk_lines, two.chunk_lines)
     if as_json:
-        output.result_pieces(_json(bundle, other or bundle, found))
-        return 0
+        output.result_pieces(_json(bundle, other or bundle, found, holds=holds))
+        return int(ExitStatus.DONE if holds else ExitStatus.VERIFICATION)
     compared = differing = 0
     for each in found:
         _print(each)
         compared += 1
         differing += each.verdict != "same"
     output.talk(f"{compared} sources compared, {differing} not the same")
-    return 0
+    return int(ExitStatus.DONE if holds else ExitStatus.VERIFICATION)
 
 
-def _opened(given: str, state: str | None) -> Bundle:
+def _opened(given: str, state: str | None) -> tuple[Bundle, bool]:
+    """The bundle, and whether it holds: chunks that two manifests name alike are not read again."""
     from rollback.evidence.read import Bundle
+    from rollback.evidence.verify import verify_bundle
 
     folder = bundles.find(given, state)
+    check = verify_bundle(folder)
     manifest, _ = bundles.manifest_of(folder)
-    return Bundle(folder, manifest)
+    for problem in check.problems[:1]:
+        output.talk(f"warning: {given} does not hold: {problem}")
+    return Bundle(folder, manifest), check.holds
 
 
 def _windows(bundle: Bundle, source: str | None) -> list[SourceWindow]:
@@ -101,9 +110,12 @@ def _print(each: SourceDifference) -> None:
             output.result(f"  {mark} and {len(lines) - LINES_MAX} more lines; --json has all")
 
 
-def _json(before: str, after: str, found: Iterator[SourceDifference]) -> Iterator[str]:
+def _json(
+    before: str, after: str, found: Iterator[SourceDifference], *, holds: bool
+) -> Iterator[str]:
     """One JSON document in pieces: it may hold every line of a capture."""
-    yield f'{{\n  "before": {json.dumps(before)},\n  "after": {json.dumps(after)},\n  "sources": ['
+    yield f'{{\n  "before": {json.dumps(before)},\n  "after": {json.dumps(after)},\n'
+    yield f'  "holds": {json.dumps(holds)},\n  "sources": ['
     for number, each in enumerate(found):
         told = {"source": each.source, "verdict": each.verdict, "reason": each.reason or None}
         yield ("," if number else "") + "\n    " + json.dumps(told)[:-1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rollback.cli import bundles, output
-from rollback.errors import InputError, VerificationFailed
+from rollback.errors import InputError
 
 
 @click.command(
@@ -40,17 +40,11 @@ def export(state: str | None, *, bundle: str, key: str | None, bare: bool, out: 
             hint="an envelope without a signature would look like one that was checked",
         )
     from rollback.evidence.attest import statement
-    from rollback.evidence.verify import verify_bundle
 
     folder = bundles.find(bundle, state)
-    check = verify_bundle(folder)
-    if check.manifest is None or not check.holds:
-        raise VerificationFailed(
-            "bundle.does-not-hold",
-            f"{folder}: {check.problems[0]}",
-            hint="nothing was exported; `rollback evidence verify` says all that is wrong",
-        )
-    made = statement(check.manifest, check.manifest_sha256)
+    check = bundles.held(folder, "nothing was exported")
+    manifest, _ = bundles.manifest_of(folder)
+    made = statement(manifest, check.manifest_sha256)
     data = made if key is None else _enveloped(made, key)
     if out is None:
         output.result(data.decode())

@@ -18,6 +18,9 @@ Example:
   rollback evidence verify evidence/bundle-1 --timestamp manifest.tsr --timestamp-root root.pem
 
 \b
+The bundle is verified first; of one that does not hold no query is made (exit 8).
+
+\b
 Nothing is sent from here. Keep the reply beside the bundle, never in it: a bundle holds what was
 sealed and nothing else.
 """
@@ -28,14 +31,14 @@ sealed and nothing else.
 @click.pass_obj
 def timestamp(state: str | None, *, bundle: str, out: str, as_json: bool) -> int:
     """Write the RFC 3161 query for BUNDLE's manifest, to be posted to an authority by you."""
-    from rollback.evidence.chunks import sha256
     from rollback.evidence.timestamp import query
 
     folder = bundles.find(bundle, state)
+    sha256 = bundles.held(folder, "no query was made").manifest_sha256
     _, manifest = bundles.manifest_of(folder)
     output.write_file(Path(out), query(manifest), replace=False)
     if as_json:
-        output.result_json({"bundle": str(folder), "query": out, "sha256": sha256(manifest)})
+        output.result_json({"bundle": str(folder), "query": out, "sha256": sha256})
     else:
         output.result(out)
     output.talk("post it to an authority, keep its reply, then `rollback evidence verify`")

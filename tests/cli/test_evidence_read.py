@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -243,6 +244,32 @@ def test_diff_of_two_bundles_leaves_out_what_every_reading_has(
     only = json.loads(rollback("evidence", "diff", run, "--source", "cosmos", "--json").out)
     assert [one["source"] for one in only["sources"]] == ["cosmos/audit_log"]
     assert rollback("evidence", "diff", run, "--source", "nope").status == 2
+
+
+def test_diff_says_that_a_bundle_does_not_hold(
+    rollback: Rollback, tmp_path: Path, run: Path
+) -> None:
+    """Chunks that both manifests name are the same unread: a manifest alone proves nothing."""
+    broken = shutil.copytree(run, tmp_path / "broken")
+    for path in (broken / "chunks").iterdir():
+        path.unlink()
+    for pair in ((run, broken), (broken, run)):
+        ran = rollback("evidence", "diff", *pair)
+        assert ran.status == 8
+        assert f"warning: {broken} does not hold: chunks/" in ran.err
+        told = rollback("evidence", "diff", *pair, "--json")
+        assert (told.status, json.loads(told.out)["holds"]) == (8, False)
+    whole = rollback("evidence", "diff", run, run, "--json")
+    assert (whole.status, json.loads(whole.out)["holds"]) == (0, True)
+
+
+def test_no_time_stamp_is_asked_for_what_does_not_hold(rollback: Rollback, tmp_path: Path) -> None:
+    sealed = Sealed(tmp_path / "bundle")
+    rewrite(sealed.folder / "report.md", b"# What happened!")
+    ran = rollback("evidence", "timestamp", sealed.folder, "--out", tmp_path / "query")
+    assert (ran.status, ran.out) == (8, "")
+    assert "no query was made" in ran.err
+    assert not (tmp_path / "query").exists()
 
 
 # --- export -----------------------------------------------------------------------------------
