@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from rollback.connectors import app_service_effects as effects
 from rollback.connectors import app_service_views as views
 from rollback.connectors.azure_pipeline import LIMITS
+from rollback.connectors.crossing import Failure
 from rollback.connectors.resource_manager import ResourceManager
 from rollback.connectors.together import both
 from rollback.errors import ProductDefect
@@ -146,7 +147,11 @@ class AppService(ResourceManager):
         return tuple(views.deployment_view(item) for item in found)
 
     def activity(self, ref: SlotRef, since: datetime, until: datetime) -> tuple[ActivityView, ...]:
-        """The activity log of the whole site in a time window, oldest first."""
+        """The activity log of the whole site in a time window, oldest first.
+
+        Raises ConnectorError where an entry says no time: it may be of the window, and of the site.
+        """
+        doing = f"reading the activity log of {ref.site}"
         wanted = (
             f"eventTimestamp ge '{rfc3339(since)}' and eventTimestamp le '{rfc3339(until)}'"
             f" and resourceGroupName eq '{ref.resource_group}'"
@@ -156,10 +161,13 @@ class AppService(ResourceManager):
             "/eventtypes/management/values"
         )
         query = urlencode({"api-version": "2015-04-01", "$filter": wanted}, safe="$")
-        items = self._pages(f"reading the activity log of {ref.site}", f"{path}?{query}")
+        items = self._pages(doing, f"{path}?{query}")
         whole = ref.model_copy(update={"slot": None})
         under = effects.site_path(self._subscription, whole).lower()
         seen = [view for item in items if (view := views.activity_view(item)) is not None]
+        if len(seen) < len(items):
+            what = "an entry of it says no time"
+            raise self._border.error(Failure("unreadable", what, transient=False), doing)
         mine = [view for view in seen if f"{view.resource.lower()}/".startswith(f"{under}/")]
         return tuple(sorted(mine, key=lambda view: view.at))
 

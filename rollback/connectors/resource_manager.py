@@ -16,7 +16,7 @@ from rollback.connectors.azure_pipeline import LIMITS, azure_failure, policies
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.reading import read_again
 from rollback.connectors.together import one_by_one
-from rollback.connectors.values import flat, listed, parsed, text
+from rollback.connectors.values import at, flat, parsed, text
 from rollback.model.views import OperationState, OperationView
 
 if TYPE_CHECKING:
@@ -217,7 +217,11 @@ class ResourceManager:
         seen: set[str] = set()
         while path:
             document = self._document(doing, path)
-            found += listed(document, "value")
+            items = at(document, "value")
+            if not isinstance(items, list):
+                what = "a page of it holds no list"
+                raise self._border.error(Failure("unreadable", what, transient=False), doing)
+            found += items
             self._fits(len(found), doing)
             if path := text(document, "nextLink"):
                 self._follow(path, seen, doing)

@@ -49,10 +49,19 @@ def compare_readings(container: str, read: list[Reading], since: datetime, found
     for old, new in _pairs(first.documents, last.documents):
         if whole or (old is not None and new is not None):
             found.changed.append(_document(container, old, new))
+    planned = int(since.timestamp()) - _further(first)
     for view in last.documents if len(read) > 1 else first.documents:
         # Written before it was first read, and after the plan was made: its stamp says so.
-        if view.ts >= int(since.timestamp()) and view in first.documents:
+        if view.ts >= planned and view in first.documents:
             found.changed.append(_document(container, None, view, early=True))
+
+
+def _further(first: Reading) -> int:
+    """How many seconds earlier than here the plan was made by the account's clock, or a few more.
+
+    What is known is at least so much, from an answer in whole seconds and the time it took.
+    """
+    return first.clock_ahead_s + 2 if first.clock_ahead_s else 0
 
 
 def _hidden(reading: Reading) -> set[str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from rollback.evidence import windows as captured
 from rollback.evidence.chunks import unpacked
+from rollback.evidence.source import CLOCK_AHEAD
 from rollback.model.record import RecordKind
 from rollback.model.views import DocumentView
 
@@ -24,13 +25,17 @@ CONTROL: Final = "cosmos-control/"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One container as it was read once. gaps: why it is not whole."""
+    """One container as it was read once. gaps: why it is not whole.
+
+    clock_ahead_s: at least so far this machine's clock was ahead of the account's.
+    """
 
     container: str
     moment: str
     at: datetime
     documents: tuple[DocumentView, ...]
     gaps: tuple[str, ...] = ()
+    clock_ahead_s: int = 0
 
 
 def document_views(lines: Iterable[bytes]) -> tuple[DocumentView, ...]:
@@ -52,7 +57,13 @@ def captured_readings(
         except (ValidationError, ValueError) as error:
             documents, gaps = (), [*gaps, f"its chunks cannot be read ({type(error).__name__})"]
         container = window.source.removeprefix(CONTROL)
-        found.append(Reading(container, window.moment, record.at, documents, tuple(gaps)))
+        ahead = next((one.value for one in window.facts if one.name == CLOCK_AHEAD), 0)
+        found.append(
+            Reading(
+                *(container, window.moment, record.at, documents, tuple(gaps)),
+                clock_ahead_s=ahead if isinstance(ahead, int) else 0,
+            )
+        )
     return tuple(found)
 
 

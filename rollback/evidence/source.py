@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LOST_PLACE = "cosmos.continuation"
 """The code of an error that says: the place is not known any more; read that part anew."""
 
+CLOCK_AHEAD = "clock_ahead_s"
+"""The fact of control documents that were read by a machine whose clock is ahead by so much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -248,6 +248,17 @@ def test_a_log_cut_at_its_bound_says_so_and_begins_with_a_line(
     assert {line["text"] for line in made.lines("web/worker-logs")} <= set(whole)
 
 
+def test_a_log_of_no_line_is_a_gap(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can tell one that nothing was written to from one that is switched off."""
+    monkeypatch.setattr(log_reading, "_bounded", lambda *_: b"")
+    step = step_of(stored(tmp_path, simulator), tmp_path, sources="volatile")
+    window = Captured(step).window("web/worker-logs")
+    assert (window.completeness, window.items) == ("unknown", 0)
+    assert "trading-web/staging: no line came" in window.reason
+
+
 def test_no_secret_is_in_what_is_stored(simulator: Simulator, tmp_path: Path) -> None:
     simulator.control.fault("plant_secret", secret=SECRET)
     made = Captured(step_of(stored(tmp_path, simulator), tmp_path))

@@ -390,6 +390,28 @@ def test_a_list_that_is_too_long_is_an_error_and_not_its_beginning(
             arm.activity(BACKEND, now - timedelta(days=7), now + timedelta(minutes=1))
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({}, "a page of it holds no list"),
+        ([], "a page of it holds no list"),
+        ({"value": None}, "a page of it holds no list"),
+        ({"value": {"0": {}}}, "a page of it holds no list"),
+        ({"value": [None]}, "an entry of it says no time"),
+        ({"value": [{"eventTimestamp": "yesterday"}]}, "an entry of it says no time"),
+    ],
+    ids=str,
+)
+def test_an_activity_log_that_cannot_be_read_is_not_an_empty_one(
+    fresh: Simulator, body: Any, why: str
+) -> None:
+    path = "/eventtypes/management/values"
+    fresh.control.fault("status", method="GET", path=path, status=200, body=body, count=0)
+    now = datetime.now(UTC)
+    with stand(environment(fresh)) as here, pytest.raises(ConnectorError, match=why):
+        here.clients.arm().activity(BACKEND, now - timedelta(days=7), now)
+
+
 def test_of_a_log_that_is_too_long_the_last_bytes_are_kept(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

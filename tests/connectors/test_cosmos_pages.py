@@ -286,13 +286,18 @@ def test_a_window_that_another_clock_cut_is_not_called_complete(
     assert re.match(said, window.reason)
 
 
-def test_control_documents_have_no_window_that_a_clock_could_cut() -> None:
-    with shaped([MADE], Trouble(clock_s=60)) as story, stand(env(story)) as here:
+@pytest.mark.parametrize("clock_s", [60, -60])
+def test_control_documents_have_no_window_that_a_clock_could_cut(clock_s: int) -> None:
+    """That ours is ahead is noted: what was written since the plan is told by the account's."""
+    with shaped([MADE], Trouble(clock_s=clock_s)) as story, stand(env(story)) as here:
         changed = here.environment.cosmos.model_copy(update={"control_containers": (CONTAINER,)})
         (control,) = cosmos.control(here.environment.model_copy(update={"cosmos": changed}), 60)
         with capturing(Kept(), clients=here.clients) as shared:
             window = capture(control, "durable", shared)
     assert (window.completeness, window.items) == ("complete", COUNT)
+    told = [fact.value for fact in window.facts if fact.name == "clock_ahead_s"]
+    assert all(50 <= int(str(ahead)) <= 60 for ahead in told)
+    assert len(told) == (clock_s < 0)
 
 
 def test_a_continuation_that_repeats_is_a_gap_and_ends() -> None:

@@ -15,7 +15,7 @@ from rollback.evidence.drift_reading import Reading
 from rollback.evidence.sources.cosmos import document_view
 from rollback.evidence.stores import BucketStore
 from rollback.evidence.windows import recorded
-from rollback.model.base import Fact
+from rollback.model.base import Fact, facts
 from rollback.model.drift import DriftBrief
 from rollback.model.environment import Cosmos
 from rollback.model.evidence import SourceWindow
@@ -201,6 +201,17 @@ def test_a_write_before_the_first_reading_is_found_by_its_stamp() -> None:
         run.capture(run.control("dynamic_config", early))
     (one,) = run.brief().documents
     assert (one.change, one.before_etag, one.by) == ("changed", "", "unknown")
+
+
+@pytest.mark.parametrize(("ahead_s", "told"), [(0, 0), (29, 1), (20, 0)])
+def test_a_write_after_a_plan_of_a_clock_that_is_ahead_is_found(ahead_s: int, told: int) -> None:
+    """The account stamped it 30 s before the time that the plan says it was made at."""
+    run = Run()
+    early = document("limits", 2, ts=int(PLANNED.timestamp()) - 30)
+    told_facts = facts(clock_ahead_s=ahead_s) if ahead_s else ()
+    for _ in range(2):
+        run.capture(run.control("dynamic_config", early, facts=told_facts))
+    assert len(run.brief().documents) == told
 
 
 def test_a_live_reading_is_the_last_one() -> None:

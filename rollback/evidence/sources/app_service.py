@@ -152,6 +152,8 @@ def _log_lines(
             continue
         text = piece.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
         made.append(line({"line": number, "slot": label, "text": text}))
+    if not log:
+        made.append(Gap(f"{label}: no line came; the service may keep no log of it"))
     if left_out:
         what = "pieces of long lines were left out: no field can be redacted there"
         made.append(Gap(f"{label}: {left_out:,} {what}"))

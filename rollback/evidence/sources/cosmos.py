@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
 from rollback.evidence.source import (
+    CLOCK_AHEAD,
     LOST_PLACE,
     Ahead,
     Gap,
@@ -189,8 +190,8 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
         )
         return
     yield Ahead(counted.items)
-    if asked.until is not None and counted.at is not None:
-        yield from _apart(counted.at, asked_at, clients.now())
+    if counted.at is not None:
+        yield from _apart(counted.at, asked_at, clients.now(), windowed=asked.until is not None)
     yield Fact(name=CHARGE, value=counted.charge_hundredths)
     if why := units.spend(counted.charge_hundredths, clients):
         yield Gap(why)
@@ -198,14 +199,18 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
         yield from _pages(clients, asked, place, units, _BEHIND if counted.elsewhere else "")
 
 
-def _apart(at: datetime, before: datetime, after: datetime) -> Iterator[Gap]:
-    """A gap where the clocks are surely apart: the account's when it answered, ours around that.
+def _apart(at: datetime, before: datetime, after: datetime, *, windowed: bool) -> Iterator[Read]:
+    """What it means that the clocks are surely apart: the account's at its answer, ours around it.
 
-    at: cut to whole seconds, so that the account's clock may be up to a second further.
+    at: cut to whole seconds, so that the account's clock may be up to a second further. windowed:
+    a window of time was asked for, and is a gap then.
     """
     behind = int((at - after).total_seconds())
     ahead = int((before - at).total_seconds()) - 1
-    if behind >= APART_S:
+    if not windowed:
+        if ahead >= APART_S:
+            yield Fact(name=CLOCK_AHEAD, value=ahead)
+    elif behind >= APART_S:
         lost = "what was written last before the capture may not be in the window"
         yield Gap(f"this machine's clock is {behind} s or more behind the account's: {lost}")
     elif ahead >= APART_S:
