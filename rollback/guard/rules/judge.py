@@ -5,7 +5,7 @@ J2  a host outside the perimeter is refused; an empty perimeter refuses all
 J3  a Cosmos name is judged as Cosmos, whatever the perimeter calls it; regional hosts of the
     account are the account
 J4  a token request is a third verdict; at its host and path nothing else is. No token is asked for
-    at a control API
+    at a control API, nor by a web socket
 J5  reads by shape, per kind of host
 J6  anything else is a write: refused while observing; while applying, only as a permission
 J7  an error in judging is a denial
@@ -95,14 +95,14 @@ def judge_normal(request: Normal, scope: Scope, perimeter: Perimeter, left: Left
         promise = NO_REWRITE if _cosmos_name(request.host) else "fail-closed"
         return deny("host.unknown", "a host outside the environment's perimeter", promise=promise)
     kind = guarded.kind
-    token = exchange.find(request, perimeter)
-    if token is not None and kind is not HostKind.COSMOS and not _controls(request, guarded):  # J4
-        problem = exchange.not_an_exchange(request, token)
-        return EXCHANGE if problem is None else denied(problem)
     if request.scheme not in _HTTP and not (
         kind in {HostKind.BACKEND, HostKind.WEB} and request.method == "GET"
     ):
         return deny("socket", "web sockets are opened only towards a surface, and only read")
+    token = exchange.find(request, perimeter)
+    if token is not None and kind is not HostKind.COSMOS and not _controls(request, guarded):  # J4
+        problem = exchange.not_an_exchange(request, token)
+        return EXCHANGE if problem is None else denied(problem)
     refusal = _not_a_read(request, guarded, perimeter)  # J5
     if refusal is None:
         return READS[kind]

@@ -238,9 +238,8 @@ def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PL
             )
             return replace(request, url=url.replace(host, form, 1))
         case 10:
-            return replace(
-                request, url=url.replace("https", chance.choice(("http", "HTTPS", "ftp", "ws")), 1)
-            )
+            scheme = chance.choice(("http", "HTTPS", "ftp", "ws", "wss"))
+            return replace(request, url=url.replace("https", scheme, 1))
         case 11:
             extra = chance.choice(
                 ("a=b", "api-version=2025-05-01", "_method=PUT", "a%20b=c", "a=%0a", "x=%E2%80%AE")

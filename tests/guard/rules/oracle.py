@@ -67,7 +67,7 @@ class Seen:
         need(not set(request.url) & {"#", "\\"})
         scheme, separator, rest = request.url.partition("://")
         self.scheme = scheme.lower()
-        need(separator and self.scheme == "https")
+        need(separator and self.scheme in {"https", "wss"})
         cut = min(len(rest), *(rest.find(mark) for mark in "/?" if mark in rest), len(rest))
         self.host = self.host_in_normal_form(rest[:cut])
         path, _, query = rest[cut:].partition("?")
@@ -181,6 +181,7 @@ def oracle(
         if seen.host == f"trading-cosmos-{region}.documents.azure.com" and region.isalnum():
             kind = "cosmos"
         need(kind)
+        need(seen.scheme == "https" or (seen.method == "GET" and kind in {"backend", "web"}))
         if (seen.host, seen.path) in tokens:
             need(seen.method == "POST" and not seen.query)
             fields = parse_qsl(seen.body.decode("ascii", "replace"))

@@ -563,6 +563,17 @@ def test_sockets(method: str, passes: bool) -> None:
     denied(Request("GET", f"wss://{names.GITHUB_HOST}/"), "socket")
 
 
+def test_no_token_is_asked_for_by_a_socket() -> None:
+    """An answer that refuses the socket would hold the token, and nobody looks at that one."""
+    denied(post(TOKEN.replace("https", "wss"), FORM, b"grant_type=client_credentials"), "socket")
+    own = environment().azure.model_copy(update={"identity": None})
+    machines = perimeter_of(environment().model_copy(update={"azure": own}))
+    path = "169.254.169.254/metadata/identity/oauth2/token?resource=x"
+    said = (("Metadata", "true"),)
+    assert verdict(Request("GET", f"http://{path}", said), perimeter=machines).rule == "exchange"
+    denied(Request("GET", f"ws://{path}", said), "socket", perimeter=machines)
+
+
 def chunk(host: str = BUCKET, path: str = "/evidence/{sha256}", **changes: Any) -> HttpWrite:
     return bounded(
         host,
