@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,10 +35,11 @@ Examples:
   rollback evidence show evidence/bundle-1 --surface backend --requests --json
 
 \b
-With --request-id the lines of evidence that hold the id are shown too, whichever field it is in: so
-a request of a user, taken from a support case, is found in the audit log that was captured. A
-request of ours is followed further: what came of it, and what the service wrote of it under its own
-id (Azure's correlation id, in the activity log), which can be given instead.
+With --request-id the lines of evidence that hold the id are shown too, whichever field it is in,
+also in the middle of a text: so a request of a user, taken from a support case, is found in the
+audit log and in the workers' logs that were captured. A request of ours is followed further: what
+came of it, and what the service wrote of it under its own id (Azure's correlation id, in the
+activity log), which can be given instead.
 
 \b
 The bundle is verified first; where it does not hold, it is shown all the same, and exit is 8.
@@ -162,16 +164,28 @@ def _by_hand(plan: bytes) -> dict[str, str]:
 
 
 def _found(bundle: Bundle, ids: frozenset[str]) -> list[tuple[str, str, Any]]:
-    """(source, moment, line) of every line of evidence that holds an id as a whole text."""
-    wanted = [json.dumps(one, ensure_ascii=False).encode() for one in ids]
+    """(source, moment, line) of every line of evidence that holds an id, and not as part of one."""
+    wanted = [(text.encode()[1:-1], _whole(text)) for text in map(_quoted, ids)]
     found: list[tuple[str, str, Any]] = []
     seen: set[bytes] = set()
     for window in bundle.manifest.windows:
         for line in bundle.lines(window):
-            if line not in seen and any(one in line for one in wanted):
+            if line not in seen and any(one in line and it.search(line) for one, it in wanted):
                 seen.add(line)
                 found.append((window.source, window.moment, _value(line)))
     return found
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _whole(text: str) -> re.Pattern[bytes]:
+    """An id as a text, or in one: a line of a log, JSON in an answer. A number only as a text."""
+    if text[1:-1].isdigit():
+        return re.compile(re.escape(text).encode())
+    begins, ends = rb"(?:(?<![\w.-])|(?<=\\[nrt]))", rb"(?![\w-]|\.\w)"
+    return re.compile(begins + re.escape(text[1:-1]).encode() + ends)
 
 
 def _value(line: bytes) -> Any:

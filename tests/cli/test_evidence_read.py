@@ -175,6 +175,26 @@ def test_show_follows_a_request_id_into_the_evidence(rollback: Rollback, run: Pa
     assert "nothing in this bundle fits" in ran.err
 
 
+SAID = {
+    "a line of a log": "02:14 GET /api/orders req-7 took 41 ms",
+    "the end of a sentence": "no answer to req-7.",
+    "JSON in a line": json.dumps({"level": "warn", "requestId": "req-7"}),
+    "JSON in JSON": json.dumps({"body": json.dumps({"id": "req-7"})}),
+    "after a tab": "02:14\treq-7\tfailed",
+    "a pair": "request_id=req-7;tenant=4",
+}
+OTHERS = ("req-77", "req-7.1", "req-7-a", "areq-7", "web.req-7", "req-7_b")
+
+
+def test_show_finds_a_request_in_the_middle_of_a_text(rollback: Rollback, tmp_path: Path) -> None:
+    texts = [*SAID.values(), *(f"GET {other} failed" for other in OTHERS)]
+    lines = [{"line": number, "text": text} for number, text in enumerate(texts)]
+    folder = sealed_run(tmp_path / "run", {"backend/worker-logs": lines})
+    told = shown(rollback, folder, "--request-id", "req-7")["evidence"]
+    assert [one["line"]["text"] for one in told] == list(SAID.values())
+    assert shown(rollback, folder, "--request-id", "7")["evidence"] == []
+
+
 @pytest.mark.parametrize("given", ["r-1.revert-backend.1.1", "0c1e4a52-azure"])
 def test_show_follows_a_request_to_what_came_of_it(
     rollback: Rollback, run: Path, given: str
