@@ -255,7 +255,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "Policy.settle_s": "how long clients get to reconnect",
     "Policy.bake_s": "how long before a release is verified again",
     "Policy.probe_timeout_s": "how long one probe may take",
-    "Policy.volatile_s_max": "how long one volatile source may take",
+    "Policy.volatile_s_max": "how long one volatile source may take; a minute at most",
     "Policy.steps_at_once_max": "how many independent steps overlap",
     "Policy.confirm_s_max": "how long to wait for a person's word",
     "Pair.surface": "a surface",

@@ -166,6 +166,8 @@ def test_a_variable_that_holds_a_secret_is_not_put_into_text(name: str) -> None:
         ("jwks_url: ${PLATFORM_JWT_JWKS_URL}", "audience: a", "exactly one of jwks_url, public_key"),
         ("journal_mirror: true", "journal_mirror: true\nlegacy_dependencies: [supabase]",
          "platform-service and Cosmos are the only supported production systems"),
+        ("journal_mirror: true", "journal_mirror: true\npolicy: {volatile_s_max: 61}", "policy.volatile_s_max"),
+        ("journal_mirror: true", "journal_mirror: true\npolicy: {volatile_s_max: 0}", "policy.volatile_s_max"),
         ("  key: ${COSMOS_KEY}\n", "", "exactly one of key or entra: true"),
         ("path: /api/control/authority", "path: null", "fewer than two weaker proofs"),
         ("refused_token: ${VIEWER_TOKEN}", "refused_token: ${OPERATOR_TOKEN}", "the same token"),

@@ -21,7 +21,7 @@ class Policy(Frozen):
     settle_s: Seconds = 30
     bake_s: Seconds = 300
     probe_timeout_s: Seconds = 10
-    volatile_s_max: Seconds = 60
+    volatile_s_max: Annotated[Seconds, Field(ge=1, le=60)] = 60
     steps_at_once_max: Annotated[int, Field(ge=1, le=64)] = 4
     confirm_s_max: Seconds = 1800
 
