@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rollback.actions.held_seen import HeldSeen
 
 
+BLIND_MAX = 3
+"""With --every: so many looks in a row that see not everything end it. One is a passing fault."""
+
+
 @click.command(
     "watch-hold",
     epilog="""\b
@@ -32,7 +36,8 @@ alarm, unless --parked.
     "--every",
     metavar="SECONDS",
     type=click.IntRange(min=1),
-    help="Look again and again, until one is seen or Ctrl-C.",
+    help="Look again and again, until one is seen, three looks in a row cannot see everything, or "
+    "Ctrl-C.",
 )
 @click.option("--parked", is_flag=True, help="A parked release is an alarm too.")
 @options.as_json
@@ -48,11 +53,16 @@ def watch_hold(
     """Look for every release on hold, on every slot and host. Reads only."""
     operator = environments.operator(environments.load(environment_of(environment)), state)
     with people.interruptible(lambda: "nothing was sent: it only looks") as stopping:
+        blind = 0
         while True:
             seen = operator.watch_holds()
             status = _status(seen, parked=parked)
-            if status is not ExitStatus.DONE or every is None or stopping():
+            blind = blind + 1 if status is ExitStatus.PERSON else 0
+            ends = status is ExitStatus.VERIFICATION or blind == BLIND_MAX
+            if ends or every is None or stopping():
                 break
+            for gap in seen.gaps:
+                output.talk(f"not seen  {gap}")
             output.talk(_said(seen))
             for _ in range(every * 2):  # in short steps, so that Ctrl-C is heard at once
                 if not stopping():

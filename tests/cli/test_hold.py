@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,32 @@ def test_what_cannot_be_looked_at_is_not_called_absent(rollback: Rollback, stage
     assert ran.status == 6
     assert "holds cannot be read" in ran.out
     assert rollback("--state", str(stage.state), "hold", "show", *where).status != 0
+
+
+def test_one_look_that_fails_does_not_end_a_night_of_watching(
+    rollback: Rollback, stage: Stage, tmp_path: Path
+) -> None:
+    """Told, and looked again: the next look sees it. Three in a row end it, as nobody is watching."""
+    _, where = _held(rollback, stage, tmp_path)
+    store, away = stage.directory / "evidence-store", tmp_path / "away"
+    store.rename(away)
+    store.write_text("a file where the folder would be")
+    watching = ("--state", str(tmp_path / "another machine"), "watch-hold", *where, "--every", "1")
+    command = [str(Path(sys.executable).with_name("rollback")), *map(str, watching)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as going:
+        assert going.stderr is not None
+        for line in going.stderr:
+            if b"not everything could be looked at" in line:
+                store.unlink()
+                away.rename(store)
+                break
+    assert going.returncode == 8
+
+    store.rename(away)
+    store.write_text("a file where the folder would be")
+    ran = rollback(*watching)
+    assert ran.status == 6
+    assert ran.err.count("not everything could be looked at") == 2
 
 
 @pytest.mark.parametrize(
