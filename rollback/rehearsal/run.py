@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +22,13 @@ from rollback.rehearsal.scenarios import SCENARIOS
 from rollback.rendering.faces import first_screen_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rollback.model.playbook import Playbook
     from rollback.wiring import PlanDocument
+
+    _Played = tuple[str, int, tuple[str, ...], float]
+    """A scenario's name, its exit status, every broken promise, and seconds."""
 
 
 def _to_stderr(line: str) -> None:
@@ -144,25 +151,70 @@ def _all(
     talk: Callable[[str], None],
     at_once: int,
 ) -> int:
-    def one(scenario: Scenario) -> tuple[Scenario, int, tuple[str, ...], float]:
-        started = time.monotonic()
-        talk(f"scenario {scenario.name}")
-        exit_, problems, _ = play(
-            scenario, playbook, root / scenario.name, lambda *_: None, problems_of
-        )
-        return scenario, exit_, problems, time.monotonic() - started
-
     failed = 0
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
-        for played in as_completed([pool.submit(one, scenario) for scenario in SCENARIOS]):
-            scenario, exit_, problems, took = played.result()
-            state = "ok    " if not problems else "FAILED"
-            out(f"{state} {scenario.name:<34} exit {exit_:<3} {took:5.1f} s  {scenario.about}")
-            for problem in problems:
-                out(f"         {problem}")
-            if problems:
-                failed += 1
-            else:
-                shutil.rmtree(root / scenario.name, ignore_errors=True)
+    for name, exit_, problems, took in _played(playbook, root, talk, at_once):
+        scenario = scenario_named(name)
+        state = "ok    " if not problems else "FAILED"
+        out(f"{state} {scenario.name:<34} exit {exit_:<3} {took:5.1f} s  {scenario.about}")
+        for problem in problems:
+            out(f"         {problem}")
+        if problems:
+            failed += 1
+        else:
+            shutil.rmtree(root / scenario.name, ignore_errors=True)
     out(f"{len(SCENARIOS) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _played(
+    playbook: Playbook, root: Path, talk: Callable[[str], None], at_once: int
+) -> Iterator[_Played]:
+    """What came of each, as it ends. Side by side they are processes: threads would share a core.
+
+    The processes are forks, made before anything has begun, so they hold nothing of each other.
+    """
+    left = [scenario.name for scenario in SCENARIOS]
+    if at_once == 1:
+        for name in left:
+            talk(f"scenario {name}")
+            yield _play_one(playbook, root, name)
+        return
+    with ProcessPoolExecutor(at_once, get_context("fork"), _on_their_own) as pool:
+        running: set[Future[_Played]] = set()
+        try:
+            while left or running:
+                with _deaf():  # here it forks, and what is raised in hooks of a fork is lost
+                    while left and len(running) < at_once:
+                        talk(f"scenario {left[0]}")
+                        running.add(pool.submit(_play_one, playbook, root, left.pop(0)))
+                done, running = wait_for(running, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        except BaseException:  # a person who has seen enough; else the pool waits for all of them
+            for worker in active_children():
+                worker.terminate()
+            raise
+
+
+def _on_their_own() -> None:
+    """In a worker: Ctrl-C reaches all of a terminal's processes; the first one deals with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ctrl-C waits until the end of this."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _play_one(playbook: Playbook, root: Path, name: str) -> _Played:
+    started = time.monotonic()
+    exit_, problems, _ = play(
+        scenario_named(name), playbook, root / name, lambda *_: None, problems_of
+    )
+    return name, exit_, problems, time.monotonic() - started
