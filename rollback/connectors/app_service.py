@@ -7,6 +7,8 @@ resends, and the SDK's own polling is off, so the caller looks at the operation 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -16,6 +18,7 @@ from rollback.connectors.azure_pipeline import LIMITS
 from rollback.connectors.crossing import Failure
 from rollback.connectors.resource_manager import ResourceManager
 from rollback.connectors.together import both
+from rollback.connectors.values import at
 from rollback.errors import ProductDefect
 from rollback.model.base import rfc3339
 from rollback.model.views import (
@@ -35,9 +38,20 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from azure.core.paging import ItemPaged
+    from azure.core.pipeline import PipelineResponse
 
 
 LOG_BYTES_MAX = 8 * 2**20
+
+def _a_list(response: PipelineResponse[Any, Any]) -> None:
+    """Raise ValueError for a page that holds no list: the SDK reads some such as an empty one."""
+    answer = response.http_response
+    if answer.status_code == HTTPStatus.OK and not isinstance(at(answer.json(), "value"), list):
+        msg = "a page holds no list"
+        raise ValueError(msg)
+
+
+LISTED: dict[str, Any] = {**LIMITS, "raw_response_hook": _a_list}
 
 _SECRET_NAME = re.compile(
     r"key|secret|token|pass|pwd|conn|cert|sas|sign|credential|private|webhook", re.IGNORECASE
@@ -66,7 +80,7 @@ class AppService(ResourceManager):
         """All slots of the site but production."""
         found = self._list(
             f"listing the slots of {ref.site}",
-            lambda: self._apps.list_slots(*_site(ref), **LIMITS),
+            lambda: self._apps.list_slots(*_site(ref), **LISTED),
         )
         return tuple(views.slot_view(item, "", ref.resource_group) for item in found)
 
@@ -115,9 +129,9 @@ class AppService(ResourceManager):
         found = self._list(
             f"comparing {ref.label} with {target}",
             lambda: (
-                self._apps.list_slot_differences_from_production(*_site(ref), body, **LIMITS)
+                self._apps.list_slot_differences_from_production(*_site(ref), body, **LISTED)
                 if ref.slot is None
-                else self._apps.list_slot_differences_slot(*_site(ref), ref.slot, body, **LIMITS)
+                else self._apps.list_slot_differences_slot(*_site(ref), ref.slot, body, **LISTED)
             ),
         )
         return tuple(views.difference_view(item) for item in found)
@@ -127,9 +141,9 @@ class AppService(ResourceManager):
         found = self._list(
             f"listing the instances of {ref.label}",
             lambda: (
-                self._apps.list_instance_identifiers(*_site(ref), **LIMITS)
+                self._apps.list_instance_identifiers(*_site(ref), **LISTED)
                 if ref.slot is None
-                else self._apps.list_instance_identifiers_slot(*_site(ref), ref.slot, **LIMITS)
+                else self._apps.list_instance_identifiers_slot(*_site(ref), ref.slot, **LISTED)
             ),
         )
         return tuple(sorted((views.instance_view(item) for item in found), key=lambda i: i.id))
@@ -139,9 +153,9 @@ class AppService(ResourceManager):
         found = self._list(
             f"listing the deployments of {ref.label}",
             lambda: (
-                self._apps.list_deployments(*_site(ref), **LIMITS)
+                self._apps.list_deployments(*_site(ref), **LISTED)
                 if ref.slot is None
-                else self._apps.list_deployments_slot(*_site(ref), ref.slot, **LIMITS)
+                else self._apps.list_deployments_slot(*_site(ref), ref.slot, **LISTED)
             ),
         )
         return tuple(views.deployment_view(item) for item in found)
@@ -255,7 +269,11 @@ class AppService(ResourceManager):
             )
             return got
 
-        return views.settings_of(self._read(f"reading the settings of {ref.label}", read))
+        found = self._read(f"reading the settings of {ref.label}", read)
+        if not isinstance(at(found, "properties"), Mapping):
+            failure = Failure("unreadable", "the answer holds no settings", transient=False)
+            raise self._border.error(failure, f"reading the settings of {ref.label}")
+        return views.settings_of(found)
 
     def _configure(self, ref: SlotRef, content: effects.Content, doing: str) -> None:
         body = effects.canonical(content)

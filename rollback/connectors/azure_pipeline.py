@@ -43,6 +43,7 @@ def policies(credential: TokenCredential, host: str) -> list[Any]:
     """The policies of a client of `host`; the token goes to that host only."""
     from azure.core.pipeline.policies import (
         ContentDecodePolicy,
+        CustomHookPolicy,
         HeadersPolicy,
         RequestIdPolicy,
         SansIOHTTPPolicy,
@@ -74,6 +75,7 @@ def policies(credential: TokenCredential, host: str) -> list[Any]:
         HeadersPolicy({"Accept": "application/json"}),
         UserAgentPolicy(base_user_agent="trade-rollback", user_agent_use_env=False),
         Bearer(),
+        CustomHookPolicy(),
         ContentDecodePolicy(),
     ]
 

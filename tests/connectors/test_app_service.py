@@ -412,6 +412,28 @@ def test_an_activity_log_that_cannot_be_read_is_not_an_empty_one(
         here.clients.arm().activity(BACKEND, now - timedelta(days=7), now)
 
 
+LISTS: dict[str, Callable[[ArmPort], object]] = {
+    "slots": lambda arm: arm.slots(BACKEND),
+    "differences": lambda arm: arm.differences(BACKEND, "staging"),
+    "differences of a slot": lambda arm: arm.differences(STAGING, "production"),
+    "instances": lambda arm: arm.instances(BACKEND),
+    "instances of a slot": lambda arm: arm.instances(STAGING),
+    "deployments": lambda arm: arm.deployments(BACKEND),
+    "deployments of a slot": lambda arm: arm.deployments(STAGING),
+    "settings": lambda arm: arm.settings(BACKEND),
+}
+
+
+@pytest.mark.parametrize("body", [{}, {"value": None}, {"value": {}}, {"error": {"code": "x"}}], ids=str)
+def test_an_answer_that_holds_no_list_is_not_an_empty_one(fresh: Simulator, body: Any) -> None:
+    fresh.control.fault("status", host=names.ARM_HOST, status=200, body=body, count=0)
+    with stand(environment(fresh)) as here:
+        for name, read in LISTS.items():
+            with pytest.raises(ConnectorError) as caught:
+                read(here.clients.arm())
+            assert caught.value.code == "app-service.unreadable", name
+
+
 def test_of_a_log_that_is_too_long_the_last_bytes_are_kept(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
