@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rollback.rehearsal.scenario import Scenario
 
 VARIABLES = "variables.sh"
+LIFETIME_S = 12 * 3600.0
+"""How long the platform waits for people: a day's practice, and not for ever."""
 
 
 def by_hand(
@@ -38,7 +40,7 @@ def by_hand(
     promise was kept, whatever they did.
     """
     with ExitStack() as stack:
-        playing = staged(stack, scenario, playbook, root, lambda *_: None)
+        playing = staged(stack, scenario, playbook, root, lambda *_: None, lifetime_s=LIFETIME_S)
         scenario.before_plan(playing.sim)
         try:
             for line in _how(playing):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import RollbackError
-from rollback.rehearsal.simulator.process import Simulator
+from rollback.rehearsal.simulator.process import LIFETIME_S, Simulator
 from rollback.rehearsal.simulator.s3 import S3Server
 from rollback.rehearsal.simulator.stories import default_world
 from rollback.rehearsal.stage import Stage, document, set_stage
@@ -184,11 +184,18 @@ def staged(
     directory: Path,
     progress: Progress,
     shown: Shown = _unseen,
+    *,
+    lifetime_s: float = LIFETIME_S,
 ) -> Play:
-    """The scenario's world, running, with its environment file; it stops with `stack`."""
+    """The scenario's world, running, with its environment file; it stops with `stack`.
+
+    lifetime_s: after which it stops by itself, whatever became of who started it.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     world = scenario.world(default_world())
-    sim = stack.enter_context(Simulator.start(directory / "simulator", world))
+    sim = stack.enter_context(
+        Simulator.start(directory / "simulator", world, lifetime_s=lifetime_s)
+    )
     over = scenario.settings(document(sim))
     if scenario.bucket:
         server = stack.enter_context(S3Server.start(directory / "bucket"))

@@ -69,6 +69,21 @@ def test_by_hand_people_do_it_and_the_promises_are_checked_all_the_same(tmp_path
     assert "trading-backend 1, trading-web 1" in said
 
 
+def test_by_hand_the_platform_does_not_go_away_in_the_middle_of_a_practice(tmp_path: Path) -> None:
+    lives: list[float] = []
+
+    def wait() -> None:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for child in children.read_text().split():
+                said = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+                if "--lifetime-s" in said:
+                    lives.append(float(said[said.index("--lifetime-s") + 1]))
+
+    assert rehearse(keep=tmp_path, out=lambda _: None, wait=wait) == 0
+    assert lives
+    assert min(lives) >= 8 * 3600
+
+
 def test_by_hand_a_promise_that_people_break_is_told(tmp_path: Path) -> None:
     out: list[str] = []
 
