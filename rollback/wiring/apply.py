@@ -69,8 +69,9 @@ def apply_plan(
     Raises before anything is sent: InputError (another environment's plan), Refused (an effect no
     rule allows), PlanStale (applied before), GuardRefusal (a canary came through). What else is
     wrong with the plan or its approvals is raised likewise where the plan holds no move toward
-    safety; where it holds one, those and the captures go, the rest is withheld, and the result's
-    exit status says why. Where no run can be recorded, EvidenceNotWritten is raised after them.
+    safety; where it holds one, those, the captures and the messages go, the rest is withheld, and
+    the result's exit status says why. Where no run can be recorded, EvidenceNotWritten is raised
+    after them.
     """
     refuse_missing(SENDS, setting.environment.environment)
     refuse_forbidden(setting.environment, document)

@@ -1,8 +1,9 @@
 """What only reads at Resource Manager.
 
 R1  inside the environment's subscription
-R2  only providers this product reads: Web, Insights, Authorization; of DocumentDB only the account
-    itself and its data-plane roles, for the readiness check
+R2  only providers this product reads: Web, Authorization; of Insights the activity log and metrics
+    (groups of actions, components and tests hold addresses with keys in them); of DocumentDB only
+    the account itself and its data-plane roles, for the readiness check
 R3  GET and HEAD, except paths that tunnel into a site or hand out secrets
 R4  three POSTs that only read; calls that hand out keys, connection strings, the variables of a
     process or a signed address are named and refused, be they a POST or a GET
@@ -28,6 +29,7 @@ _TUNNELS: Final = frozenset({
 })  # fmt: skip
 _TOLD: Final = frozenset({"processes", "hybridconnection", "networkfeatures"})
 """Whose answers to a GET hold variables of processes, and connection strings of relays."""
+_INSIGHTS: Final = frozenset({"eventtypes", "metrics", "metricdefinitions", "metricnamespaces"})
 _SITE: Final = (
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.web"
     r"/sites/[^/]+(?:/slots/[^/]+)?"
@@ -73,7 +75,8 @@ def not_a_read(request: Normal, subscription: str) -> Denial | None:
     if _SECRETS.search(path) or not _TOLD.isdisjoint(segments):  # R4
         return Denial("resource-manager.secrets", "a call that hands out secrets", NO_SECRET)
     providers = {after for name, after in pairwise(segments) if name == "providers"}
-    if not providers <= _PROVIDERS:  # R2
+    insights = {after for name, after in pairwise(segments) if name == "microsoft.insights"}
+    if not providers <= _PROVIDERS or not insights <= _INSIGHTS:  # R2
         return Denial("resource-manager.provider", "a resource provider this product never reads")
     if not _TUNNELS.isdisjoint(segments):  # R3
         return Denial("resource-manager.tunnel", "a path that reaches into the site or its memory")

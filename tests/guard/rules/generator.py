@@ -109,6 +109,8 @@ SEEDS: tuple[Request, ...] = (
     Request("GET", f"{_ARM}{SITES}/{names.BACKEND}{_VERSION}"),
     Request("GET", f"{_ARM}{SITES}/{names.BACKEND}/instances/i/processes/1{_VERSION}"),
     Request("GET", f"{_ARM}{SITES}/{names.BACKEND}/config/logs{_VERSION}"),
+    Request("GET", f"{_ARM}{SITES}/{names.BACKEND}/providers/Microsoft.Insights/metrics{_VERSION}"),
+    Request("GET", f"{_ARM}{SITES}/x/providers/Microsoft.Insights/components/c{_VERSION}"),
     Request("GET", f"{_ARM}{ACCOUNT}{_VERSION}"),
     Request("PUT", f"{_ARM}{ACCOUNT}{_VERSION}", (_JSON,), b"{}"),
     _json("POST", f"{_ARM}{SITES}/{names.BACKEND}/slots/staging/slotsdiffs{_VERSION}", b"{}"),

@@ -205,6 +205,13 @@ def oracle(
     return None
 
 
+BELOW = {
+    "providers": {"microsoft.web", "microsoft.insights"},
+    "microsoft.insights": {"eventtypes", "metrics", "metricdefinitions", "metricnamespaces"},
+}
+"""What may come after a name in a path of Resource Manager."""
+
+
 def reads(seen: Seen, kind: str) -> bool:
     """True where the request can only read."""
     plain = seen.method in {"GET", "HEAD"}
@@ -220,7 +227,7 @@ def reads(seen: Seen, kind: str) -> bool:
             return inside and plain and account
         parts = lower.split("/")
         for name, after in itertools.pairwise(parts):
-            if name == "providers" and after not in {"microsoft.web", "microsoft.insights"}:
+            if after not in BELOW.get(name, {after}):
                 return False
         if {"hostruntime", "extensions", "dump", "networktrace", "token"} & set(parts):
             return False
