@@ -34,7 +34,9 @@ Examples:
 \b
 With one BUNDLE, the first reading of each source in it is held against the last. With two, the
 last of each. Times, request ids and nonces are left out: every reading has its own. A source that
-was not read whole is never called the same.
+was not read whole is never called the same. What a redaction rule took out stands as a digest with
+a key of the run, and a setting with a key of the process that read it (a resumed run has several):
+under two keys they differ, also where the values are the same.
 
 \b
 Both are verified first; where one does not hold, they are compared all the same, and exit is 8.
