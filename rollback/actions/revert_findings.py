@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.actions.revert_ways import UNTOLD
 from rollback.actions.seen import PRODUCTION, orders_text, texts
 from rollback.actions.trading_loops import loops_finding
 from rollback.model.change import Change, Finding, Update
@@ -72,7 +73,7 @@ def shown(target: Target, changes: list[Change], loops: Loops | None) -> list[Fi
     updates = [one for one in changes if isinstance(one, Update)]
     found: list[Finding] = []
     if any(one.id == "swap" for one in updates):
-        found += [*_warm_up(target), *_scaled_down(target)]
+        found += [*_warm_up(target), *_scaled_down(target), *_led_back(target)]
     for slot in (PRODUCTION, target.slot):
         if operation := str(target.fact(slot, "operation") or ""):
             text = (
@@ -116,6 +117,17 @@ def _scaled_down(target: Target) -> list[Finding]:
         "production runs on: see that it scales before users arrive"
     )
     return [_finding("weak", "swap.scaled-down", text, target.name)]
+
+
+def _led_back(target: Target) -> list[Finding]:
+    """The rule that led to the release leads to what it replaces once the two are swapped."""
+    if not target.led:
+        return []
+    text = (
+        f"a ramp-up rule sends {target.led / 100:g} % of users to slot {target.slot}: from the "
+        f"swap until the rules are emptied they are on {', '.join(target.bad) or UNTOLD}"
+    )
+    return [_finding("exposure", "swap.rule-leads-back", text, target.name)]
 
 
 def _trading(target: Target, loops: Loops | None, updates: list[Update]) -> list[Finding]:

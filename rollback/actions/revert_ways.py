@@ -9,8 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import CONTROL_PREFIXES, PRODUCTION, builds_of, one_build, texts
-from rollback.actions.surfaces import reference
+from rollback.actions.seen import (
+    CONTROL_PREFIXES,
+    PRODUCTION,
+    builds_of,
+    one_build,
+    rules_of,
+    texts,
+)
+from rollback.actions.surfaces import reference, slot_at
 from rollback.connectors.app_service_effects import (
     image_effect,
     start_effect,
@@ -30,6 +37,9 @@ if TYPE_CHECKING:
 VOLATILE = ("routing", "settings", "worker-logs", "probes")
 """Evidence that a restart or a swap destroys."""
 
+
+UNTOLD = "what production serves"
+"""Where no instance of production says its build."""
 
 NO_DIGEST = "the catalogue has no image digest for it"
 
@@ -80,6 +90,14 @@ class Target:
         return one_build(self.world, self.name, self.slot)
 
     @property
+    def led(self) -> int:
+        """Hundredths of a percent of users that ramp-up rules send to the slot."""
+        rules = rules_of(self.world.get(f"{self.name}/traffic", "rules"))
+        return sum(
+            one.percent_hundredths for one in rules if slot_at(self.surface, one.host) == self.slot
+        )
+
+    @property
     def bad(self) -> tuple[str, ...]:
         """What production serves now."""
         return builds_of(self.world, self.name, PRODUCTION)
@@ -91,6 +109,12 @@ def unavailable(target: Target, way: str) -> str:
         return _no_image(target)
     if target.unread:
         return f"slot {target.slot} cannot be read"
+    starts = target.stopped or (way == "artifact" and target.filled)
+    if starts and target.led and target.surface.carries_authority:
+        return (
+            f"a ramp-up rule sends users to slot {target.slot}, so what is started there would "
+            "have them before it proved halt authority"
+        )
     return _no_artifact(target) if way == "artifact" else _no_swap(target)
 
 
@@ -222,6 +246,7 @@ def _swap(target: Target, slot_image: str) -> Update:
         surface=target.name,
         moves_users=True,
         to_build=target.build,
+        also_to=(target.bad or (UNTOLD,)) if target.led else (),
         volatile=VOLATILE,
         absolute=False,
         settle_s_max=policy.swap_s_max,

@@ -71,6 +71,7 @@ PLAN_WORDS: Final[dict[str, str]] = {
     "Update.moves_users": "users end up on another release",
     "Update.some_users": "only those that a ramp-up rule sends",
     "Update.to_build": "the build that users are moved to",
+    "Update.also_to": "builds that users of a ramp-up rule are on afterwards: the rule stays",
     "Update.starts_build": "the build of which instances start, and may trade on their own",
     "Update.authority_on": "the slot that has to prove halt authority while the plan is applied",
     "Update.word": "what a named person attests before it goes; empty where nobody has to",

@@ -27,6 +27,8 @@ class Update(Frozen):
 
     moves_users: users end up on another release. to_build: the build they are moved to.
     some_users: only those that a ramp-up rule sends are moved; the others stay where they are.
+    also_to: builds that the users of a ramp-up rule are on afterwards, because the rule stays and
+    its slot changes hands.
     starts_build: instances of a build start (it may read, write and trade on its own).
     authority_on: the slot on which `to_build` has to prove halt authority while the plan is
     applied, because it did not run there when the plan was made; None where it was proved then.
@@ -49,6 +51,7 @@ class Update(Frozen):
     moves_users: bool = False
     some_users: bool = False
     to_build: str | None = None
+    also_to: tuple[str, ...] = ()
     starts_build: str | None = None
     authority_on: str | None = None
     word: str = ""

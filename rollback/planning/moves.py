@@ -51,7 +51,9 @@ def judge_move(
             return change, None
         what = "halt authority is not proved on the backend that users will be using"
         return _not_proved(change, what, judged), None
-    if any(one.verdict is Verdict.RETAINED and one.builds == (change.to_build,) for one in judged):
+    if left := [one for one in change.also_to if not _holds(judged, one)]:
+        return _leads_back(change, left), None
+    if _holds(judged, change.to_build):
         return change, None
     slot = _slot_that_starts(change, earlier)
     denied = any(one.slot == slot and one.builds == (change.to_build,) for one in judged)
@@ -59,6 +61,22 @@ def judge_move(
         return change.model_copy(update={"authority_on": slot}), _while_applying(change, slot)
     what = f"release {change.to_build} has not proved halt authority on a slot of its own"
     return _not_proved(change, what, judged, slot), None
+
+
+def _holds(judged: tuple[AuthorityJudgement, ...], build: str | None) -> bool:
+    return any(one.verdict is Verdict.RETAINED and one.builds == (build,) for one in judged)
+
+
+def _leads_back(change: Update, left: list[str]) -> RefusedChange:
+    return _refused(
+        change,
+        "authority.rule-leads-back",
+        f"a ramp-up rule sends users to the slot that is swapped: afterwards they would be on "
+        f"{', '.join(left)}, which has not proved halt authority",
+        "halt trading at the venue or broker; then plan a way that leaves the slot as it is "
+        "(`--set way=image`, where the environment allows it), or have a person empty the rules "
+        "and plan again",
+    )
 
 
 def _proved(judged: tuple[AuthorityJudgement, ...], slot: str) -> bool:

@@ -248,6 +248,31 @@ def test_a_stopped_slot_is_started_before_the_swap(start: Any, build: str) -> No
     )
 
 
+def test_a_rule_to_the_slot_leads_back_once_it_is_swapped(start: Any) -> None:
+    sim = start(stories.ramped(stories.default_world(), names.BACKEND, 20))
+    acted = act(trading(sim), REVERT, revert())
+    (swap,) = (one for one in acted.plan.changes if isinstance(one, Update))
+    assert swap.also_to == (names.BAD_BUILD,)
+    (told,) = (one for one in acted.plan.findings if one.code == "swap.rule-leads-back")
+    assert told.weight == "exposure"
+    assert (
+        f"20 % of users to slot staging: from the swap until the rules are emptied they are on {names.BAD_BUILD}"
+        in told.text
+    )
+
+
+@pytest.mark.parametrize("way", ["swap", "artifact"])
+def test_nothing_is_started_where_a_rule_sends_users_before_it_proved_authority(
+    start: Any, way: str
+) -> None:
+    build = names.STABLE_BUILD if way == "swap" else names.THIRD_BUILD
+    held = stories.holding(stories.default_world(), names.BACKEND, "staging", build)
+    sim = start(stories.ramped(stories.stopped(held, names.BACKEND), names.BACKEND, 5))
+    (refused,) = plan(trading(sim), REVERT, revert(way=way)).refusals
+    assert refused.code == "revert.no-way"
+    assert "a ramp-up rule sends users to slot staging" in refused.reason
+
+
 def test_an_image_is_pinned_by_digest(start: Any) -> None:
     sim = start(stories.default_world())
     acted = act(trading(sim), REVERT, revert("web", way="image"), surface="web")

@@ -62,6 +62,18 @@ def test_what_proves_authority_on_its_slot_goes_without_a_condition() -> None:
     assert judge_move(SWAP, seen, environment(), (START,)) == (SWAP, None)
 
 
+def test_a_rule_that_stays_leads_nobody_to_what_has_not_proved_it() -> None:
+    led = SWAP.model_copy(update={"also_to": (BAD,)})
+    for verdict in (Verdict.LOST, Verdict.UNKNOWN):
+        made, finding = judge_move(led, world(verdict, Verdict.RETAINED, STABLE), environment(), ())
+        assert isinstance(made, RefusedChange)
+        assert finding is None
+        assert (made.code, made.promise) == ("authority.rule-leads-back", "halt-authority-retained")
+        assert BAD in made.reason
+    seen = world(Verdict.RETAINED, Verdict.RETAINED, STABLE)
+    assert judge_move(led, seen, environment(), ()) == (led, None)
+
+
 def test_what_the_plan_starts_first_is_tied_to_a_proof_that_the_run_makes() -> None:
     made, finding = judge_move(SWAP, world(), environment(), (START,))
     assert made == SWAP.model_copy(update={"authority_on": "staging"})

@@ -38,7 +38,8 @@ class Node:
     """One thing that can happen. after: indices that must be applied first.
 
     proves: the build whose halt authority is proved when this takes effect; empty for all that is
-    no proof. part: only some users are moved, the others stay. hands_over: where it does not take
+    no proof. part: only some users are moved, the others stay. also_to: builds that some users are
+    on once it took effect, because a ramp-up rule stays. hands_over: where it does not take
     effect, nothing further moves away from safety. returns: how often it may begin again after it
     was looked for and found not applied.
     """
@@ -55,6 +56,7 @@ class Node:
     proves: str = ""
     hands_over: bool = False
     part: bool = False
+    also_to: tuple[str, ...] = ()
     returns: int = 0
 
 
@@ -130,6 +132,7 @@ def system_of(
                     captures=captures,
                     goes_on=step.on_failure == "continue",
                     part=update.some_users,
+                    also_to=update.also_to,
                     hands_over=hands_over,
                     returns=min((effect.returns_max for effect in update.effects), default=0),
                 )

@@ -78,7 +78,7 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
     proved = proved_builds(system, state)
     live = live_builds(system, state, system.authority_surface)
     if node.surface == system.authority_surface:
-        if node.to_build not in proved:
+        if node.to_build not in proved or not proved.issuperset(node.also_to):
             return "no-step-reduces-authority" if live & proved else "authority-before-move"
     elif not live or not live <= proved:  # nobody knows what is live: not proved
         return "authority-before-move"

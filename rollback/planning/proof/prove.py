@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation
     from rollback.model.plan import PlannedStep
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 STATES_MAX = 200_000
 """Beyond this the plan is refused as not provable, never waved through."""
 

@@ -168,7 +168,7 @@ def _bad_move(system: System, walk: Walk, node: Node) -> str:
         if other.proves and word == "applied":
             proved.add(other.proves)
     if node.surface == "backend":
-        if node.to_build not in proved:
+        if {node.to_build, *node.also_to} - proved:
             return "no-step-reduces-authority" if behind & proved else "authority-before-move"
     elif not behind or behind - proved:
         return "authority-before-move"

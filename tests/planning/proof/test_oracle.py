@@ -38,6 +38,7 @@ def nodes(draw: st.DrawFn, index: int) -> Node:
         goes_on=draw(st.booleans()),
         proves=draw(st.sampled_from(BUILDS)) if kind == "ask" else "",
         hands_over=draw(st.integers(0, 5)) == 0,
+        also_to=draw(st.sampled_from(((), (), (BAD,), (STABLE, OLDER)))) if moves else (),
         part=moves and draw(st.integers(0, 3)) == 0,
         returns=0 if kind in ("look", "ask", "capture") else draw(st.integers(0, 5)),
     )

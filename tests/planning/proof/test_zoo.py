@@ -508,6 +508,15 @@ def test_a_move_to_what_the_plan_starts_is_tied_to_a_proof_by_the_run() -> None:
     assert (found.broken, found.counterexample) == ("authority-before-move", ("1. web#swap starts",))
 
 
+def test_a_rule_that_stays_may_not_lead_to_what_has_not_proved_authority() -> None:
+    led = SWAP.model_copy(update={"volatile": (), "also_to": (BAD,)})
+    assert prove((planned("revert", led),), ALL_BAD, environment(), BOTH_PROVE).holds
+    lost = (judged("staging", Verdict.RETAINED, STABLE), judged("production", Verdict.LOST, BAD))
+    found = prove((planned("revert", led),), ALL_BAD, environment(), lost)
+    assert found.broken == "authority-before-move"
+    assert found.counterexample == ("1. revert#swap starts",)
+
+
 def test_a_halt_waits_for_no_neighbour_but_may_not_be_made_to_wait() -> None:
     swap = SWAP.model_copy(update={"volatile": ()})
     assert prove((planned("revert", swap, RULES),), ALL_BAD, environment(), BOTH_PROVE).holds
