@@ -8,6 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from rollback.connectors.identity import Tokens
+from rollback.connectors.taken_role import KeptKeys
 from rollback.connectors.together import Together
 from rollback.errors import Interrupted, ProductDefect
 from rollback.guard.wire import first_use
@@ -54,7 +55,7 @@ class Parts:
     """What clients of every scope of a run share.
 
     digest_key: keys the digests of settings. stopping: whether a stop was asked for; a pause ends
-    with it. tokens: of Resource Manager, asked for once.
+    with it. tokens: of Resource Manager, asked for once. keys: of the evidence store's role.
     """
 
     environment: Environment
@@ -65,6 +66,7 @@ class Parts:
     sink: Callable[[Wire], EvidenceSink] | None = None
     stopping: Callable[[], bool] | None = None
     tokens: Tokens = field(default_factory=Tokens)
+    keys: KeptKeys = field(default_factory=KeptKeys)
 
 
 class GuardedClients:
@@ -171,7 +173,8 @@ class GuardedClients:
                 first_use.load(first_use.S3)
                 from rollback.connectors.object_store import bucket_of
 
-                self._bucket = bucket_of(self._parts.environment, self._wire, self._parts.secrets)
+                parts = self._parts
+                self._bucket = bucket_of(parts.environment, self._wire, parts.secrets, parts.keys)
             return self._bucket
 
     def blobs(self) -> BlobPort:

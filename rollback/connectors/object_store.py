@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from http import HTTPStatus
@@ -15,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from rollback.connectors.crossing import Border, Failure, by_status, chain
 from rollback.connectors.reading import age_s, read_again
+from rollback.connectors.signing import run_out, session_here, session_of, untold
+from rollback.connectors.taken_role import TakenRole, token_of
 from rollback.errors import ProductDefect
 from rollback.model.effect import SelfAddressedBody
 from rollback.model.environment import S3Store
 from rollback.model.ports import StoredObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from rollback.connectors.taken_role import KeptKeys
     from rollback.guard.wire import Wire
     from rollback.guard.wire.botocore_wire import GuardedClient
     from rollback.model.effect import HttpWrite
@@ -35,8 +39,6 @@ PAGES_MAX = 1_000
 TRIES = 3
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
-_READ_HERE = frozenset({"env", "shared-credentials-file", "config-file"})
-"""Sources of a credential that are read on this machine, without a request."""
 
 
 def store_failure(error: Exception) -> Failure | None:
@@ -79,14 +81,16 @@ class ObjectStore:
         clock: Clock,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
+        role: TakenRole | None = None,
     ) -> None:
-        """guard: puts the guard under a boto3 client."""
+        """guard: puts the guard under a boto3 client. role: instead of a pair of keys."""
         self._store = store
         self._guard = guard
         self._clock = clock
         self._border = Border("object-store", latch, store_failure)
         self._access_key_id = access_key_id
         self._secret_access_key = secret_access_key
+        self._role = role
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """(body, etag), or None where there is no such key."""
@@ -101,7 +105,7 @@ class ObjectStore:
                 ClientError,
             )
 
-            with self._border.crossing(f"reading {key}"):
+            with self._crossing(f"reading {key}"):
                 try:
                     found = self._client.get_object(Bucket=self._store.bucket, Key=key)
                 except ClientError as error:
@@ -118,7 +122,7 @@ class ObjectStore:
         """Keys under a prefix, in order; where there are more than `most`, about so many."""
 
         def read() -> tuple[str, ...]:
-            with self._border.crossing(f"listing {prefix}"):
+            with self._crossing(f"listing {prefix}"):
                 found: list[str] = []
                 pages = self._client.get_paginator("list_objects_v2")
                 listed = pages.paginate(Bucket=self._store.bucket, Prefix=prefix)
@@ -151,7 +155,9 @@ class ObjectStore:
         if effect.condition == "if-match" and "IfMatch" not in condition:
             msg = f"effect {effect.id} replaces what was read; it does not create"
             raise ProductDefect("object-store.condition", msg, promise="plan-is-permission")
-        with self._border.crossing(f"writing {key}"):
+        if self._role is not None:
+            read_again(self._role.take, self._clock, tries=TRIES)  # the write itself is sent once
+        with self._crossing(f"writing {key}"):
             digest = base64.b64encode(_digest(effect, key, body)).decode()
             answer = self._client.put_object(
                 Bucket=self._store.bucket,
@@ -163,6 +169,24 @@ class ObjectStore:
                 **self._retention(effect),
             )
             return str(answer["ETag"])
+
+    @contextmanager
+    def _crossing(self, doing: str) -> Iterator[None]:
+        """As `Border.crossing`, with a credential that lasts; one that did not is forgotten."""
+        if self._role is None:
+            with self._border.crossing(doing):
+                yield
+            return
+        used = self._role.take()
+        with untold(), self._border.crossing(doing):
+            try:
+                yield
+            except Exception as error:
+                if not run_out(error):
+                    raise
+                self._role.forget(used)
+                what = "the store did not accept the role's credential; the next one is asked for"
+                raise self._border.error(Failure("expired", what, transient=True), doing) from None
 
     def _retention(self, effect: HttpWrite) -> dict[str, Any]:
         if effect.purpose.value != "evidence":
@@ -180,7 +204,8 @@ class ObjectStore:
         from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 
         # botocore's own client: boto3 would add transfers in parts, which no permission covers.
-        client = _without_search().create_client(
+        session = session_here() if self._role is None else session_of(self._role)
+        client = session.create_client(
             "s3",
             region_name=self._store.region,
             endpoint_url=self._store.endpoint,
@@ -221,23 +246,12 @@ def _stay(context: dict[str, Any], **_: Any) -> None:
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
-def _without_search() -> Any:
-    """A botocore session that asks nobody for credentials.
-
-    botocore's own search puts requests to the metadata address and to STS, by clients of its own
-    that no guard is under (measured: ``PUT /latest/api/token``). Variables and files stay.
-    """
-    from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
-
-    session = Session()
-    resolver = session.get_component("credential_provider")
-    resolver.providers = [one for one in resolver.providers if one.METHOD in _READ_HERE]
-    return session
-
-
-def bucket_of(environment: Environment, wire: Wire, secrets: SecretSource) -> ObjectStore:
+def bucket_of(
+    environment: Environment, wire: Wire, secrets: SecretSource, kept: KeptKeys
+) -> ObjectStore:
     """The bucket of an environment's evidence store, guarded for one scope.
 
+    kept: the credential of its role, which the scopes of a run share.
     Raises ProductDefect where the environment keeps its evidence elsewhere.
     """
     store = environment.evidence.store
@@ -250,6 +264,17 @@ def bucket_of(environment: Environment, wire: Wire, secrets: SecretSource) -> Ob
 
         return botocore_wire.guard(wire, client)
 
+    role = None
+    if store.role_arn is not None:
+        role = TakenRole(
+            store=store,
+            token=token_of(store, environment.base, secrets, wire.latch),
+            guard=guarded,
+            latch=wire.latch,
+            clock=wire.clock,
+            secrets=secrets,
+            kept=kept,
+        )
     named, key = store.access_key_id, store.secret_access_key
     return ObjectStore(
         store=store,
@@ -258,4 +283,5 @@ def bucket_of(environment: Environment, wire: Wire, secrets: SecretSource) -> Ob
         clock=wire.clock,
         access_key_id=None if named is None else secrets.get(named),
         secret_access_key=None if key is None else secrets.get(key),
+        role=role,
     )

@@ -29,6 +29,7 @@ ADDRESSES: Final = (
     ("cosmos", "endpoint"),
     ("cosmos", "regions"),
     ("evidence", "store", "endpoint"),
+    ("evidence", "store", "sts_endpoint"),
 )
 """What production reaches over https only. A proxy may be plain: TLS goes through it."""
 

@@ -29,6 +29,9 @@ PATTERN_WORDS: Final[dict[str, str]] = {
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "a bucket's name",
     r"^[A-Za-z0-9._-]{1,60}$": "the name of a value in an address's query",
     r"^[a-z0-9][a-z0-9-]{0,39}$": "a name: lower case letters, digits, dashes; at most 40",
+    r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$": (
+        "a role of an account: arn:aws:iam::, twelve digits, :role/ and its name"
+    ),
     r"^[a-z0-9](-?[a-z0-9]){2,62}$": "a container's name: lower case, digits, single dashes",
 }
 """Every pattern of the models that people write values for; a test finds a missing one."""
@@ -217,6 +220,10 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "S3Store.prefix": "what every key starts with",
     "S3Store.access_key_id": "the access key's id",
     "S3Store.secret_access_key": "the access key's secret",
+    "S3Store.role_arn": "a role, instead of a pair of keys: taken at STS by a web identity token",
+    "S3Store.web_identity_token": "the token that takes the role",
+    "S3Store.web_identity_token_file": "or a file that holds it, read anew; relative to this file",
+    "S3Store.sts_endpoint": "an address, where the role is not asked for at the region's own STS",
     "S3Store.retention_days": "how long Object Lock keeps each object",
     "S3Store.legal_hold": "true: each object is also held until somebody lifts that by hand",
     "BlobStore.kind": "folder, s3 or azure-blob",

@@ -60,11 +60,15 @@ class GuardedHost(Frozen):
 
 
 class CredentialExchange(Frozen):
-    """The one place, path and grants where tokens are asked for."""
+    """The one place, path and grants where tokens are asked for.
+
+    role: at STS, the one role that is asked for.
+    """
 
     host: str
     path: str
     grants: tuple[str, ...]
+    role: str = ""
 
 
 class Perimeter(Frozen):

@@ -36,7 +36,11 @@ ADDRESS = {
     "JIRA_TOKEN": JIRA,
 }
 BUCKET = "bucket+s3cret/=&x-0d4e"
-MORE = {"bucket": BUCKET, "jira": JIRA, "slack": SLACK, "sig": SIG, "github": names.GITHUB_TOKEN}
+WEB_IDENTITY = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhLXdvcmtsb2FkIn0.c1gn-4f"
+SESSION = "FQoGZXIvYXdzEBYaD"
+"""What each session token of moto's STS begins with."""
+ROLE = "arn:aws:iam::123456789012:role/evidence"
+MORE = {"bucket": BUCKET, "web": WEB_IDENTITY, "session": SESSION, "jira": JIRA, "slack": SLACK, "sig": SIG, "github": names.GITHUB_TOKEN}
 SPOKEN = f"{PASSWORD} {CLIENT} {JIRA} {ADDRESS['SLACK']} {ADDRESS['TEAMS']}"
 """Said by the world wherever it says anything."""
 
@@ -95,13 +99,20 @@ def stored(server: S3Server) -> Iterator[tuple[str, str]]:
             yield f"metadata of {entry['Key']}", json.dumps(found_["Metadata"])
 
 
-@pytest.fixture(params=["folders", "bucket"])
+@pytest.fixture(params=["folders", "bucket", "role"])
 def shared(request: pytest.FixtureRequest) -> S3Server | None:
     """Where evidence, leases and the journal's mirror are kept."""
     if request.param == "folders":
         return None
     server: S3Server = request.getfixturevalue("server")
     return server
+
+
+def by_role(store: dict[str, Any], token: Path) -> dict[str, Any]:
+    """The same bucket, whose credential is a role that its own STS gives."""
+    token.write_text(WEB_IDENTITY)
+    role = {"role_arn": ROLE, "web_identity_token_file": str(token), "sts_endpoint": store["endpoint"]}
+    return {key: value for key, value in store.items() if "access_key" not in key} | role
 
 
 @pytest.fixture
@@ -116,6 +127,8 @@ def ground(
         over: dict[str, Any] = {}
         if shared is not None:
             over = {**on_bucket(document(sim), shared), "journal_mirror": True}
+            if request.node.callspec.params["shared"] == "role":
+                over["evidence"]["store"] = by_role(over["evidence"]["store"], tmp_path / "token")
         made = set_stage(tmp_path / "stage", sim, **{**over, "channels": CHANNELS})
         made.variables.update({"SYNTHETIC_PASSWORD": PASSWORD, "AZURE_CLIENT_SECRET": CLIENT})
         made.variables.update(ADDRESS)
@@ -287,6 +300,7 @@ WRITTEN_OUT: tuple[tuple[tuple[str | int, ...], Any], ...] = (
     (("channels", 4, "tokn"), JIRA),
     (("evidence", "store"), {"kind": "blob", "account": "x", "container": "y", "sas": f"?sig={SIG}"}),
     (("evidence", "store"), {"kind": "s3", "bucket": "b", "region": "r", "secret_access_key": SIG}),
+    (("evidence", "store"), {"kind": "s3", "bucket": "b", "region": "r", "web_identity_token": WEB_IDENTITY}),
     (("lease", "store", "connection_string"), f"AccountKey={SIG}"),
 )  # fmt: skip
 

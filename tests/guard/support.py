@@ -122,6 +122,17 @@ def environment(**changes: Any) -> Environment:
     return Environment.model_validate({**written, **changes})
 
 
+ROLE = "arn:aws:iam::123456789012:role/evidence/rollback"
+STS = "sts.eu-west-1.amazonaws.com"
+
+
+def taking_role(**store: Any) -> Environment:
+    """The same, where the bucket's credential is a role."""
+    written = {"kind": "s3", "region": "eu-west-1", "bucket": names.EVIDENCE_BUCKET}
+    role = {"role_arn": ROLE, "web_identity_token_file": "/var/run/token"}
+    return environment(evidence={"store": {**written, **role, **store}})
+
+
 def swap(effect_id: str = "revert#swap", **changes: Any) -> HttpWrite:
     """The planned swap of the backend."""
     content = '{"preserveVnet":true,"targetSlot":"staging"}'

@@ -27,6 +27,12 @@ VARIABLES = {
     "COSMOS_KEY": "planted-secret-value",
 }
 
+KEYS = """    access_key_id: ${EVIDENCE_ACCESS_KEY_ID}
+    secret_access_key: ${EVIDENCE_SECRET_ACCESS_KEY}
+"""
+ROLE = "arn:aws:iam::123456789012:role/evidence"
+TAKEN = f"    role_arn: {ROLE}\n    web_identity_token_file: t\n"
+
 
 def changed(*changes: tuple[str, str], variables: dict[str, str] | None = None) -> Environment:
     text = PRODUCTION
@@ -189,6 +195,21 @@ def test_a_variable_that_holds_a_secret_is_not_put_into_text(name: str) -> None:
         ("endpoint: ${COSMOS_ENDPOINT}", "endpoint: '${COSMOS'", "not a reference to a variable"),
         ("staging: trading-web-staging", "staging: Trading-Web", "surfaces.web.slot_hosts.staging"),
         ("retention_days: 365", "retention_days: 365d", "evidence.store.retention_days"),
+        (KEYS, "    access_key_id: ${A}\n", "are named both, or neither"),
+        (KEYS, "    secret_access_key: ${A}\n", "are named both, or neither"),
+        (KEYS, f"{KEYS}    role_arn: {ROLE}\n", "a pair of keys, or a role"),
+        (KEYS, f"{KEYS}    web_identity_token: ${{A}}\n", "name its role_arn"),
+        (KEYS, "    web_identity_token_file: token\n", "name its role_arn"),
+        (KEYS, "    sts_endpoint: https://a.example\n", "name its role_arn"),
+        (KEYS, f"    role_arn: {ROLE}\n", "exactly one of web_identity_token, web_identity_token_file"),
+        (KEYS, f"    role_arn: {ROLE}\n    web_identity_token: ${{A}}\n    web_identity_token_file: t\n",
+         "exactly one of web_identity_token, web_identity_token_file"),
+        (KEYS, f"{TAKEN}    sts_endpoint: https://a.example/sts\n", "sts_endpoint has no path"),
+        (KEYS, f"{TAKEN}    sts_endpoint: http://a.example\n", "production over plain http"),
+        (KEYS, TAKEN.replace("token_file: t", "token: eyJ.e30.x"), "is written here as a value"),
+        (KEYS, TAKEN.replace("role/", "user/"), "evidence.store.role_arn"),
+        (KEYS, TAKEN.replace("1234", "123"), "evidence.store.role_arn"),
+        (KEYS, TAKEN.replace("file: t", "file: ''"), "evidence.store.web_identity_token_file"),
         ("other_surface: backend", "other_surface: api", "forbidden_pairs[0].other_surface"),
         ("channels:\n", "channels:\n  - {name: incident, address: '${A}', host: a.b, path: /x}\n",
          "a second channel named incident"),
@@ -304,3 +325,21 @@ def test_a_playbook_that_fits_has_no_complaints() -> None:
 )  # fmt: skip
 def test_a_playbook_for_another_environment_is_told_so(text: str, expected: str) -> None:
     assert expected in "\n".join(steps(text + "\n"))
+
+
+@pytest.mark.parametrize(
+    ("credential", "named"),
+    [
+        ("", (None, None, None)),
+        (TAKEN, (ROLE, None, "t")),
+        (TAKEN.replace("_file: t", ": ${WEB_IDENTITY}"), (ROLE, model.Secret(variable="WEB_IDENTITY"), None)),
+        (f"{TAKEN}    sts_endpoint: https://sts.example/\n", (ROLE, None, "t")),
+        (TAKEN.replace(":aws:", ":aws-us-gov:"), (ROLE.replace(":aws:", ":aws-us-gov:"), None, "t")),
+    ],
+)
+def test_a_buckets_credential_is_one_of_three(credential: str, named: tuple[object, ...]) -> None:
+    store = changed((KEYS, credential)).evidence.store
+    assert isinstance(store, model.S3Store)
+    assert (store.access_key_id, store.secret_access_key) == (None, None)
+    found = (store.role_arn, store.web_identity_token, store.web_identity_token_file)
+    assert found == named

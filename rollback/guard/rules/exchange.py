@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
+from rollback.guard.rules import sts
+from rollback.guard.rules.form import BODY_BYTES_MAX, FORM, fields_of
 from rollback.guard.rules.json_body import NotOneReadingError, parse
 from rollback.guard.rules.request import Denial, Normal
 
@@ -20,7 +21,6 @@ _DISCOVERY: Final = (
     "/discovery/keys",
     "/discovery/v2.0/keys",
 )
-_BODY_BYTES_MAX: Final = 65_536
 
 
 def find(request: Normal, perimeter: Perimeter) -> CredentialExchange | None:
@@ -33,6 +33,8 @@ def find(request: Normal, perimeter: Perimeter) -> CredentialExchange | None:
 
 def not_an_exchange(request: Normal, exchange: CredentialExchange) -> Denial | None:
     """Why this is not the configured token request; None where it is."""
+    if exchange.role:
+        return sts.not_a_role_taken(request, exchange.role)
     if MANAGED_IDENTITY in exchange.grants:
         if request.method == "GET" and request.headers.get("metadata", "").lower() == "true":
             return None
@@ -47,29 +49,21 @@ def not_an_exchange(request: Normal, exchange: CredentialExchange) -> Denial | N
     return None
 
 
-def discovers(request: Normal) -> bool:
-    """True for a GET of an issuer's public documents."""
-    return request.method == "GET" and request.path.endswith(_DISCOVERY)
+def discovers(request: Normal, perimeter: Perimeter) -> bool:
+    """True for a GET of an issuer's public documents. STS is asked for a role, and for no more."""
+    return (
+        request.method == "GET"
+        and request.path.endswith(_DISCOVERY)
+        and not any(one.role and one.host == request.host for one in perimeter.exchanges)
+    )
 
 
 def _grant(request: Normal) -> str | Denial:
-    if len(request.body) > _BODY_BYTES_MAX:
+    if len(request.body) > BODY_BYTES_MAX:
         return Denial("exchange.body", "longer than a token request may be")
-    if request.media_type == "application/x-www-form-urlencoded":
-        try:
-            pairs = parse_qsl(
-                request.body.decode("ascii"),
-                keep_blank_values=True,
-                strict_parsing=True,
-                errors="strict",
-                max_num_fields=64,
-            )
-        except ValueError:
-            return Denial("exchange.body", "the form of the token request cannot be read")
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            return Denial("exchange.body", "a field of the token request stands twice")
-        return dict(pairs).get("grant_type", "")
+    if request.media_type == FORM:
+        fields = fields_of(request)
+        return fields if isinstance(fields, Denial) else fields.get("grant_type", "")
     if request.media_type == "application/json":
         try:
             document = parse(request.body)

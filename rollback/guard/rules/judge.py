@@ -147,7 +147,7 @@ def _not_a_read(request: Normal, guarded: GuardedHost, perimeter: Perimeter) -> 
                 PLAN_IS_PERMISSION,
             )
         case HostKind.IDENTITY:
-            if exchange.discovers(request):
+            if exchange.discovers(request, perimeter):
                 return None
             return Denial("identity.path", "not the configured token path, nor a public document")
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from rollback.guard.rules.exchange import MANAGED_IDENTITY
 from rollback.guard.rules.normal import METADATA_HOST
+from rollback.guard.rules.sts import ACTION
 from rollback.model.environment import BlobStore, FolderStore, S3Store, SharedStore
 from rollback.model.scope import CredentialExchange, GuardedHost, HostKind, Perimeter
 
@@ -57,6 +58,19 @@ def store_folder(environment: Environment) -> str:
     if not isinstance(store, FolderStore):
         return ""
     return posixpath.normpath(posixpath.join(environment.base, store.path))
+
+
+def sts_address(store: S3Store) -> str:
+    """Where a store's role is asked for: as configured, or the region's own STS."""
+    return store.sts_endpoint or f"https://sts.{store.region}.amazonaws.com"
+
+
+def role_exchange(store: object) -> CredentialExchange | None:
+    """The exchange of a web identity token for a store's credential; None where there is none."""
+    if not isinstance(store, S3Store) or store.role_arn is None:
+        return None
+    host = host_of(sts_address(store)).removesuffix(":443")
+    return CredentialExchange(host=host, path="/", grants=(ACTION,), role=store.role_arn)
 
 
 def surface_hosts(surface: Surface) -> tuple[str, ...]:
@@ -126,6 +140,11 @@ def perimeter_of(environment: Environment) -> Perimeter:  # noqa: C901, PLR0912 
         add(answer.host, HostKind.WEB, control=control)
     for channel in environment.channels:
         add(channel.host, HostKind.CHANNEL, (channel.path,) if channel.searchable else ())
+    role = role_exchange(environment.evidence.store)
+    if role is not None and role.host not in found:
+        add(role.host, HostKind.IDENTITY)
+    if role is not None and found[role.host].kind in {HostKind.IDENTITY, HostKind.STORE}:
+        exchanges += (role,)  # some stores are their own STS; at any other host nothing is asked
     return Perimeter(
         hosts=tuple(found.values()),
         exchanges=exchanges,

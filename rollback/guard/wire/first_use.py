@@ -31,6 +31,8 @@ S3 = (
     "botocore.awsrequest",
     "botocore.httpsession",
     "botocore.exceptions",
+    "botocore.credentials",
+    "botocore.parsers",
 )
 HTTP = ("httpx",)
 SOCKETS = ("websockets.client", "websockets.exceptions", "websockets.uri")

@@ -1,11 +1,15 @@
 """Where evidence, leases and the journal's copy are kept."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from rollback.model.base import Frozen, Seconds
 from rollback.model.environment.texts import Host, SecretRef, Url, UrlPath
+
+URL_PATH = re.compile(r"://[^/]*/.")
+"""In an address that has more than the path of a host."""
 
 
 class FolderStore(Frozen):
@@ -15,9 +19,20 @@ class FolderStore(Frozen):
     path: str
 
 
+RoleArn = Annotated[
+    str,
+    Field(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$"),
+]
+"""A role of an account, as AWS names it."""
+
+
 class S3Store(Frozen):
     """Evidence in S3 with Object Lock. Create-only.
 
+    The credential is a pair of keys, or a role that is taken by a web identity token (of which
+    exactly one of web_identity_token and web_identity_token_file is the source), or, where neither
+    is named, what variables and files of AWS on this machine say. sts_endpoint: where the role is
+    asked for, instead of at the region's own STS.
     retention_days: how long each piece is kept in COMPLIANCE mode. legal_hold: it is also held
     until somebody lifts that by hand.
     """
@@ -29,8 +44,30 @@ class S3Store(Frozen):
     prefix: str = ""
     access_key_id: SecretRef | None = None
     secret_access_key: SecretRef | None = None
+    role_arn: RoleArn | None = None
+    web_identity_token: SecretRef | None = None
+    web_identity_token_file: Annotated[str, Field(min_length=1)] | None = None
+    sts_endpoint: Url | None = None
     retention_days: Annotated[int, Field(ge=0)] = 0
     legal_hold: bool = False
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        keys = (self.access_key_id, self.secret_access_key)
+        tokens = (self.web_identity_token, self.web_identity_token_file)
+        if keys.count(None) == 1:
+            msg = "access_key_id and secret_access_key are named both, or neither"
+        elif self.role_arn is None and (tokens.count(None) < len(tokens) or self.sts_endpoint):
+            msg = "a web identity token and an sts_endpoint are of a role: name its role_arn"
+        elif self.role_arn is not None and keys.count(None) == 0:
+            msg = "one credential: a pair of keys, or a role"
+        elif self.role_arn is not None and tokens.count(None) != 1:
+            msg = "role_arn needs exactly one of web_identity_token, web_identity_token_file"
+        elif self.sts_endpoint is not None and URL_PATH.search(self.sts_endpoint):
+            msg = "sts_endpoint has no path: a role is asked for at /"
+        else:
+            return self
+        raise ValueError(msg)
 
 
 class BlobStore(Frozen):

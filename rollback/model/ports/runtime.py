@@ -66,6 +66,10 @@ class SecretSource(Protocol):
         """The value. Raises InputError naming the variable where it is not set."""
         ...
 
+    def know(self, *values: str) -> None:
+        """Values that others gave out (a session's keys): blotted from now on."""
+        ...
+
     def expect(self, secrets: Iterable[Secret]) -> None:
         """References whose values are blotted too, though nobody may have asked for them yet."""
         ...

@@ -33,7 +33,7 @@ Pair = tuple[str, str]
 CASES: Final = 2_000
 TYPES_ONLY: Final = "if TYPE_CHECKING:"
 """No mutants of it: the names imported there stand in annotations, which nothing evaluates."""
-RULES: Final = ("edges", "shapes", "effects", "directions", "judge", "perimeter", "shape_of", "tables")
+RULES: Final = ("edges", "sts", "shapes", "effects", "directions", "judge", "perimeter", "shape_of", "tables")
 SLOW: Final = ("normal", "agreement")
 """Tests of the rules: quick ones first, then the others, then those that generate."""
 WIRE: Final = {

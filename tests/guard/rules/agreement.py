@@ -9,9 +9,9 @@ from collections import Counter
 from rollback.guard.rules.judge import judge
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.scope import Perimeter, Phase, Scope, VerdictKind
-from tests.guard.rules.generator import BLOBS, EFFECTS, KINDS, TOKENS, case
+from tests.guard.rules.generator import BLOBS, EFFECTS, KINDS, ROLES, TOKENS, case
 from tests.guard.rules.oracle import oracle
-from tests.guard.support import environment
+from tests.guard.support import environment, taking_role
 
 
 def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
@@ -35,6 +35,7 @@ def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
             question.request,
             KINDS,
             TOKENS,
+            ROLES,
             applying=question.applying,
             effects=EFFECTS,
             left=question.left,
@@ -45,12 +46,14 @@ def disagreements(cases: int, seed: int) -> tuple[list[str], Counter[str]]:
 
 
 def perimeter_of_cases() -> Perimeter:
-    """The hosts of an environment that has a bucket, and of one that has a container."""
+    """The hosts of an environment that has a bucket, of one that has a container, and a role."""
     store = {"kind": "azure-blob", "endpoint": f"https://{BLOBS}", "container": "evidence"}
     bucket = perimeter_of(environment())
     container = perimeter_of(environment(evidence={"store": store}))
-    more = tuple(host for host in container.hosts if bucket.find(host.host) is None)
-    return bucket.model_copy(update={"hosts": (*bucket.hosts, *more)})
+    role = perimeter_of(taking_role())
+    found = {host.host: host for known in (bucket, container, role) for host in known.hosts}
+    changes = {"hosts": tuple(found.values()), "exchanges": role.exchanges}
+    return bucket.model_copy(update=changes)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from rollback.guard.rules.request import Request
 from rollback.model.direction import Direction, Undo
 from rollback.model.effect import BoundedBody, HttpWrite, NoBody, Purpose, SelfAddressedBody
 from rollback.rehearsal.simulator import names
-from tests.guard.support import ACCOUNT, SITES, exact, swap
+from tests.guard.support import ACCOUNT, ROLE, SITES, STS, exact, swap
 
 BACKEND = f"{names.BACKEND}.azurewebsites.net"
 WEB = f"{names.WEB}.azurewebsites.net"
@@ -28,6 +28,7 @@ KINDS = {
     "s3.eu-west-1.amazonaws.com": "store",
     BUCKET: "store",
     BLOBS: "store",
+    STS: "sts",
     names.WEBHOOK_HOST: "channel",
     names.GITHUB_HOST: "pipeline",
 }
@@ -35,6 +36,7 @@ TOKENS = {
     (names.LOGIN_HOST, f"/{names.TENANT}/oauth2/v2.0/token"): {"client_credentials"},
     (names.PLATFORM_HOST, "/auth/token"): {"password", "refresh_token"},
 }
+ROLES = {STS: ROLE}
 _UNDO = Undo(possible=False, by="")
 _RULES = '{"properties":{"experiments":{"rampUpRules":[]}}}'
 _RUN = f"/repos/{names.REPOSITORY}/actions/runs/7"
@@ -77,6 +79,18 @@ _ARM = f"https://{names.ARM_HOST}"
 _VERSION = "?api-version=2025-05-01"
 _CHUNK = b"a chunk"
 _QUERY = b'{"query":"SELECT * FROM c","parameters":[]}'
+
+
+_FORM = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+_ARN = ROLE.replace(":", "%3A").replace("/", "%2F")
+_TAKEN = (
+    f"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={_ARN}"
+    "&RoleSessionName=trade-rollback&WebIdentityToken=a.b-c_d"
+)
+
+
+def _sts(body: str) -> Request:
+    return Request("POST", f"https://{STS}/", (_FORM,), body.encode())
 
 
 def _json(method: str, url: str, body: bytes) -> Request:
@@ -153,6 +167,12 @@ SEEDS: tuple[Request, ...] = (
     Request("GET", f"https://{names.GITHUB_HOST}/repos/trading/monorepo/actions/runs?status=queued"),
     Request("POST", f"https://{names.GITHUB_HOST}{_RUN}/cancel"),
     Request("GET", "https://elsewhere.example/"),
+    _sts(_TAKEN),
+    _sts(_TAKEN),
+    _sts("Action=GetCallerIdentity&Version=2011-06-15"),
+    _sts(f"{_TAKEN}&Policy=%7B%7D"),
+    Request("GET", f"https://{STS}/"),
+    Request("GET", f"https://{STS}/.well-known/openid-configuration"),
 )  # fmt: skip
 
 _METHODS = (
@@ -181,6 +201,7 @@ _HEADERS = (
     ("x-ms-blob-type", "AppendBlob"), ("x-ms-lease-id", "1"), ("x-ms-tags", "a=b"), ("x-ms-meta-a", "b"), ("Accept", "application/json"), ("x-amz-trailer", "x"),
     ("Connection", "If-None-Match"), ("Connection", "close, x-ms-documentdb-isquery"), ("Connection", "Keep-Alive"),
     ("X-Original-Host", "a"), ("X-Forwarded-Path", "/a"), ("X-Host", "a"), ("Content-Range", "bytes 0-1/2"),
+    ("Authorization", "AWS4-HMAC-SHA256 x"), ("X-Amz-Target", "GetCallerIdentity"), ("amz-sdk-request", "attempt=1"),
     ("If-Match", '"a", "b"'), ("If-Match", " "), ("If-Match", '"*"'),
 )  # fmt: skip
 _BODIES: tuple[bytes | None, ...] = (
@@ -188,6 +209,14 @@ _BODIES: tuple[bytes | None, ...] = (
     b'{"preserveVnet":true,"targetSlot":"staging"}', b'{"targetSlot":"other","preserveVnet":true}',
     b'{"properties":{"COSMOS_ENDPOINT":"https://elsewhere"}}', b"grant_type=refresh_token",
     b"grant_type=client_credentials", b"\xff\xfe", b"a=b&_method=DELETE", b"%5Fmethod=PUT", b"a;+X-HTTP-Method=PUT",
+)  # fmt: skip
+_FIELDS = (
+    "Action=AssumeRole", "Action=GetSessionToken", "action=AssumeRoleWithWebIdentity", "Version=2011-06-16",
+    f"RoleArn={_ARN}x", f"RoleArn={ROLE}", f"RoleArn={_ARN.lower()}", "RoleArn=", "RoleSessionName=somebody",
+    "RoleSessionName=trade%2Drollback", "WebIdentityToken=", "WebIdentityToken=abc", "WebIdentityToken=a+b+c",
+    "WebIdentityToken=a.b;c=d", "WebIdentityToken=a%26b%3Dc", "WebIdentityToken=" + "x" * 20_001, "%57ebIdentityToken=abcd",
+    "WebIdentityToken=%ff%fe%fd%fc", "DurationSeconds=900", "ProviderId=x", "PolicyArns.member.1.arn=a", "Policy", "",
+    "=", "X=%zz",
 )  # fmt: skip
 _HOSTS = (
     *KINDS,
@@ -204,7 +233,7 @@ def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PL
     """One hand's work on a request."""
     url = request.url
     at = chance.randrange(8, len(url))
-    match chance.randrange(16):
+    match chance.randrange(17):
         case 0:
             return replace(request, method=chance.choice(_METHODS))
         case 1 | 2:
@@ -254,9 +283,29 @@ def spoil(request: Request, chance: random.Random) -> Request:  # noqa: C901, PL
         case 14:
             other = chance.choice(SEEDS)
             return replace(request, url=other.url)
+        case 15:
+            return replace(request, body=_other_fields(request.body or b"", chance))
         case _:
             other = chance.choice(SEEDS)
             return replace(request, method=other.method, body=other.body, headers=other.headers)
+
+
+def _other_fields(form: bytes, chance: random.Random) -> bytes:
+    """A form with a field more, less, twice, in another place, or for another."""
+    fields = form.split(b"&")
+    at, other = chance.randrange(len(fields)), chance.choice(_FIELDS).encode()
+    match chance.randrange(5):
+        case 0:
+            fields.insert(at, other)
+        case 1:
+            del fields[at]
+        case 2:
+            fields.append(fields[at])
+        case 3:
+            chance.shuffle(fields)
+        case _:
+            fields[at] = other
+    return b"&".join(fields)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import itertools
 import json
 import string
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import rfc8785
 
@@ -157,6 +157,19 @@ class Seen:
             need(parameter.strip() in {"charset=utf-8", 'charset="utf-8"'})
         return media
 
+    def form(self) -> dict[str, str]:
+        need(all(byte < 128 for byte in self.body))
+        said: dict[str, str] = {}
+        for part in self.body.decode().split("&"):
+            name, equals, value = part.replace("+", " ").partition("=")
+            try:
+                name, value = unquote(name, errors="strict"), unquote(value, errors="strict")
+            except UnicodeDecodeError:
+                raise No from None
+            need(equals and name not in said)
+            said[name] = value
+        return said
+
     def document(self) -> Any:
         try:
             return json.loads(self.body.decode())
@@ -168,6 +181,7 @@ def oracle(
     request: Request,
     kinds: Mapping[str, str],
     tokens: Mapping[tuple[str, str], set[str]],
+    roles: Mapping[str, str],
     *,
     applying: bool,
     effects: Sequence[HttpWrite],
@@ -182,11 +196,13 @@ def oracle(
             kind = "cosmos"
         need(kind)
         need(seen.scheme == "https" or (seen.method == "GET" and kind in {"backend", "web"}))
+        if seen.host in roles and seen.path == "/":
+            takes_role(seen, roles[seen.host])
+            return "exchange"
         if (seen.host, seen.path) in tokens:
             need(seen.method == "POST" and not seen.query)
-            fields = parse_qsl(seen.body.decode("ascii", "replace"))
             if seen.media == "application/x-www-form-urlencoded":
-                said = [value for name, value in fields if name == "grant_type"]
+                said = [seen.form().get("grant_type")]
             else:
                 need(seen.media == "application/json")
                 body = seen.document()
@@ -210,6 +226,19 @@ BELOW = {
     "microsoft.insights": {"eventtypes", "metrics", "metricdefinitions", "metricnamespaces"},
 }
 """What may come after a name in a path of Resource Manager."""
+
+
+def takes_role(seen: Seen, role: str) -> None:
+    """Deny what is not exactly the one request that STS is sent."""
+    need(seen.method == "POST" and not seen.query and len(seen.body) <= 2**16)
+    need(seen.media == "application/x-www-form-urlencoded")
+    need(not [name for name in seen.headers if name.startswith("x-amz-")])
+    need("authorization" not in seen.headers)
+    said = seen.form()
+    token = said.pop("WebIdentityToken", "")
+    need(4 <= len(token) <= 20000 and set(token) <= LETTERS_AND_DIGITS | set("._~+/=|-"))
+    action = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15"}
+    need(said == {**action, "RoleArn": role, "RoleSessionName": "trade-rollback"})
 
 
 def reads(seen: Seen, kind: str) -> bool:

@@ -14,6 +14,8 @@ MUST_DECIDE = {
     "cosmos.read": 50,
     "resource-manager.read": 50,
     "exchange": 20,
+    "exchange.action": 20,
+    "exchange.field": 20,
     "cosmos.writing-header": 20,
     "permission.body": 20,
     "permission.spent": 20,
