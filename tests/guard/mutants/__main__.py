@@ -51,7 +51,7 @@ WIRE: Final = {
     "requests_adapter": ("requests", "held_requests", "what_leaves", "proxies"),
     "timed_answer": ("timed_answer", "requests", "botocore"),
     "timed_stream": ("timed_stream", "httpx"),
-    "socket_line": ("sockets", "platform"),
+    "socket_line": ("socket_line", "sockets", "platform"),
     "socket_wire": ("sockets", "held_requests", "platform"),
     "network": ("network", "proxies", "platform", "httpx"),
 }

@@ -170,13 +170,13 @@ def test_a_refused_token_is_an_answer_and_not_retried(simulator: Simulator) -> N
 def test_a_socket_is_read_and_never_written(simulator: Simulator) -> None:
     """With a token it opens, without one it does not; there is nothing to send with."""
     told = _bench(simulator)
-    with socket_wire.connect(told.wire, f"wss://{BACKEND}/ws", OPERATOR) as reader:
+    with socket_wire.connect(told.wire, f"wss://{BACKEND}/ws", OPERATOR, timeout_s=60) as reader:
         assert reader.status == 101
-        assert "hello" in str(reader.receive(5))
+        assert "hello" in str(reader.receive(60))
         assert not hasattr(reader, "send")
     with (
         pytest.raises(InvalidStatus),
-        socket_wire.connect(told.wire, f"wss://{BACKEND}/ws"),
+        socket_wire.connect(told.wire, f"wss://{BACKEND}/ws", timeout_s=60),
     ):
         pass
     statuses = [(seen.path, seen.status) for seen in told.exchanges.seen_all]
