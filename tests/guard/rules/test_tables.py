@@ -89,6 +89,19 @@ def test_each_provider_that_is_read() -> None:
         denied(Request("GET", f"{group}/providers/{other}"), "resource-manager.provider")
 
 
+def test_each_kind_of_insight_that_is_read() -> None:
+    """One by one, and all in one path."""
+    group = f"{ARM}/subscriptions/{names.SUBSCRIPTION}/resourceGroups/g/providers"
+    each = ("eventtypes", "metrics", "metricdefinitions", "metricnamespaces")
+    for kind in each:
+        allowed(Request("GET", f"{group}/Microsoft.Insights/{kind}"), phase=Phase.OBSERVE)
+    together = "".join(f"/Microsoft.Insights/{kind}" for kind in each)
+    allowed(Request("GET", group + together), phase=Phase.OBSERVE)
+    for other in ("components/c", "webtests/w", "actionGroups/a", "autoscalesettings/s"):
+        asked = Request("GET", f"{group}/Microsoft.Insights/{other}")
+        denied(asked, "resource-manager.provider")
+
+
 @pytest.mark.parametrize(
     "name",
     [

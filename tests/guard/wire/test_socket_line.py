@@ -30,7 +30,10 @@ class Wire:
 def _answer(server: socket.socket) -> None:
     asked = b""
     while b"\r\n\r\n" not in asked:
-        asked += server.recv(65_536)
+        piece = server.recv(65_536)
+        if not piece:
+            return
+        asked += piece
     lines = asked.decode().split("\r\n")
     key = next(one.split(": ")[1] for one in lines if one.lower().startswith("sec-websocket-key"))
     server.sendall(
@@ -44,7 +47,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     """Opened, on a clock that stands still."""
     monkeypatch.setattr(socket_line, "time", SimpleNamespace(monotonic=lambda: NOW))
     raw, server = socket.socketpair()
-    with closing(raw), closing(server), ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, closing(server), closing(raw):
         made = Wire(raw, server)
         answering = pool.submit(_answer, server)
         assert made.line.open({}, 7.0).status_code == 101
