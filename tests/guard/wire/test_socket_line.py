@@ -78,3 +78,10 @@ def test_a_line_that_is_over_is_told_while_the_server_holds_it(
     with pytest.raises(ConnectionClosed) as told:
         wire.line.receive(5.0)
     assert type(told.value.__cause__) is cause
+
+
+def test_a_close_has_the_time_that_is_left(wire: Wire) -> None:
+    wire.server.shutdown(socket.SHUT_WR)
+    wire.line.close(3.0)
+    assert wire.raw.gettimeout() == 3.0
+    assert wire.raw.fileno() == -1
