@@ -222,6 +222,11 @@ def test_plain_http_behind_a_variable(
     if last == "endpoint" and above[0] == "evidence":
         at = text.index("kind: s3", text.index("evidence:"))
         text = f"{text[:at]}endpoint: ${{PLAIN}}\n    {text[at:]}"
+    elif last == "sts_endpoint":
+        keys = text[text.index("access_key_id:"):text.index("retention_days:")]
+        role = "arn:aws:iam::123456789012:role/evidence"
+        taken = (f"role_arn: {role}", "web_identity_token_file: /var/run/token", "sts_endpoint: ${PLAIN}")
+        text = text.replace(keys, "".join(f"{line}\n    " for line in taken))
     elif last == "regions":
         at = text.index("endpoint:", text.index("cosmos:"))
         text = f'{text[:at]}regions: ["${{PLAIN}}"]\n  {text[at:]}'
