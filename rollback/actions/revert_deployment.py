@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rollback.model.steps import StepSpec
     from rollback.model.views import SlotView
 
-AROUND = frozenset({"slot", "traffic", "settings", "history", "holds"})
+AROUND = frozenset({"slot", "settings", "history", "holds"})
 """Not rules nor pipeline: a halt that did not work must not keep users on the bad release."""
 
 SOCKETS_S = 3600

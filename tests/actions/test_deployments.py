@@ -9,19 +9,22 @@ import pytest
 from rollback.actions.halt_rollout import HaltRolloutAction
 from rollback.actions.restore_traffic import RestoreTrafficAction
 from rollback.actions.revert_deployment import RevertDeploymentAction
-from rollback.model.change import NoOp, Update
+from rollback.model.change import NoOp, RefusedChange, Update
 from rollback.model.direction import Direction
+from rollback.model.observation import World as Seen
 from rollback.model.record import Outcome
 from rollback.model.steps import HaltRollout, RestoreTraffic, RevertDeployment
 from rollback.rehearsal.simulator import names, stories
 from rollback.rehearsal.simulator.process import Simulator
-from tests.actions.deployments import act, look, plan, send, trading, verify
+from tests.actions.deployments import act, look, plan, see, send, trading, verify
 from tests.actions.loopback import context, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from rollback.model.environment import Environment
+    from rollback.model.ports import ActionPlan
     from rollback.rehearsal.simulator.world import World
 
 HALT, REVERT, RESTORE = HaltRolloutAction(), RevertDeploymentAction(), RestoreTrafficAction()
@@ -248,12 +251,19 @@ def test_a_stopped_slot_is_started_before_the_swap(start: Any, build: str) -> No
     )
 
 
+def _beside_the_rules(env: Environment, spec: RevertDeployment) -> ActionPlan:
+    """A revert planned in a world where another step of the plan has read the rules."""
+    seen = (*see(env, RESTORE, restore("backend")).observations, *see(env, REVERT, spec).observations)
+    world = Seen(observations=tuple({one.resource: one for one in seen}.values()))
+    return REVERT.plan(context(env, spec), world)
+
+
 def test_a_rule_to_the_slot_leads_back_once_it_is_swapped(start: Any) -> None:
     sim = start(stories.ramped(stories.default_world(), names.BACKEND, 20))
-    acted = act(trading(sim), REVERT, revert())
-    (swap,) = (one for one in acted.plan.changes if isinstance(one, Update))
+    made = _beside_the_rules(trading(sim), revert())
+    (swap,) = (one for one in made.changes if isinstance(one, Update))
     assert swap.also_to == (names.BAD_BUILD,)
-    (told,) = (one for one in acted.plan.findings if one.code == "swap.rule-leads-back")
+    (told,) = (one for one in made.findings if one.code == "swap.rule-leads-back")
     assert told.weight == "exposure"
     assert (
         f"20 % of users to slot staging: from the swap until the rules are emptied they are on {names.BAD_BUILD}"
@@ -268,7 +278,8 @@ def test_nothing_is_started_where_a_rule_sends_users_before_it_proved_authority(
     build = names.STABLE_BUILD if way == "swap" else names.THIRD_BUILD
     held = stories.holding(stories.default_world(), names.BACKEND, "staging", build)
     sim = start(stories.ramped(stories.stopped(held, names.BACKEND), names.BACKEND, 5))
-    (refused,) = plan(trading(sim), REVERT, revert(way=way)).refusals
+    (refused,) = _beside_the_rules(trading(sim), revert(way=way)).changes
+    assert isinstance(refused, RefusedChange)
     assert refused.code == "revert.no-way"
     assert "a ramp-up rule sends users to slot staging" in refused.reason
 
