@@ -66,10 +66,11 @@ def apply(  # noqa: PLR0913 - options of a command line
     found = environments.find(document.plan, environment, options.state_root(state), Path(plan))
     operator = environments.operator(environments.load(found), state)
     hears = progress()
-    try:
-        with people.interruptible(
-            lambda: people.in_doubt(operator.setting.state, document.digest)
-        ) as stopping:
+    # To the end of what is told: a second interrupt there is told the run's name too.
+    with people.interruptible(
+        lambda: people.in_doubt(operator.setting.state, document.digest)
+    ) as stopping:
+        try:
             result = operator.apply(
                 document,
                 approvals=[Path(each) for each in approvals],
@@ -80,7 +81,7 @@ def apply(  # noqa: PLR0913 - options of a command line
                 progress=hears,
                 stopping=stopping,
             )
-    finally:
-        hears.close()
-    output.talk(f"run {result.run}")
-    return print_ending(document, result, as_json=as_json)
+        finally:
+            hears.close()
+        output.talk(f"run {result.run}")
+        return print_ending(document, result, as_json=as_json)

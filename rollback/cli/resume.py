@@ -56,10 +56,11 @@ def resume(
     found = environments.find(document.plan, environment, options.state_root(state))
     operator = environments.operator(environments.load(found), state)
     hears = progress()
-    try:
-        with people.interruptible(
-            lambda: people.in_doubt(operator.setting.state, document.digest)
-        ) as stopping:
+    # To the end of what is told: a second interrupt there is told the run's name too.
+    with people.interruptible(
+        lambda: people.in_doubt(operator.setting.state, document.digest)
+    ) as stopping:
+        try:
             result = operator.resume(
                 directory.run,
                 said=words,
@@ -69,6 +70,6 @@ def resume(
                 progress=hears,
                 stopping=stopping,
             )
-    finally:
-        hears.close()
-    return print_ending(document, result, as_json=as_json)
+        finally:
+            hears.close()
+        return print_ending(document, result, as_json=as_json)

@@ -185,9 +185,7 @@ def _checked(play: Play, kept: bytes, strike: Strike | None, ended: Ended) -> by
     gracefully = strike.way in ("int", "term") and "stopping: " in ended.said
     if gracefully and (left := read_status(run).in_doubt) and ended.status != ExitStatus.PERSON:
         play.said.append(f"a clean stop left {', '.join(left)} unlooked at")
-    # Once the run is over, and only its end is still being told, the command knows no name of it.
-    ways_on = (f"rollback resume {run.run}", "`rollback status` lists every run")
-    if stopped and "stopping: " in ended.said and not any(one in ended.said for one in ways_on):
+    if stopped and "stopping: " in ended.said and f"rollback resume {run.run}" not in ended.said:
         play.said.append("a stop did not say how to go on")
     if strike.way == "disk" and _halts(play) != 1:
         play.said.append(f"{_halts(play)} halts went out, not one")

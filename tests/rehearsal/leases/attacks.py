@@ -52,8 +52,8 @@ def paused(play: Play, moment: str, *, record: int = 0) -> list[str]:
             broken.append(f"the first sent {extra} when it woke up")
         if _ended(first):  # it had done it all, and was stopped while it looked on
             return broken
-        if woken == 0 and moment not in HOLDING:  # before it looked: it found all done
-            return broken
+        if woken == 0 and moment not in HOLDING and "nothing sent" in first.talk():
+            return broken  # it was stopped before it looked, and found all done
         # It may look before it asks for its lease: then it finds the world moved by the other.
         if woken not in (HELD, STALE):
             broken.append(f"the first ended with {woken}: {first.talk()}")
