@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, fact, one_build, rules_as_texts, rules_of
+from rollback.actions.seen import fact, one_build, rules_as_texts, rules_of
 from rollback.actions.surfaces import reference, slot_at
 from rollback.connectors.app_service_effects import auto_swap_effect, ramp_rules_effect
 from rollback.model.base import facts
@@ -18,6 +18,7 @@ from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
+from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:
     from rollback.model.environment import Surface

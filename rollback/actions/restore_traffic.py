@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import pinned
 from rollback.actions.seen import (
-    PRODUCTION,
     builds_of,
     rules_as_texts,
     rules_of,
@@ -27,6 +26,7 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
+from rollback.model.slots import PRODUCTION
 from rollback.model.steps import RestoreTraffic
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rollback.actions.revert_findings import identify, shown
 from rollback.actions.revert_ways import Target, changes_by, unavailable
-from rollback.actions.seen import PRODUCTION, builds_of, fact, orders_text, texts
+from rollback.actions.seen import builds_of, fact, orders_text, texts
 from rollback.actions.slot_outcome import look_at_slot
 from rollback.actions.surfaces import observe_surface, reference, served
 from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap
@@ -23,6 +23,7 @@ from rollback.model.change import TRADING_HALTED, Change, Finding, NoOp, Refused
 from rollback.model.plan import Exposure, Summary
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.slots import PRODUCTION
 from rollback.model.steps import RevertDeployment
 from rollback.model.views import OperationState
 from rollback.planning.refusals import refuse_release

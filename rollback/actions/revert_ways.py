@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from rollback.actions.seen import (
     CONTROL_PREFIXES,
-    PRODUCTION,
     builds_of,
     one_build,
     rules_of,
@@ -27,6 +26,7 @@ from rollback.model.base import facts
 from rollback.model.change import Change, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
+from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:
     from rollback.model.base import Value

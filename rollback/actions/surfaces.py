@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, rules_as_texts, rules_of
+from rollback.actions.seen import rules_as_texts, rules_of
 from rollback.actions.surface_context import observe_pipeline, observe_settings, read_history
 from rollback.actions.swap_outcome import Serving
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError
 from rollback.model.base import facts
 from rollback.model.observation import Observation
-from rollback.model.views import SlotRef
+from rollback.model.slots import PRODUCTION, host_of, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,23 +29,6 @@ if TYPE_CHECKING:
     from rollback.model.views import ConfigurationView, InstanceView, SlotView
 
 __all__ = ["PRODUCTION", "host_of", "observe_surface", "probes", "reference", "served"]
-
-
-def reference(environment: Environment, surface: Surface, slot: str = PRODUCTION) -> SlotRef:
-    """The address of a slot; ``production`` is the site itself."""
-    return SlotRef(
-        resource_group=surface.resource_group or environment.azure.resource_group,
-        site=surface.site or "",
-        slot=None if slot == PRODUCTION else slot,
-    )
-
-
-def host_of(surface: Surface, slot: str) -> str:
-    """The host a slot answers on: as the environment names it, else App Service's default."""
-    if slot == PRODUCTION:
-        return surface.hosts[0]
-    named = dict(surface.slot_hosts).get(slot)
-    return named or f"{surface.site}-{slot}.azurewebsites.net".lower()
 
 
 def slots_of(surface: Surface) -> tuple[str, ...]:
