@@ -13,7 +13,7 @@ from rollback.model.durations import spoken
 from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:
-    from rollback.actions.revert_ways import Target
+    from rollback.actions.revert_target import Target
     from rollback.actions.trading_loops import Loops
     from rollback.model.environment import Surface
     from rollback.model.observation import World

@@ -28,3 +28,13 @@ def host_of(surface: Surface, slot: str) -> str:
         return surface.hosts[0]
     named = dict(surface.slot_hosts).get(slot)
     return named or f"{surface.site}-{slot}.azurewebsites.net".lower()
+
+
+def slots_of(surface: Surface) -> tuple[str, ...]:
+    """The slots that the environment names, the stable one first. Nothing else is ever asked."""
+    return tuple(dict.fromkeys((surface.stable_slot, *(name for name, _ in surface.slot_hosts))))
+
+
+def slot_at(surface: Surface, host: str) -> str:
+    """The slot that a ramp rule's host leads to; empty for one the environment does not name."""
+    return next((slot for slot in slots_of(surface) if host_of(surface, slot) == host.lower()), "")
