@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback.connectors.secrets import VariableSecrets
+from rollback.connectors.secrets import _PIECE_BYTES, VariableSecrets
 from rollback.errors import InputError
 from rollback.model.base import facts
 from rollback.model.environment import Secret
@@ -73,6 +73,20 @@ def test_values_that_overlap_leave_nothing_of_either() -> None:
     for name in ("A", "B"):
         secrets.get(Secret(variable=name))
     assert secrets.redact("<first-and-middle-and-last>") == "<[secret]>"
+
+
+@pytest.mark.parametrize("value", ["a-value-of-some-length", 'a "quoted" <value>'])
+@pytest.mark.parametrize("shift", [0, 1, 9, 21, 22, 40])
+def test_a_value_on_the_edge_of_two_pieces_is_found(value: str, shift: int) -> None:
+    """What is large is searched piece by piece; a page may break anywhere."""
+    secrets = VariableSecrets({"A": value})
+    secrets.get(Secret(variable="A"))
+    for written in (value, json.dumps(value)[1:-1], json.dumps(value)[1:-1].replace("<", r"\u003c")):
+        before = b"x" * (2 * _PIECE_BYTES - shift)
+        data = before + written.encode() + b"y" * 50
+        with memoryview(data) as view:
+            found = bytes(secrets.redact_bytes(view))
+        assert found == before + b"[secret]" + b"y" * 50
 
 
 @given(st.lists(st.text("ab", min_size=8, max_size=10), min_size=1, max_size=4), st.text("ab", max_size=60))
