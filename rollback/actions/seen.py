@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rollback.model.base import Facts, Value
     from rollback.model.observation import World
 
+PRODUCTION = "production"
 CONTROL_PREFIXES = ("COSMOS_", "PLATFORM_", "JWT_")
 """Settings that say where the control plane and the sign-in live (the runbook's own names)."""
 

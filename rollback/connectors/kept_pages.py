@@ -37,7 +37,7 @@ _CHARGE = "x-ms-request-charge"
 class KeptPage:
     """One answer. went_on: its request carried a continuation."""
 
-    body: bytes
+    body: bytes | bytearray
     charge_hundredths: int
     went_on: bool
 
@@ -75,6 +75,8 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
     from azure.core.pipeline.transport import HttpTransport
     from urllib3.exceptions import HTTPError
 
+    from rollback.guard.wire.bounded_answer import whole
+
     class KeepingTransport(HttpTransport[Any, Any]):
         """Everything but pages of queries goes through untouched."""
 
@@ -100,7 +102,7 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
                 return response
             try:
                 # In one piece: the session would put it together from pieces of 10 kB.
-                body = response.internal_response.raw.read(decode_content=True)
+                body = whole(response.internal_response.raw)
             except HTTPError as error:
                 raise ServiceResponseError(type(error).__name__, error=error) from error
             number = kept.keep(

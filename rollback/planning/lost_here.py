@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollback.model.authority import Verdict
 from rollback.model.change import Finding
-from rollback.model.slots import PRODUCTION
+from rollback.planning.moves import PRODUCTION
 
 if TYPE_CHECKING:
     from rollback.model.authority import AuthorityJudgement

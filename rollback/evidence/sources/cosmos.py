@@ -97,7 +97,7 @@ def control(
                     counted = read.items
                 elif isinstance(read, Lines):
                     for raw in read.content.split(b"\n")[:-1]:
-                        view = document_view(container, raw)
+                        view = document_view(container, bytes(raw))
                         seen.append((view.id, view.sha256, line(view.model_dump(mode="json"))))
                 else:
                     whole = whole and not isinstance(read, Gap)

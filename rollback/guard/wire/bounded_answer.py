@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import IncompleteRead, ProtocolError
 from urllib3.response import HTTPResponse
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ BYTES_MAX: Final = 67_108_864
 SECONDS_MAX: Final = 60.0
 """The longest that an answer's body may take, from its head on."""
 _PIECE: Final = 65_536
+_LARGE_PIECE: Final = 1_048_576
+_AT_ONCE_MAX: Final = 8_388_608
+"""Memory for so much is taken before it has come."""
+_TOO_MUCH: Final = "the answer is larger, or takes longer, than it may"
 
 
 class TooMuchError(ProtocolError):
@@ -45,8 +49,7 @@ class BoundedAnswer(HTTPResponse):
             taken += len(piece)
             if taken > self.most or time.monotonic() > self.until:
                 self.close()
-                msg = "the answer is larger, or takes longer, than it may"
-                raise TooMuchError(msg)
+                raise TooMuchError(_TOO_MUCH)
             yield piece
             if as_sent and self.isclosed():
                 return  # the last piece; nothing waits to be unpacked
@@ -59,8 +62,38 @@ class BoundedAnswer(HTTPResponse):
     ) -> bytes:
         """All of it where no size is named."""
         if amt is None or amt < 0:
-            return b"".join(self.stream(1_048_576, decode_content=decode_content))
+            return b"".join(self.stream(_LARGE_PIECE, decode_content=decode_content))
         return super().read(amt, decode_content, cache_content)
+
+    def whole(self) -> bytearray:
+        """All that is left of it. Raises TooMuchError, and urllib3's own errors.
+
+        Where its length is said and it is sent as it is, it is read into the place where it stays;
+        pieces would be copied once more. What is said to be large is taken as it comes.
+        """
+        size, most = self.length_remaining, min(self.most, _AT_ONCE_MAX)
+        if size is None or size > most or "content-encoding" in self.headers:
+            body = bytearray()
+            for piece in self.stream(_LARGE_PIECE, decode_content=True):
+                body += piece
+            return body
+        body = bytearray(size)
+        with self._error_catcher():
+            read = 0 if self._fp is None or not size else self._fp.readinto(body)  # type: ignore[union-attr, unused-ignore]
+            if read != size:
+                raise IncompleteRead(read, size - read)
+        self.length_remaining = 0
+        if time.monotonic() > self.until:
+            raise TooMuchError(_TOO_MUCH)
+        return body
+
+
+def whole(raw: Any) -> bytes | bytearray:
+    """All of an answer, unpacked: with nothing copied, where it is bounded."""
+    if isinstance(raw, BoundedAnswer):
+        return raw.whole()
+    read: bytes = raw.read(decode_content=True)
+    return read
 
 
 def bound(raw: Any, most: int | None = None) -> None:

@@ -173,7 +173,7 @@ class Page:
     newest documents may not have been copied yet.
     """
 
-    lines: bytes
+    lines: bytes | bytearray
     count: int
     continuation: str
     charge_hundredths: int
@@ -183,7 +183,7 @@ class Page:
     @property
     def items(self) -> tuple[bytes, ...]:
         """The documents one by one."""
-        return tuple(self.lines.split(b"\n")[:-1])
+        return tuple(map(bytes, self.lines.split(b"\n")[:-1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Scenarios in more than one act: a person's word, a second laptop, a killed process."""
 
 from rollback.rehearsal.acts.drift import (
-    backend_stays,
     drift_is_an_operators,
     drift_is_unknown,
     halt_stays,
@@ -49,7 +48,6 @@ __all__ = [
     "JOURNAL_BYTES",
     "PINNED_S",
     "apply_and_kill",
-    "backend_stays",
     "disk_full",
     "drift_is_an_operators",
     "drift_is_unknown",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import HttpRequest
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.response import HTTPResponse
 
 from rollback.guard.wire import azure_wire, bounded_answer
@@ -35,34 +35,67 @@ def bomb() -> bytes:
     return b"".join([*packed, packer.flush()])
 
 
-def read(said: bytes, *, stream: bool) -> bytes:
-    """What azure-core makes of that answer."""
+def read(said: bytes, *, stream: bool, whole: bool = False) -> bytes:
+    """What azure-core makes of that answer. whole: taken below it, in one piece."""
     with serving(lambda _: said) as little:
         guarded = GuardedHost(host=little.host, kind=HostKind.STORE)
         told = bench(perimeter=Perimeter(hosts=(guarded,)))
         with azure_wire.transport(told.wire) as transport:
             request = HttpRequest("GET", f"http://{little.host}/b/1")
-            response: Any = transport.send(request, stream=stream)
+            response: Any = transport.send(request, stream=stream or whole)
+            if whole:
+                return bytes(bounded_answer.whole(response.internal_response.raw))
             return b"".join(response.stream_download(None)) if stream else response.body()
 
 
 GZIP = "Content-Encoding: gzip"
 
 
+HONEST = {
+    "plain": answer("200 OK", WORDS),
+    "gzip": answer("200 OK", gzip.compress(WORDS), GZIP),
+    "deflate": answer("200 OK", zlib.compress(WORDS), "Content-Encoding: deflate"),
+    "chunked": chunked(WORDS),
+    "chunked gzip": chunked(gzip.compress(WORDS), GZIP),
+}
+
+
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "said",
-    [
-        answer("200 OK", WORDS),
-        answer("200 OK", gzip.compress(WORDS), GZIP),
-        answer("200 OK", zlib.compress(WORDS), "Content-Encoding: deflate"),
-        chunked(WORDS),
-        chunked(gzip.compress(WORDS), GZIP),
-    ],
-    ids=["plain", "gzip", "deflate", "chunked", "chunked gzip"],
-)
+@pytest.mark.parametrize("said", HONEST.values(), ids=HONEST)
 def test_an_honest_answer_is_whole(said: bytes, *, stream: bool) -> None:
     assert read(said, stream=stream) == WORDS
+
+
+@pytest.mark.parametrize("said", HONEST.values(), ids=HONEST)
+def test_in_one_piece_an_answer_is_the_same(said: bytes) -> None:
+    assert read(said, stream=True, whole=True) == WORDS
+
+
+def test_in_one_piece_it_is_unpacked_and_counted_all_the_same() -> None:
+    for said in (answer("200 OK", bomb(), GZIP), answer("200 OK", WORDS)[:-1]):
+        with pytest.raises(HTTPError):
+            read(said, stream=True, whole=True)
+
+
+@pytest.mark.parametrize("bound", [("BYTES_MAX", len(WORDS) - 1), ("SECONDS_MAX", -1.0)])
+def test_in_one_piece_it_is_held_to_the_same_bounds(
+    monkeypatch: pytest.MonkeyPatch, bound: tuple[str, float]
+) -> None:
+    monkeypatch.setattr(bounded_answer, *bound)
+    with pytest.raises(bounded_answer.TooMuchError):
+        read(answer("200 OK", WORDS), stream=True, whole=True)
+
+
+def test_in_one_piece_a_connection_is_kept() -> None:
+    with serving(lambda _: answer("200 OK", WORDS, "Connection: keep-alive")) as little:
+        guarded = GuardedHost(host=little.host, kind=HostKind.STORE)
+        told = bench(perimeter=Perimeter(hosts=(guarded,)))
+        with azure_wire.transport(told.wire) as transport:
+            request = HttpRequest("GET", f"http://{little.host}/b/1")
+            response: Any = transport.send(request, stream=True)
+            assert bounded_answer.whole(response.internal_response.raw) == WORDS
+            assert response.internal_response.raw.isclosed()
+            assert response.internal_response.raw.connection is None  # it is back in its pool
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,1 +1,0 @@
-"""Suites that parts of your own can be held to. Nothing else of the package imports them."""
