@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from rollback.cli import options, output
-from rollback.errors import InputError, JournalBroken
+from rollback.errors import ExitStatus, InputError, JournalBroken
 
 if TYPE_CHECKING:
     from rollback.running.store import RunDirectory, StateDirectory
@@ -71,11 +71,15 @@ def _read(runs: StateDirectory, run: RunDirectory) -> dict[str, Any]:
         known = read_status(run) if run.journal_path.exists() else None
     except JournalBroken as error:
         return {"run": run.run, "problem": error.reason, "said": f"journal: {error.reason}"}
+    if known is not None and known.problem and not known.opened:
+        bad = f"the journal does not verify ({known.problem})"
+        return {"run": run.run, "problem": known.problem, "records": known.records, "said": bad}
     if known is None or not known.opened:
         problem = not_begun(runs, run)
         return {"run": run.run, "problem": problem.reason, "said": problem.reason}
     doubt = f"; in doubt: {', '.join(known.in_doubt)}" if known.in_doubt else ""
     glass = f"break-glass: {known.break_glass}: " if known.break_glass else ""
+    bad = f"the journal does not verify ({known.problem}); before that: " if known.problem else ""
     fields = asdict(known)
     fields["exit_status"] = fields.pop("exit")
     fields["steps"] = [
@@ -83,7 +87,7 @@ def _read(runs: StateDirectory, run: RunDirectory) -> dict[str, Any]:
     ]
     return {
         **fields,
-        "said": f"{glass}{known.playbook} in {known.environment}: {ending(known.exit)}{doubt}",
+        "said": f"{bad}{glass}{known.playbook} in {known.environment}: {ending(known.exit)}{doubt}",
     }
 
 
@@ -96,10 +100,12 @@ def _one(
     as_json: bool,
 ) -> int:
     if as_json:
-        output.result_json(_read(runs, run))
-        return 0
+        told = _read(runs, run)
+        output.result_json(told)
+        return ExitStatus.EVIDENCE.value if "records" in told and told["problem"] else 0
     from rollback.rendering.faces import CHARS_MAX, render_report
     from rollback.running.journal import check_file
+    from rollback.running.journal_errors import damaged
     from rollback.wiring import PlanDocument
     from rollback.wiring.run_result import not_begun
     from rollback.wiring.whole_run import refuse_other_plan
@@ -127,9 +133,8 @@ def _one(
         )
     )
     if not check.holds:
-        raise JournalBroken(
-            "journal.broken",
-            f"the journal does not verify: {check.problem}",
-            hint="keep the file as it is; what stands before that line verifies",
-        )
+        hint = "keep the run's folder as it is; what is told here stands before that line"
+        raise damaged(run.journal_path, check, hint)
+    if check.remark:
+        output.talk(f"note: {check.remark}")
     return 0

@@ -52,6 +52,8 @@ def undo(
     It goes through the same guard, proof and approvals as any plan. Making it changes nothing.
     A run of another machine is taken from the environment's journal mirror, by its whole name.
     """
+    from rollback.running.journal import check_file
+
     output.check_place(Path(out), output.PLAN)
     directory, before = environments.run_of(run, environment, state)
     found = environments.find(before.plan, environment, options.state_root(state))
@@ -62,4 +64,6 @@ def undo(
     output.write_file(Path(out), document.canonical)
     show_plan(document, "json" if as_json else face, None, whole=False, file=out)
     output.talk(f"plan {document.digest} is in {out}")
+    if remark := check_file(directory.journal_path).remark:
+        output.talk(f"note: {remark}; the plan takes back what the journal holds")
     return int(document.exit_status)

@@ -25,14 +25,15 @@ class Frozen(BaseModel):
 
 def rfc3339(moment: datetime) -> str:
     """Write a moment as RFC 3339 text in UTC with milliseconds, the one form used everywhere."""
-    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         msg = "a time needs a zone"
         raise ValueError(msg)
-    utc = moment.astimezone(UTC)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
@@ -87,11 +88,15 @@ class Fact:
         """Raises TypeError for what has no one form: a number with a fraction, a list, a moment."""
         _set_name(self, name)
         _set_value(self, value)
-        if type(value) is not str:  # nearly all are
+        if type(value) not in _PLAIN:
             _refuse_formless(value)
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""Types of which every value has one form."""
+
 # Straight into the slots: half the cost of what a frozen dataclass does by itself.
+_new = object.__new__
 _set_name = Fact.__dict__["name"].__set__
 _set_value = Fact.__dict__["value"].__set__
 
@@ -111,4 +116,13 @@ BLOT = "[secret]"
 
 def facts(**values: Value) -> Facts:
     """Facts from keywords, in name order, so that equal facts are equal tuples."""
-    return tuple([Fact(name, values[name]) for name in sorted(values)])
+    made = []
+    for name in sorted(values):  # as `Fact(name, value)`; a record makes ten, between two syncs
+        value = values[name]
+        fact = _new(Fact)
+        _set_name(fact, name)
+        _set_value(fact, value)
+        if type(value) not in _PLAIN:
+            _refuse_formless(value)
+        made.append(fact)
+    return tuple(made)

@@ -16,7 +16,8 @@ number wherever they are kept or broken:
 
 R4 and R6 together chain every line to the one before it: any line but the last that is edited,
 moved or taken out is found. The last line, and a file cut after a whole line, can only be found by
-a head kept elsewhere: `check(..., anchors=...)`.
+a head kept elsewhere: `verify(..., anchors=...)`, and the head beside the file
+(`rollback.model.kept_head`).
 
 A torn tail is what a crash leaves: an unfinished last line, or NUL bytes, with no whole record
 after it. It is told apart from damage, because it is recovered and damage is refused.
@@ -61,7 +62,8 @@ class JournalCheck:
     records: those before the first bad line. heads: of every stream, in name order. head: SHA-256
     of the last good line, `FIRST` for none. problem: empty when all is well, otherwise what is
     wrong and by which rule; line: its number, from 1. good_bytes: length of the good part.
-    torn_bytes: length of a torn tail after it, which is no problem.
+    torn_bytes: length of a torn tail after it, which is no problem. cut: whether the problem is
+    that lines are lost at its end. remark: what could not be told of it, which is no problem.
     """
 
     run: str
@@ -72,6 +74,8 @@ class JournalCheck:
     line: int | None
     good_bytes: int
     torn_bytes: int
+    cut: bool = False
+    remark: str = ""
 
     @property
     def holds(self) -> bool:
@@ -187,6 +191,8 @@ class Chain:
     def _unanchored(self, record: Record) -> str:
         """Where R5 or R6 is broken."""
         held = record.get(ANCHORS, ())
+        if held == () and not self.anchors(record.stream):
+            return ""  # nearly always
         if not isinstance(held, tuple):
             return "R5: anchors is not a list"
         for anchor in held:
@@ -233,11 +239,13 @@ def verify(data: bytes, *, anchors: tuple[Head, ...] = ()) -> JournalCheck:
         records.append(record)
         good += len(line)
     bad_line = len(records) + 1 if problem else None
+    cut = False
     if not problem:
         missing = [head for head in anchors if (head.stream, head.sequence) not in _seen(records)]
         if missing:
             problem = f"cut: {missing[0].stream} {missing[0].sequence} is known and is not here"
             bad_line = len(records) + 1
+            cut = True
     return JournalCheck(
         run=chain.run,
         records=tuple(records),
@@ -247,6 +255,7 @@ def verify(data: bytes, *, anchors: tuple[Head, ...] = ()) -> JournalCheck:
         line=bad_line,
         good_bytes=good,
         torn_bytes=torn,
+        cut=cut,
     )
 
 

@@ -1,7 +1,8 @@
-"""The five things a journal asks of a disk, as a port: so that a full or lying one can be tried."""
+"""The six things a journal asks of a disk, as a port: so that a full or lying one can be tried."""
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,10 @@ class Disk(Protocol):
 
     def write(self, descriptor: int, data: bytes) -> int:
         """Append as much as goes; return how much went."""
+        ...
+
+    def overwrite(self, descriptor: int, data: bytes) -> None:
+        """Write all of `data` from the file's start on, and wait for nothing."""
         ...
 
     def sync(self, descriptor: int) -> None:
@@ -38,6 +43,11 @@ class RealDisk:
     def write(self, descriptor: int, data: bytes) -> int:
         """Append as much as goes."""
         return os.write(descriptor, data)
+
+    def overwrite(self, descriptor: int, data: bytes) -> None:
+        """One call: a process that is killed leaves the old or the new."""
+        if os.pwrite(descriptor, data, 0) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self, descriptor: int) -> None:
         """Ask for fdatasync where there is one: it makes the new length durable too."""

@@ -6,7 +6,6 @@ the file); append from any thread; after JournalBroken nothing that moves away f
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -28,16 +27,18 @@ from rollback.model.journal import (
     speakable,
     verify,
 )
+from rollback.model.kept_head import KeptHead, held_against
 from rollback.model.ports import Clock, Journal
-from rollback.model.record import Record, RecordKind
+from rollback.model.record import FIRST, Record, RecordKind
+from rollback.running import journal_errors
 from rollback.running.disk import Disk, RealDisk
+from rollback.running.head import HeadFile, read_head
 from rollback.running.tail import Tail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RESERVE_SUFFIX = ".reserve"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class RunJournal(Journal, Protocol):
@@ -54,10 +55,11 @@ def check_file(path: Path, *, anchors: tuple[Head, ...] = ()) -> JournalCheck:
 
     Raises JournalBroken where it cannot be read.
     """
+    head = read_head(path)  # before the journal: that may grow meanwhile, and the head with it
     try:
-        return verify(path.read_bytes(), anchors=anchors)
+        return held_against(verify(path.read_bytes(), anchors=anchors), head)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise journal_errors.unreadable(path, error) from error
 
 
 class FileJournal:
@@ -79,6 +81,9 @@ class FileJournal:
         self._reserve = path.with_name(path.name + RESERVE_SUFFIX)
         self._reserved = self._reserve.exists()
         self._tight = False
+        self._head = HeadFile(path, self._disk)
+        self._head_told = False
+        self.remark = ""
 
     @classmethod
     def create(cls, path: Path, run: str, clock: Clock, *, disk: Disk | None = None) -> Self:
@@ -94,15 +99,17 @@ class FileJournal:
                 hint="resume that run; a new run gets a new name",
             ) from error
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise journal_errors.unwritable(path, error) from error
         journal = cls(path, descriptor, clock, disk or RealDisk())
         try:
             journal._take()
             journal._chain.run = run
+            journal._keep_head()
             sync_folder(path.parent)
         except OSError as error:
+            journal._head.close()
             os.close(descriptor)
-            raise _unwritable(path, error) from error
+            raise journal_errors.unwritable(path, error) from error
         return journal
 
     @classmethod
@@ -124,14 +131,14 @@ class FileJournal:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise journal_errors.unreadable(path, error) from error
         journal = cls(path, descriptor, clock, disk or RealDisk())
         try:
             journal._take()
             journal._load(run, anchors)
         except OSError as error:
             os.close(descriptor)
-            raise _unreadable(path, error) from error
+            raise journal_errors.unreadable(path, error) from error
         except BaseException:
             os.close(descriptor)
             raise
@@ -148,22 +155,17 @@ class FileJournal:
             ) from error
 
     def _load(self, run: str, anchors: tuple[Head, ...]) -> None:
+        head = read_head(self.path)
         data = self.path.read_bytes()
-        check = verify(data, anchors=anchors)
-        if not check.holds:
-            raise JournalBroken(
-                "journal.damaged",
-                f"{self.path} line {check.line}: {check.problem}",
-                hint="nothing was sent; keep the file as evidence, look at the world, make a new "
-                "plan; halts can be applied with `apply --only-safe`",
-                promise="fail-closed",
-            )
+        check = held_against(verify(data, anchors=anchors), head)
         if run and check.run not in ("", run):
             raise JournalBroken(
                 "journal.other-run",
                 f"{self.path} is the journal of run {check.run}, not of {run}",
                 hint="use the journal of the run you resume",
             )
+        if not check.holds:
+            raise journal_errors.damaged(self.path, check)
         if not run and not check.run:
             raise JournalBroken(
                 "journal.empty",
@@ -176,6 +178,7 @@ class FileJournal:
         self._records = list(check.records)
         self._snapshot = None
         self._tail = Tail(self._descriptor, self._disk, check.good_bytes)
+        self.remark = check.remark
         if check.torn_bytes:
             torn = data[check.good_bytes :]
             self._disk.truncate(self._descriptor, check.good_bytes)
@@ -192,6 +195,8 @@ class FileJournal:
                 ),
                 durable=True,
             )
+        if check.remark:  # K3
+            self._note("journal.no-head", check.remark)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -204,6 +209,11 @@ class FileJournal:
     def tight(self) -> bool:
         """True once the disk was full: what is left is for moves toward safety."""
         return self._tight
+
+    @property
+    def head_problem(self) -> str:
+        """Why the head beside the journal is not kept up; empty where it is."""
+        return self._head.problem
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -228,7 +238,7 @@ class FileJournal:
         """
         with self._lock:
             if self._broken:
-                raise _broken(self.path, self._broken)
+                raise journal_errors.broken(self.path, self._broken)
             record, line = self._make(stream, kind, body)
             filled = False
             try:
@@ -241,13 +251,29 @@ class FileJournal:
                     self._tail.settle(durable=durable)
                 except OSError:
                     self._tail.drop()
-                    raise _unwritable(self.path, error) from error
+                    raise journal_errors.unwritable(self.path, error) from error
             self._chain.add(record, line)
             self._records.append(record)
             self._snapshot = None
+            if self._tail.durable:
+                self._keep_head()  # K1
             if filled:
                 self._note_full()
             return record
+
+    def _keep_head(self) -> None:
+        """Say beside the journal how far it is on disk. What fails is noted, and stops nothing."""
+        last = self._chain.last
+        digest = FIRST if last is None else last.sha256
+        self._head.keep(KeptHead(self._chain.run, len(self._records), digest))
+        if self._head.problem and self._records and not self._head_told:
+            self._head_told = True
+            self._note("journal.head", self._head.problem)
+
+    def _note(self, code: str, text: str) -> None:
+        """Remark something that stops nothing, neither where it cannot be written."""
+        with suppress(JournalBroken):
+            self.append(MAIN, RecordKind.NOTE, facts(code=code, text=text), durable=False)
 
     def _make(self, stream: str, kind: RecordKind, body: Facts) -> tuple[Record, bytes]:
         for fact in body:
@@ -279,7 +305,7 @@ class FileJournal:
 
     def _make_room(self, error: OSError) -> bool:
         """Release the reserve. After this the disk is short, and only safety may use it."""
-        if error.errno not in _FULL:
+        if error.errno not in journal_errors.FULL:
             return False
         self._tight = True
         if not self._reserved:
@@ -309,7 +335,7 @@ class FileJournal:
                 with suppress(OSError):
                     self._disk.remove(self._reserve)
                 self._reserved = False
-                raise _unwritable(self.path, error) from error
+                raise journal_errors.unwritable(self.path, error) from error
             self._reserved = True
 
     def close(self) -> None:
@@ -319,6 +345,9 @@ class FileJournal:
                 return
             with suppress(OSError):
                 self._disk.sync(self._descriptor)
+                if self._tail.sound:
+                    self._keep_head()
+            self._head.close()
             with suppress(OSError):
                 self._disk.remove(self._reserve)
             self._reserved = False
@@ -332,16 +361,6 @@ class FileJournal:
         self.close()
 
 
-def _unwritable(path: Path, error: OSError) -> JournalBroken:
-    return JournalBroken(
-        "journal.full" if error.errno in _FULL else "journal.unwritable",
-        f"{path} cannot be written: {error.strerror}",
-        hint="nothing moves away from safety without it; free space or name another state "
-        "directory; halts still go out with `apply --only-safe`",
-        promise="evidence-first",
-    )
-
-
 def _written(record: Record) -> tuple[Record, bytes]:
     """A record and its line; text that is not Unicode becomes escapes, in both."""
     try:
@@ -349,20 +368,3 @@ def _written(record: Record) -> tuple[Record, bytes]:
     except ValueError:
         said = record.model_copy(update={"body": speakable(record.body)})
         return said, line_of(said)
-
-
-def _unreadable(path: Path, error: OSError) -> JournalBroken:
-    return JournalBroken(
-        "journal.unreadable",
-        f"{path} cannot be read: {error.strerror}",
-        hint="see the rights of the file and of its folder",
-    )
-
-
-def _broken(path: Path, why: str) -> JournalBroken:
-    return JournalBroken(
-        "journal.broken",
-        f"{path} takes no more records: {why}",
-        hint="nothing moves away from safety without it; resume the run when the disk is well",
-        promise="evidence-first",
-    )

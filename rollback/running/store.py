@@ -3,12 +3,13 @@
 ::
 
     <root>/                    ROLLBACK_STATE, or the user's state directory
-      runs/<run>/journal.jsonl   plan.json   approvals/   evidence/
+      runs/<run>/journal.jsonl   journal.head   plan.json   approvals/   evidence/
       applied/<plan sha256>      a plan applies once; holds the run that applied it
       leases/                    leases of this machine
       machine                    this machine's own name, by chance
 
-Folders are made for the owner alone. Files here are created, never rewritten (the journal grows).
+Folders are made for the owner alone. Files here are created, never rewritten, but for the journal,
+which grows, and its head.
 """
 
 from __future__ import annotations

@@ -27,6 +27,16 @@ class Tail:
         self._lines: list[bytes] = []
         self._suspect = False  # the file may lack some of the lines, or end in half a one
 
+    @property
+    def durable(self) -> bool:
+        """Whether a sync covered every line."""
+        return not self._lines and not self._suspect
+
+    @property
+    def sound(self) -> bool:
+        """Whether the file holds every line, so that the next sync covers them."""
+        return not self._suspect
+
     def append(self, line: bytes, *, durable: bool) -> None:
         """Write one more line. After OSError call `settle` or `drop`."""
         self._lines.append(line)
@@ -42,7 +52,7 @@ class Tail:
             self._write(line)
         if durable or len(self._lines) >= LINES_MAX:
             self._disk.sync(self._descriptor)
-            self._durable_bytes += sum(len(line) for line in self._lines)
+            self._durable_bytes += sum(map(len, self._lines))
             self._lines.clear()
         self._suspect = False
 

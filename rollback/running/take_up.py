@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import InputError, JournalBroken, LeaseHeld
 from rollback.model.journal import verify
+from rollback.model.kept_head import held_against
+from rollback.running.head import head_path, read_head, write_head
 from rollback.running.mirror import mirrored_lines
 from rollback.running.store import RUN_NAME, RunDirectory, create_file
 
@@ -60,6 +62,7 @@ def take_up(place: MirrorPlace, state: StateDirectory, run: str) -> RunDirectory
         _level(directory.journal_path, lines)
     else:
         create_file(directory.journal_path, lines)
+        write_head(directory.journal_path, check)
     return directory
 
 
@@ -77,18 +80,22 @@ def _level(path: Path, mirrored: bytes) -> None:
         good = here[: verify(here).good_bytes]
         if good.startswith(mirrored):
             return
-        if not mirrored.startswith(good):
+        held = held_against(verify(mirrored), read_head(path))
+        if not mirrored.startswith(good) or not (held.holds or held.cut):
             raise JournalBroken(
                 "mirror.differs",
                 f"{path} is not what was mirrored of it: a record was edited, or taken out",
                 hint="keep both; look at the world, and make a new plan",
                 promise="fail-closed",
             )
+        head_path(path).unlink(missing_ok=True)  # before: a head is never ahead of its journal (K1)
         os.ftruncate(descriptor, len(good))
         os.lseek(descriptor, len(good), os.SEEK_SET)
         rest = mirrored[len(good) :]
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
+        if held.holds:  # else the mirror lacks lines that were on disk, and a resume says so
+            write_head(path, verify(mirrored))
     finally:
         os.close(descriptor)

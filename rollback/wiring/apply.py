@@ -256,6 +256,8 @@ def _driven(
     sitting.prove_guard()
     record_people(sitting)
     sitting.say("open", "run", f"{directory.run}; `rollback status {directory.run}` shows it")
+    if journal.remark:
+        sitting.say("journal", "run", journal.remark)
     if asked.withheld is not None:
         sitting.say("withheld", "run", f"{asked.withheld.code}: {asked.withheld.reason}")
     lease = RunLease(setting, sitting.opener, journal, plan, directory.run)

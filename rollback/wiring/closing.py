@@ -49,6 +49,8 @@ def result_of(
         if not_mirrored
         else ()
     )
+    if journal.head_problem:
+        alone = (*alone, f"{journal.head_problem}: lines lost at the journal's end are not told")
     left = left_on(plan, journal.records())
     return RunResult(
         run=directory.run,

@@ -207,9 +207,13 @@ def _outcome(channel: Channel, posts: StateDirectory, run: str) -> Posted:
     """What the journal of a post says became of it."""
     try:
         directory: RunDirectory = posts.find(run)
-        records = check_file(directory.journal_path).records
+        check = check_file(directory.journal_path)
     except RollbackError as error:
         return Posted(channel.name, "unknown", f"the record of the post: {error.reason}")
+    if not check.holds:
+        why = f"the record of the post does not verify ({check.problem}); look in the channel"
+        return Posted(channel.name, "unknown", why)
+    records = check.records
     said = [
         record
         for record in records

@@ -38,7 +38,9 @@ class RunResult:
 class RunStatus:
     """One run as its journal tells it. exit None: not closed (running, or interrupted).
 
-    break_glass: the reason given for going without approval; empty where none was.
+    break_glass: the reason given for going without approval; empty where none was. problem: why the
+    journal does not verify; what is told of the run stands before that. remark: what could not be
+    told of the journal, which is no problem.
     """
 
     run: str
@@ -50,6 +52,8 @@ class RunStatus:
     in_doubt: tuple[str, ...]
     records: int
     break_glass: str = ""
+    problem: str = ""
+    remark: str = ""
 
 
 def not_begun(state: StateDirectory, run: RunDirectory) -> InputError | JournalBroken:
@@ -76,7 +80,7 @@ def not_begun(state: StateDirectory, run: RunDirectory) -> InputError | JournalB
 
 
 def read_status(run: RunDirectory) -> RunStatus:
-    """Read a run's journal. Raises JournalBroken where it does not verify or cannot be read."""
+    """Read a run's journal, as far as it verifies. Raises JournalBroken where it cannot be read."""
     check = check_file(run.journal_path)
     steps: dict[str, tuple[str, str, str]] = {}
     sent: dict[str, bool] = {}
@@ -109,4 +113,6 @@ def read_status(run: RunDirectory) -> RunStatus:
         doubts,
         len(check.records),
         glass,
+        f"line {check.line}: {check.problem}" if check.problem else "",
+        check.remark,
     )

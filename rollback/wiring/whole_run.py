@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import JournalBroken, LeaseHeld
 from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
+from rollback.running.journal_errors import KEEP, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,14 +30,6 @@ def whole_records(directory: RunDirectory, document: PlanDocument) -> tuple[Reco
     """
     path = directory.journal_path
     check = check_file(path)
-    if not check.holds:
-        raise JournalBroken(
-            "journal.damaged",
-            f"{path} line {check.line}: {check.problem}",
-            hint="keep the file as evidence, look at the world, and make a plan of what you want: "
-            "`rollback plan`",
-            promise="fail-closed",
-        )
     if check.run not in ("", directory.run):
         raise JournalBroken(
             "journal.other-run",
@@ -44,6 +37,8 @@ def whole_records(directory: RunDirectory, document: PlanDocument) -> tuple[Reco
             hint="name the run that it is of",
             promise="fail-closed",
         )
+    if not check.holds:
+        raise damaged(path, check, KEEP)
     refuse_other_plan(directory, document, check.records)
     with path.open("rb") as file:
         try:

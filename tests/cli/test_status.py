@@ -91,6 +91,37 @@ def test_a_run_whose_journal_is_lost(
     )
 
 
+def test_a_run_whose_journal_lost_its_end(
+    rollback: Rollback, kept: RunDirectory, tmp_path: Path
+) -> None:
+    """What is left of it verifies, and is told; that it is not all is told wherever it is shown."""
+    whole = kept.journal_path.read_bytes()
+    kept.journal_path.write_bytes(whole.splitlines(keepends=True)[0])
+    why = "line 2: cut: from here on 1 line is lost that the head beside it says were on disk"
+    listed = rollback("--state", tmp_path, "status").out
+    assert listed.startswith(f"{kept.run}  the journal does not verify ({why}); before that: full-")
+    for options in ((), ("--format", "html")):
+        ran = rollback("--state", tmp_path, "status", kept.run, *options)
+        assert ran.status == 9
+        assert f"error: journal.cut [fail-closed]: {kept.journal_path} {why}\n" in ran.err
+        assert ran.out
+    ran = rollback("--state", tmp_path, "status", kept.run, "--json")
+    told = json.loads(ran.out)
+    assert (ran.status, told["problem"], told["in_doubt"]) == (9, why, [])
+    kept.journal_path.write_bytes(whole)
+    assert rollback("--state", tmp_path, "status", kept.run).err == ""
+
+
+def test_a_run_whose_journal_came_without_its_head(
+    rollback: Rollback, kept: RunDirectory, tmp_path: Path
+) -> None:
+    """As one that an earlier version wrote: whether its end is there cannot be told."""
+    (kept.path / "journal.head").unlink()
+    ran = rollback("--state", tmp_path, "status", kept.run)
+    assert ran.status == 0
+    assert ran.err.startswith("note: no head lies beside the journal")
+
+
 def test_a_run_whose_plan_is_another(
     rollback: Rollback, kept: RunDirectory, tmp_path: Path
 ) -> None:

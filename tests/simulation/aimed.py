@@ -94,6 +94,11 @@ AIMED: Mapping[str, Schedule] = {
         Aim("sync", "", "torn", after=("PATCH .*config/web$",))
     ),
     "power-cut-in-mid-swap": _full(Aim("sleep", "", "power-cut", after=(_SWAP,))),
+    "power-cut-before-a-record-was-on-disk": _backend(Aim("sync", "", "power-cut", after=(_SWAP,))),
+    "power-cut-before-the-head-was-written": _backend(Aim("head", "", "power-cut", after=(_SWAP,))),
+    "died-between-a-record-and-its-head": _backend(Aim("sync", "", "crash-after", after=(_SWAP,))),
+    "head-torn-in-mid-swap": _backend(Aim("head", "", "torn", after=(_SWAP,))),
+    "head-never-written": _backend(Aim("head", "", "full", times=0)),
     "operator-halts-in-mid-swap": _full(halt_at_s=5.0),
     "halt-answer-lost": Schedule("halt-only", aims=(Aim("write", "config/web$", "lost"),)),
     "halt-dropped-five-times": Schedule(

@@ -25,8 +25,10 @@ from rollback.approval.sign import SKEW_S
 from rollback.evidence.sinks import NOTES
 from rollback.model.direction import Direction
 from rollback.model.effect import Purpose
+from rollback.model.kept_head import KeptHead
 from rollback.model.record import Record, RecordKind
 from rollback.running.fold import Folding
+from rollback.running.head import read_head
 from rollback.running.state import ChangeStatus, StepStatus
 from tests.simulation.timeline import START
 
@@ -84,6 +86,7 @@ class Remains:
         disk = next(iter(ground.disks.get("A.1", ())[-1:]), None)
         records = ground.watch.records("A.1")
         around, pieces = self._around(ground)
+        around = (*around, *(_head_reads(one.path) for one in ground.watch.journals.values()))
         if disk is None or disk.descriptor is None or not disk.open_here():
             yield _left("crash-before", self._run(ground, records), (*around, False), pieces)
             return
@@ -140,6 +143,11 @@ def _written(records: tuple[Record, ...], lines: int, more: bytes) -> tuple[Reco
         return (*known, *(Record.model_validate_json(one) for one in left))
     except ValueError:
         return known
+
+
+def _head_reads(journal: Path) -> bool:
+    """Whether the head beside a journal is one."""
+    return KeptHead.of(read_head(journal) or b"") is not None
 
 
 def _torn(tail: bytes) -> bool:

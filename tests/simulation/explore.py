@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.race import Laptops
     from tests.simulation.run import Told
 
-_TORN = frozenset({"append", "sync", "file"})
+_TORN = frozenset({"append", "sync", "head", "file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,8 @@ class Schedule:
         made = scene(self.playbook)
         if self.laptops is not None:
             return race.tell(made, self._fate(), self.laptops, sdks=self.sdks)
-        if self.aims:
-            return tell(made, Aimed(*self.aims), halt_at_s=self.halt_at_s, sdks=self.sdks)
-        if self.seed is None:
-            told = tell(made, Scripted(dict(self.faults)), halt_at_s=self.halt_at_s, sdks=self.sdks)
+        if self.aims or self.seed is None:
+            told = tell(made, self._fate(), halt_at_s=self.halt_at_s, sdks=self.sdks)
             return ends_well(told) if self.deadly else told
         chance = random.Random(self.seed)
         return tell(
@@ -65,7 +63,8 @@ class Schedule:
     @property
     def deadly(self) -> bool:
         """Whether nothing but deaths strike: then the end must be a good one."""
-        return all(name in CRASHES or name == "torn" for _, name in self.faults)
+        struck = (*(name for _, name in self.faults), *(aim.fault for aim in self.aims))
+        return all(name in CRASHES or name == "torn" for name in struck)
 
     def _fate(self) -> Fate:
         if self.aims:
@@ -128,6 +127,10 @@ def races(count: int, seed: int, playbooks: tuple[str, ...] = SHIPPED) -> Iterat
         yield Schedule(playbook, seed=number, laptops=race.Laptops(second_at_s, skews_s))
 
 
+_WHERE = {"append": "journal", "sync": "journal", "head": "head"}
+"""Which file a point may leave torn."""
+
+
 class Unlike:
     """One point for each state that a death can leave behind, as they pass.
 
@@ -136,11 +139,11 @@ class Unlike:
     """
 
     def __init__(self) -> None:
-        self._seen: set[tuple[int, bool]] = set()
+        self._seen: set[tuple[int, str]] = set()
 
     def has(self, point: Point) -> bool:
         """Whether a death at this point leaves behind what none before it did."""
-        state = (point.since, point.kind in {"append", "sync"})
+        state = (point.since, _WHERE.get(point.kind, ""))
         known = state in self._seen
         self._seen.add(state)
         return not known or point.kind in {"write", "lease", "sync"}

@@ -42,6 +42,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "socket": ("refused", "lost", "slow"),
     "append": ("full", "full-for-good", "broken", "torn"),
     "sync": ("unsynced", "torn"),
+    "head": ("full", "torn"),
     "file": ("full", "slow", "torn"),
     "lease": ("failed", "slow", "lost"),
     "sleep": ("jump-ahead", "jump-back", "pause"),

@@ -169,4 +169,15 @@ MUTANTS = (
         "        if error:\n",
         ("died-before-the-halt-and-the-disk-broke-while-it-looked",),
     ),
+    Mutant(
+        "head-written-before-the-sync",
+        "rollback/running/journal.py",
+        """                self._tail.append(line + b"\\n", durable=durable)
+""",
+        """                digest = hashlib.sha256(line).hexdigest()
+                self._head.keep(KeptHead(record.run, len(self._records) + 1, digest))
+                self._tail.append(line + b"\\n", durable=durable)
+""",
+        ("power-cut-before-a-record-was-on-disk",),
+    ),
 )

@@ -57,6 +57,22 @@ def test_what_can_be_searched_is_posted_once_from_any_machine(
     assert said == ["posted", "before"]
 
 
+def test_where_the_record_of_a_post_lost_its_end_it_is_not_posted_again(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """What is left of it reads as if nothing had been sent."""
+    operator, document = desk.operator(tmp_path), another(desk, "6")
+    kind = next(one for one in KINDS if one not in SEARCHED)
+    assert operator.post(document, kind).outcome == "posted"
+    before = len(desk.messages(kind))
+    (journal,) = tmp_path.glob("**/posts/runs/*/journal.jsonl")
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    again = operator.post(document, kind)
+    assert again.outcome == "unknown"
+    assert "does not verify" in again.why
+    assert len(desk.messages(kind)) == before
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lost_answer_is_looked_for_or_said_and_never_sent_again(
     desk: Desk, tmp_path: Path, kind: str

@@ -141,6 +141,20 @@ def test_only_its_own_whole_journal_of_its_own_plan_is_undone_or_resumed(desk: D
             with pytest.raises(JournalBroken) as caught:
                 act(first.run)
             assert caught.value.code in {"journal.damaged", "journal.other-run"}, what
+    for length in (1, len(lines) // 2, len(kept["journal.jsonl"]) - 1):  # whole lines, and a torn one
+        cut = b"".join(lines[:length]) if length < len(lines) else kept["journal.jsonl"][:length]
+        (runs / first.run / "journal.jsonl").write_bytes(cut)
+        for act in (desk.operator().undo, desk.operator().resume):
+            with pytest.raises(JournalBroken) as caught:
+                act(first.run)
+            assert caught.value.code == "journal.cut"
+            assert "plan.json in that folder" in caught.value.hint or act.__name__ == "undo"
+    # What the hint says is true: halts of that plan still go, and nobody is moved by them.
+    kept_plan = PlanDocument.read((runs / first.run / "plan.json").read_bytes())
+    moved = desk.swaps()
+    assert desk.operator().apply(kept_plan, only_safe=True).exit_status == 0
+    assert desk.swaps() == moved
+    sent = desk.writes()
     (runs / first.run / "journal.jsonl").write_bytes(kept["journal.jsonl"])
     (runs / first.run / "plan.json").write_bytes((runs / other.run / "plan.json").read_bytes())
     for act in (desk.operator().undo, desk.operator().resume):

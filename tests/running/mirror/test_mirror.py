@@ -300,8 +300,41 @@ def test_a_journal_that_lost_its_end_is_brought_up_to_its_mirror(
     assert one.path.read_bytes() == whole
 
 
+def test_lines_that_the_mirror_lacks_as_well_are_said_to_be_lost_for_good(
+    tmp_path: Path, place: MemoryPlace
+) -> None:
+    """Written and synced here, cut, and not mirrored yet: the run goes on from the mirror."""
+    one = Machine(tmp_path, place).begin()
+    for number in range(4):
+        one.note(str(number))
+        if number == 2:
+            one.mirror.flush()
+    one.journal.close()
+    lines = one.path.read_bytes().splitlines(keepends=True)
+    one.path.write_bytes(b"".join(lines[:2]))
+    one.resume()
+    assert one.texts()[:3] == ["0", "1", "2"]
+    assert [record.text("code") for record in one.journal.records()][3:] == ["journal.no-head"]
+
+
+def test_a_mirror_of_another_story_than_the_head_is_refused(
+    tmp_path: Path, place: MemoryPlace
+) -> None:
+    one = Machine(tmp_path / "one", place).begin()
+    one.note("first")
+    one.mirror.flush()
+    two = Machine(tmp_path / "two", MemoryPlace()).begin()
+    two.note("another")
+    two.journal.close()
+    two.path.write_bytes(b"")
+    two.place = place
+    with pytest.raises(JournalBroken) as caught:
+        two.resume()
+    assert caught.value.code == "mirror.differs"
+
+
 def test_a_journal_that_was_edited_is_refused(tmp_path: Path, place: MemoryPlace) -> None:
-    """Cut after a whole line and gone on with: no chain finds that, the mirror does."""
+    """Cut after a whole line, its head taken away, and gone on with: the mirror finds that."""
     one = Machine(tmp_path, place).begin()
     for number in range(3):
         one.note(str(number))
@@ -309,6 +342,7 @@ def test_a_journal_that_was_edited_is_refused(tmp_path: Path, place: MemoryPlace
     one.journal.close()
     lines = one.path.read_bytes().splitlines(keepends=True)
     one.path.write_bytes(b"".join(lines[:2]))
+    one.path.with_suffix(".head").unlink()
     journal = FileJournal.open(one.path, VirtualClock(), run=RUN)
     journal.append("run", RecordKind.NOTE, facts(text="another story"), durable=True)
     journal.close()
