@@ -10,10 +10,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.surfaces import host_of, reference
 from rollback.connectors import trading_backend
 from rollback.errors import ConnectorError
 from rollback.model.authority import AuthorityProbe, AuthorityReading, WeakProof
+from rollback.model.slots import host_of, reference
 from rollback.planning.authority import MISSING_STATUS, REFUSED_STATUSES
 
 if TYPE_CHECKING:

@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, fact, one_build, rules_as_texts, rules_of
-from rollback.actions.surfaces import reference, slot_at
+from rollback.actions.led_users import predict_led
+from rollback.actions.seen import fact, one_build, rules_as_texts, rules_of
 from rollback.connectors.app_service_effects import auto_swap_effect, ramp_rules_effect
 from rollback.model.base import facts
 from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
+from rollback.model.slots import PRODUCTION, reference, slot_at
 
 if TYPE_CHECKING:
     from rollback.model.environment import Surface
@@ -181,7 +182,10 @@ def _ramp_update(
         direction=Direction.TOWARD,
         surface=name,
         settle_s_max=settle_s(step),
-        predicts=(Prediction(resource=resource, compared=facts(rules=after)),),
+        predicts=(
+            Prediction(resource=resource, compared=facts(rules=after)),
+            *predict_led(name, surface, rules, kept),
+        ),
     )
 
 

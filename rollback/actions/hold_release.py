@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, fact, one_build
+from rollback.actions.seen import fact, one_build
 from rollback.actions.surfaces import observe_surface, observe_surfaces
 from rollback.errors import ConnectorError
 from rollback.evidence.holds import (
@@ -25,6 +25,7 @@ from rollback.model.observation import Observation, Prediction
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
 from rollback.model.release import is_build
+from rollback.model.slots import PRODUCTION
 from rollback.model.steps import HoldRelease, ReleaseHold
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.surfaces import PRODUCTION, host_of, probes
+from rollback.actions.surfaces import probes
 from rollback.connectors import trading_backend, web_hosts
 from rollback.connectors.trading_backend import bearer
 from rollback.errors import ConnectorError
 from rollback.model.ports import Check
+from rollback.model.slots import PRODUCTION, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

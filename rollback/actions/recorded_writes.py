@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.actions.led_users import predict_led
 from rollback.actions.recorded import FACTS, Recorded, finding, refused, shown
-from rollback.actions.revert_ways import VOLATILE, Target
+from rollback.actions.revert_target import Target
+from rollback.actions.revert_ways import VOLATILE
 from rollback.actions.seen import one_build, rules_as_texts, rules_of
-from rollback.actions.surfaces import reference, slot_at
 from rollback.actions.trading_loops import judge_loops, loops_finding
 from rollback.connectors.app_service_effects import (
     auto_swap_effect,
@@ -24,6 +25,7 @@ from rollback.model.base import Fact, facts
 from rollback.model.change import TRADING_HALTED, Change, Finding, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
+from rollback.model.slots import reference, slot_at
 from rollback.planning.refusals import refuse_release
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Maker:
             some_users=moved is not None,
             to_build=moved,
             volatile=("routing",),
+            also=predict_led(self.asked.surface, surface, rules_of(self.now), self.asked.rules),
         )
 
     def auto_swap(self) -> Change:
@@ -224,6 +227,7 @@ class Maker:
         starts_build: str | None = None,
         word: str = "",
         volatile: tuple[str, ...] = (),
+        also: tuple[Prediction, ...] = (),
     ) -> Update:
         policy = self.step.environment.policy
         slow = self.asked.what in ("image", "state")
@@ -250,5 +254,5 @@ class Maker:
             volatile=volatile,
             settle_s_max=policy.quiet_s + SETTLE_S + (policy.swap_s_max if slow else 0),
             poll_s=policy.poll_s,
-            predicts=(Prediction(resource=self.asked.resource, compared=given),),
+            predicts=(Prediction(resource=self.asked.resource, compared=given), *also),
         )

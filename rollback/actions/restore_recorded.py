@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.actions.recorded_changes import Recorded, recorded_change
-from rollback.actions.seen import PRODUCTION, rules_as_texts
+from rollback.actions.seen import rules_as_texts
 from rollback.actions.slot_outcome import look_at_slot, told
-from rollback.actions.surfaces import observe_surface, reference, slot_at
+from rollback.actions.surfaces import observe_surface
 from rollback.errors import ConnectorError
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.slots import PRODUCTION, reference, slot_at
 from rollback.model.steps import RestoreRecorded
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
 
-AROUND = frozenset({"slot", "traffic", "holds", "settings"})
+AROUND = frozenset({"slot", "traffic", "led", "holds", "settings"})
 
 
 class RestoreRecordedAction:

@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import pinned
+from rollback.actions.led_users import predict_led
 from rollback.actions.seen import (
-    PRODUCTION,
     builds_of,
     rules_as_texts,
     rules_of,
     texts,
 )
 from rollback.actions.slot_outcome import told
-from rollback.actions.surfaces import observe_surfaces, reference
+from rollback.actions.surfaces import observe_surfaces
 from rollback.connectors.app_service_effects import ramp_rules_effect
 from rollback.model.base import facts
 from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
@@ -27,6 +27,7 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
+from rollback.model.slots import PRODUCTION, reference
 from rollback.model.steps import RestoreTraffic
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients, StepContext
     from rollback.model.steps import StepSpec
 
-AROUND = frozenset({"traffic"})
+AROUND = frozenset({"traffic", "led"})
 SETTLE_S = 30
 JITTER_HUNDREDTHS = 25
 """The settle window is stretched by up to so much, so that runs do not sample in step."""
@@ -197,5 +198,8 @@ def _update(step: StepContext, world: World, name: str, live: str) -> Update:
         direction=direction,
         surface=name,
         settle_s_max=step.environment.policy.quiet_s + SETTLE_S,
-        predicts=(Prediction(resource=resource, compared=facts(rules=())),),
+        predicts=(
+            Prediction(resource=resource, compared=facts(rules=())),
+            *predict_led(name, surface, rules, ()),
+        ),
     )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rollback.actions.seen import ORDERS_MAX
-from rollback.actions.surfaces import PRODUCTION, host_of
 from rollback.errors import ConnectorError
 from rollback.model.authority import AuthorityJudgement, Verdict
 from rollback.model.base import facts
@@ -20,6 +19,7 @@ from rollback.model.change import Finding, NoOp, RefusedChange
 from rollback.model.observation import Observation
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.slots import PRODUCTION, host_of
 from rollback.model.steps import RetainTradeHalt as RetainTradeHaltSpec
 from rollback.planning.authority import finding, from_observation, judge, resource, to_observation
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rollback.actions.led_users import led_resource, users_led
 from rollback.actions.revert_findings import identify, shown
-from rollback.actions.revert_ways import Target, changes_by, unavailable
-from rollback.actions.seen import PRODUCTION, builds_of, fact, orders_text, texts
+from rollback.actions.revert_target import Target
+from rollback.actions.revert_ways import THROUGH_SLOT, changes_by, unavailable
+from rollback.actions.seen import builds_of, fact, orders_text, texts
 from rollback.actions.slot_outcome import look_at_slot
-from rollback.actions.surfaces import observe_surface, reference, served
+from rollback.actions.surfaces import observe_surface, served
 from rollback.actions.swap_outcome import Serving, SwapReading, judge_swap
 from rollback.actions.trading_loops import judge_loops
 from rollback.connectors.together import both
@@ -23,6 +25,7 @@ from rollback.model.change import TRADING_HALTED, Change, Finding, NoOp, Refused
 from rollback.model.plan import Exposure, Summary
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.slots import PRODUCTION, reference
 from rollback.model.steps import RevertDeployment
 from rollback.model.views import OperationState
 from rollback.planning.refusals import refuse_release
@@ -35,8 +38,9 @@ if TYPE_CHECKING:
     from rollback.model.steps import StepSpec
     from rollback.model.views import SlotView
 
-AROUND = frozenset({"slot", "settings", "history", "holds"})
-"""Not rules nor pipeline: a halt that did not work must not keep users on the bad release."""
+AROUND = frozenset({"slot", "led", "settings", "history", "holds"})
+"""Not the pipeline, and of rules only whom they lead to the stable slot of the surface that carries
+halt authority: a halt that did not work must not keep users on the bad release."""
 
 SOCKETS_S = 3600
 
@@ -229,6 +233,10 @@ class _Planner:
         """The action plan over these changes."""
         updates = [one for one in changes if isinstance(one, Update)]
         moved = any(one.moves_users for one in updates)
+        # Judged with nobody there; where somebody is led there, what they will meet was judged too.
+        alone = any(one.id in THROUGH_SLOT for one in updates) and not users_led(
+            self.world, self.name, self.surface
+        )
         left = Exposure(
             surface=self.name, who="open web sockets and cached pages", until_s=SOCKETS_S
         )
@@ -246,6 +254,7 @@ class _Planner:
                 ),
             ),
             duration_s_max=sum(one.settle_s_max for one in updates),
+            not_held=() if alone else (led_resource(self.name, self.surface),),
         )
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.actions.revert_ways import UNTOLD
-from rollback.actions.seen import PRODUCTION, orders_text, texts
+from rollback.actions.seen import orders_text, texts
 from rollback.actions.trading_loops import loops_finding
 from rollback.model.change import Change, Finding, Update
 from rollback.model.durations import spoken
+from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:
-    from rollback.actions.revert_ways import Target
+    from rollback.actions.revert_target import Target
     from rollback.actions.trading_loops import Loops
     from rollback.model.environment import Surface
     from rollback.model.observation import World

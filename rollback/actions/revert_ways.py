@@ -6,101 +6,34 @@ instance, to hold the release. artifact: fill the slot by digest, prove it, swap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import (
-    CONTROL_PREFIXES,
-    PRODUCTION,
-    builds_of,
-    one_build,
-    rules_of,
-    texts,
-)
-from rollback.actions.surfaces import reference, slot_at
+from rollback.actions.seen import builds_of
+from rollback.actions.swap_refusals import refused_by_the_world
 from rollback.connectors.app_service_effects import (
     image_effect,
     start_effect,
     swap_effect,
 )
 from rollback.model.base import facts
-from rollback.model.change import Change, RefusedChange, Update
+from rollback.model.change import Change, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
+from rollback.model.slots import PRODUCTION, reference
 
 if TYPE_CHECKING:
-    from rollback.model.base import Value
-    from rollback.model.environment import Surface
-    from rollback.model.observation import World
-    from rollback.model.ports import StepContext
+    from rollback.actions.revert_target import Target
 
 VOLATILE = ("routing", "settings", "worker-logs", "probes")
 """Evidence that a restart or a swap destroys."""
 
+THROUGH_SLOT = frozenset({"fill", "start", "swap"})
+"""Changes after which users who are led to the stable slot meet another release."""
 
 UNTOLD = "what production serves"
 """Where no instance of production says its build."""
 
 NO_DIGEST = "the catalogue has no image digest for it"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What one revert is about."""
-
-    step: StepContext
-    name: str
-    surface: Surface
-    world: World
-    build: str
-
-    @property
-    def slot(self) -> str:
-        """The slot that holds, or will hold, the release."""
-        return self.surface.stable_slot
-
-    def fact(self, slot: str, name: str) -> Value:
-        """One fact of one slot."""
-        return self.world.get(f"{self.name}/slot/{slot}", name)
-
-    @property
-    def stopped(self) -> bool:
-        """The slot has to be started first."""
-        return str(self.fact(self.slot, "state")) == "Stopped"
-
-    @property
-    def filled(self) -> bool:
-        """The artifact way has to put the release's image into the slot."""
-        return str(self.fact(self.slot, "image") or "") != self.image
-
-    @property
-    def unread(self) -> bool:
-        """What the slot is could not be read."""
-        return self.fact(self.slot, "state") is None
-
-    @property
-    def image(self) -> str:
-        """The release's image by digest, as the catalogue has it; empty where it has none."""
-        entry = self.surface.release(self.build)
-        return "" if entry is None or entry.image is None else entry.image
-
-    @property
-    def proved(self) -> str:
-        """The build that every instance of the slot serves; empty where there is no such."""
-        return one_build(self.world, self.name, self.slot)
-
-    @property
-    def led(self) -> int:
-        """Hundredths of a percent of users that ramp-up rules send to the slot."""
-        rules = rules_of(self.world.get(f"{self.name}/traffic", "rules"))
-        return sum(
-            one.percent_hundredths for one in rules if slot_at(self.surface, one.host) == self.slot
-        )
-
-    @property
-    def bad(self) -> tuple[str, ...]:
-        """What production serves now."""
-        return builds_of(self.world, self.name, PRODUCTION)
 
 
 def unavailable(target: Target, way: str) -> str:
@@ -154,53 +87,11 @@ def _no_swap(target: Target) -> str:
     return "" if target.proved else "not every instance of the slot says what it serves"
 
 
-def refused_by_settings(target: Target) -> RefusedChange | None:
-    """A swap that would carry Cosmos or platform settings across is a rewrite by the back door."""
-    seen = target.world.find(f"{target.name}/settings-difference/{target.slot}")
-    if seen is None or seen.gaps:
-        return RefusedChange(
-            id="settings",
-            resource=f"{target.name}/settings-difference/{target.slot}",
-            code="settings.unreadable",
-            reason="what a swap would carry across cannot be read",
-            next_move="plan again when Resource Manager answers",
-            promise="fail-closed",
-        )
-    named = (one for one in texts(seen.get("moving")) if one.upper().startswith(CONTROL_PREFIXES))
-    control = sorted({*named, *texts(seen.get("cosmos_or_platform"))})
-    if not control:
-        return None
-    return RefusedChange(
-        id="settings",
-        resource=seen.resource,
-        code="settings.control-plane",
-        reason=f"a swap would carry {', '.join(control)} across, and point the release at another "
-        "control plane or sign-in",
-        next_move="have a person mark these settings as slot settings, then plan again",
-        promise="no-control-plane-rewrite",
-    )
-
-
-def refused_by_preview(target: Target) -> RefusedChange | None:
-    """A forgotten first phase leaves the slot with production's settings."""
-    for slot in (target.slot, PRODUCTION):
-        if pending := str(target.fact(slot, "preview_target") or ""):
-            return RefusedChange(
-                id="swap",
-                resource=f"{target.name}/slot/{slot}",
-                code="swap.preview-pending",
-                reason=f"a swap with preview towards {pending} is pending: a slot already runs "
-                "with the settings of the other one",
-                next_move="complete or cancel the preview in the portal, then plan again",
-            )
-    return None
-
-
 def changes_by(target: Target, way: str) -> list[Change]:
     """The updates of one way, in order; a refusal where the swap in it may not be."""
     if way == "image":
         return [_pin(target, PRODUCTION, "pin")]
-    if refusal := refused_by_settings(target) or refused_by_preview(target):
+    if refusal := refused_by_the_world(target):
         return [refusal]
     out: list[Change] = []
     if way == "artifact" and target.filled:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rollback.model.base import Facts, Value
     from rollback.model.observation import World
 
-PRODUCTION = "production"
 CONTROL_PREFIXES = ("COSMOS_", "PLATFORM_", "JWT_")
 """Settings that say where the control plane and the sign-in live (the runbook's own names)."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.actions.seen import fact, texts
-from rollback.actions.surfaces import reference, served
+from rollback.actions.surfaces import served
 from rollback.actions.swap_outcome import quiet
 from rollback.model.base import facts
 from rollback.model.ports import Look
 from rollback.model.record import Outcome
+from rollback.model.slots import reference
 
 if TYPE_CHECKING:
     from rollback.model.base import Facts

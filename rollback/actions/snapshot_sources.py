@@ -1,7 +1,7 @@
 """Which sources a capture reads, and in what order: what passes soonest comes first (row A5).
 
 Volatile sources: routing rules, settings differences, worker logs, probe answers, authority
-answers, control reads. Durable ones: Cosmos audit containers in the window, digests of control
+answers, control state. Durable ones: Cosmos audit containers in the window, digests of control
 documents, deployments, the activity log.
 """
 
@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING
 
 from rollback.actions.authority_reading import NOBODY, read_authority
 from rollback.actions.snapshot_asked import spec_of, wants
-from rollback.actions.surfaces import PRODUCTION
 from rollback.evidence.source import Gap, Source
-from rollback.evidence.sources import answers, app_service, commands, cosmos, files, hosts
+from rollback.evidence.sources import app_service, cosmos
+from rollback.evidence.sources.activity_log import activity_log
+from rollback.evidence.sources.answers import answers
+from rollback.evidence.sources.commands import commands
+from rollback.evidence.sources.control_state import control_state
+from rollback.evidence.sources.files import files
 from rollback.evidence.sources.lines import model_line
+from rollback.evidence.sources.probe_answers import probe_answers
 from rollback.evidence.units import Units
+from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +44,13 @@ def sources_of(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySo
         for name in surfaces:
             for source in app_service.volatile(environment, name, bound):
                 yield False, source
-            yield False, hosts.probe_answers(environment, name, bound)
+            yield False, probe_answers(environment, name, bound)
         yield False, _authority(environment, bound)
         more: tuple[AnySource, ...] = (
-            *hosts.control_reads(environment, bound),
-            *answers.answers(environment, bound),
-            *files.files(environment, bound),
-            *commands.commands(environment, bound),
+            *control_state(environment, bound),
+            *answers(environment, bound),
+            *files(environment, bound),
+            *commands(environment, bound),
         )
         for one in more:
             yield False, one
@@ -57,8 +63,8 @@ def sources_of(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySo
         for paged in cosmos.audit(environment, bound, since, until, units):
             yield True, paged
         for name in surfaces:
-            for source in app_service.durable(environment, name, bound, since, until):
-                yield True, source
+            yield True, app_service.deployments(environment, name, bound)
+            yield True, activity_log(environment, name, bound, since, until)
 
 
 def _since(step: StepContext, until: datetime) -> datetime:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import CONTROL_PREFIXES, PRODUCTION, one_build
+from rollback.actions.seen import CONTROL_PREFIXES, one_build
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError, InputError
 from rollback.model.base import facts, rfc3339
 from rollback.model.observation import Observation, World
+from rollback.model.slots import PRODUCTION
 from rollback.planning.last_stable import Happened, last_stable, placed
 
 if TYPE_CHECKING:

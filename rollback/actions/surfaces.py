@@ -10,14 +10,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import PRODUCTION, rules_as_texts, rules_of
+from rollback.actions.led_users import RULES, observe_led
+from rollback.actions.seen import rules_as_texts, rules_of
 from rollback.actions.surface_context import observe_pipeline, observe_settings, read_history
 from rollback.actions.swap_outcome import Serving
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError
 from rollback.model.base import facts
 from rollback.model.observation import Observation
-from rollback.model.views import SlotRef
+from rollback.model.slots import PRODUCTION, host_of, reference, slot_at, slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,38 +29,11 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients, StepContext
     from rollback.model.views import ConfigurationView, InstanceView, SlotView
 
-__all__ = ["PRODUCTION", "host_of", "observe_surface", "probes", "reference", "served"]
+EVERYTHING = frozenset({"slot", "traffic", "led", "settings", "history", "pipeline", "holds"})
+"""What `observe_surface` can look at beside production; ``slot`` is the stable slot.
 
-
-def reference(environment: Environment, surface: Surface, slot: str = PRODUCTION) -> SlotRef:
-    """The address of a slot; ``production`` is the site itself."""
-    return SlotRef(
-        resource_group=surface.resource_group or environment.azure.resource_group,
-        site=surface.site or "",
-        slot=None if slot == PRODUCTION else slot,
-    )
-
-
-def host_of(surface: Surface, slot: str) -> str:
-    """The host a slot answers on: as the environment names it, else App Service's default."""
-    if slot == PRODUCTION:
-        return surface.hosts[0]
-    named = dict(surface.slot_hosts).get(slot)
-    return named or f"{surface.site}-{slot}.azurewebsites.net".lower()
-
-
-def slots_of(surface: Surface) -> tuple[str, ...]:
-    """The slots that the environment names, the stable one first. Nothing else is ever asked."""
-    return tuple(dict.fromkeys((surface.stable_slot, *(name for name, _ in surface.slot_hosts))))
-
-
-def slot_at(surface: Surface, host: str) -> str:
-    """The slot that a ramp rule's host leads to; empty for one the environment does not name."""
-    return next((slot for slot in slots_of(surface) if host_of(surface, slot) == host.lower()), "")
-
-
-EVERYTHING = frozenset({"slot", "traffic", "settings", "history", "pipeline", "holds"})
-"""What `observe_surface` can look at beside production; ``slot`` is the stable slot."""
+``led``: how many users rules lead to the stable slot, where the surface carries halt authority.
+"""
 
 
 def observe_surface(
@@ -127,6 +101,8 @@ def _beside(
         "history": partial(read_history, name, surface, (production, stable), clients),
         "holds": partial(_read_holds, environment, name, clients),
     }
+    if surface.carries_authority:
+        reads["led"] = lambda: partial(observe_led, name, surface)  # the slots say it
     if pipeline is not None:
         reads["pipeline"] = _at_once(partial(observe_pipeline, name, pipeline, clients))
     return [read for kind, read in reads.items() if kind in around]
@@ -240,6 +216,7 @@ def _slot(environment: Environment, name: str, slot: str, clients: Clients) -> O
             warmup_statuses=configuration.warmup_statuses,
             trading_loop=tuple(sorted({probe.trading_loop for probe in good})),
             artifact=tuple(sorted({probe.artifact for probe in good})),
+            **({RULES: rules_as_texts(configuration.ramp_rules)} if slot == PRODUCTION else {}),
         ),
         where=where,
         at=clients.now(),

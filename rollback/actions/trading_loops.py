@@ -25,7 +25,7 @@ from rollback.actions.seen import texts
 from rollback.model.change import TRADING_HALTED, Finding
 
 if TYPE_CHECKING:
-    from rollback.actions.revert_ways import Target
+    from rollback.actions.revert_target import Target
 
 LEASED = frozenset({"none", "leader-lease"})
 """What a release says of its loop where it can trade beside no other, in whatever slot."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.surfaces import PRODUCTION, observe_surfaces
+from rollback.actions.surfaces import observe_surfaces
 from rollback.connectors.together import both
 from rollback.model.change import Finding, NoOp
 from rollback.model.durations import spoken
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
 from rollback.model.record import Outcome
+from rollback.model.slots import PRODUCTION
 from rollback.model.steps import VerifyRelease as VerifyReleaseSpec
 
 if TYPE_CHECKING:

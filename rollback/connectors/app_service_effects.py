@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rollback.model.views import RampRule, SlotRef
 
 API_VERSION = "2025-05-01"
-PRODUCTION = "production"
 
 Content = dict[str, Any]
 

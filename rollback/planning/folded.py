@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from rollback.model.authority import Verdict
 from rollback.model.change import Update
 from rollback.model.observation import World
+from rollback.model.slots import PRODUCTION
 from rollback.planning.authority import from_observation
-from rollback.planning.moves import PRODUCTION
 
 if TYPE_CHECKING:
     from rollback.model.environment import Environment

@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollback.model.slots import PRODUCTION
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-
-PRODUCTION = "production"
 
 
 @dataclass(frozen=True, slots=True)

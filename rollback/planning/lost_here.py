@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollback.model.authority import Verdict
 from rollback.model.change import Finding
-from rollback.planning.moves import PRODUCTION
+from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:
     from rollback.model.authority import AuthorityJudgement

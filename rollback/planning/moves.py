@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rollback.model.authority import Verdict
 from rollback.model.change import Finding, RefusedChange
+from rollback.model.slots import PRODUCTION
 from rollback.planning.authority import from_observation
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from rollback.model.observation import World
 
 AUTHORITY = "halt-authority-retained"
-PRODUCTION = "production"
 
 
 def judge_move(

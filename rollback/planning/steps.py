@@ -129,7 +129,7 @@ class StepPlanner:
             implied=step.implied,
             surface=step.surface,
             changes=changes,
-            expects=self._expectations(resources, world),
+            expects=self._expectations(resources, made.not_held, world),
             duration_s_max=max(0, made.duration_s_max),
         )
         self._planned.append(planned)
@@ -185,13 +185,13 @@ class StepPlanner:
         return tuple(out)
 
     def _expectations(
-        self, resources: tuple[str, ...], world: World
+        self, resources: tuple[str, ...], not_held: tuple[str, ...], world: World
     ) -> tuple[Observation, ...]:
         """What of the world is read again, compared facts alone; made once for all steps."""
         expected = []
         for resource in resources:
             seen = world.find(resource)
-            if seen is None or not seen.compared:
+            if seen is None or not seen.compared or resource in not_held:
                 continue
             if id(seen) not in self._bare:
                 self._bare[id(seen)] = seen, seen.model_copy(update={"context": (), "gaps": ()})

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from rollback.actions.held_seen import look_for_held
 from rollback.actions.revert_findings import STRICT_STATUSES
-from rollback.actions.surfaces import reference
 from rollback.approval.sign import SKEW_S
 from rollback.errors import RollbackError
 from rollback.guard.wire.canaries import own_carriers, plant
 from rollback.model.environment import FolderLease, FolderStore, Secret
 from rollback.model.ports import Check
 from rollback.model.scope import Phase, Scope
+from rollback.model.slots import reference
 from rollback.wiring.authority import judged_now
 from rollback.wiring.doctor_credential import credential_checks
 from rollback.wiring.named_files import check_named_files

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from rollback.actions.seen import PRODUCTION
 from rollback.errors import InputError
 from rollback.model.authority import Verdict
 from rollback.model.base import Fact
 from rollback.model.direction import Direction
 from rollback.model.environment import Secret
 from rollback.model.record import Outcome, RecordKind
+from rollback.model.slots import PRODUCTION
 from rollback.running.state import StepStatus
 
 if TYPE_CHECKING:

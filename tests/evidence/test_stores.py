@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,10 +24,10 @@ from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.effect import HttpWrite
 from rollback.model.scope import VerdictKind
 from rollback.rehearsal.simulator.s3 import S3Server
+from rollback.testing.stores import LastingStoreSuite, StoreSuite
 from tests.connectors.stand import Stand
 from tests.connectors.stand import environment as stood
 from tests.evidence.fakes import MemoryBucket
-from tests.evidence.store_suite import StoreSuite
 from tests.guard.support import environment
 
 if TYPE_CHECKING:
@@ -88,11 +90,23 @@ class FolderGround:
         return self._spent
 
     def held(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.chunks.iterdir()}
+        found = self.chunks.iterdir() if self.chunks.exists() else ()
+        return {path.name: path.read_bytes() for path in found if path.name[0] != "."}
 
     def damage(self, name: str, data: bytes) -> None:
         self.chunks.mkdir(parents=True, exist_ok=True)
+        (self.chunks / name).unlink(missing_ok=True)
         (self.chunks / name).write_bytes(data)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Nothing is written beyond its first byte, as where a quota ends."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class MemoryGround:
@@ -112,6 +126,12 @@ class MemoryGround:
 
     def damage(self, name: str, data: bytes) -> None:
         self.bucket.objects[f"evidence/chunks/{name}"] = data
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        self.bucket.fails = ConnectorError("s3.full", "no room (507)", transient=False)
+        yield
+        self.bucket.fails = None
 
 
 class S3Ground:
@@ -173,6 +193,14 @@ class S3Ground:
             Bucket=self._server.bucket, Key=key, Body=data, ChecksumAlgorithm="SHA256"
         )
 
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        self._server.refuse_puts()
+        try:
+            yield
+        finally:
+            self._server.accept_puts()
+
     def past(self) -> Any:
         import boto3  # type: ignore[import-untyped, unused-ignore]
 
@@ -185,7 +213,7 @@ class S3Ground:
         )
 
 
-class TestFolder(StoreSuite):
+class TestFolder(LastingStoreSuite):
     @pytest.fixture
     def ground(self, tmp_path: Path) -> FolderGround:
         return FolderGround(tmp_path)
@@ -203,7 +231,9 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-class TestS3(StoreSuite):
+class TestS3(LastingStoreSuite):
+    deaths_max = 8
+
     @pytest.fixture
     def ground(self, s3: S3Server) -> Iterator[S3Ground]:
         made = S3Ground(s3, f"suite-{uuid4().hex}/")

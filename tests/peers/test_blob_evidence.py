@@ -6,6 +6,8 @@ from change is not shown here: only that it is created once and read back.
 
 from __future__ import annotations
 
+import base64
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,8 @@ from rollback.evidence.effects import evidence_effects
 from rollback.evidence.stores import BucketStore
 from rollback.model.effect import HttpWrite
 from rollback.model.environment import BlobStore
+from rollback.testing.stores import LastingStoreSuite
 from tests.connectors.stand import VARIABLES, Stand
-from tests.evidence.store_suite import StoreSuite
 from tests.peers.azurite import KEY, Azurite, needs_node
 from tests.peers.test_blob_store import container
 
@@ -70,10 +72,19 @@ class BlobGround:
 
     def damage(self, name: str, data: bytes) -> None:
         with self._azurite.plain(self._name) as client:
-            client.upload_blob(f"evidence/chunks/{name}", data)
+            client.upload_blob(f"evidence/chunks/{name}", data, overwrite=True)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Azurite cannot be full; it refuses who comes with another key, readers too."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(VARIABLES, "BLOB_KEY", base64.b64encode(b"another" * 9).decode())
+            yield
 
 
-class TestBlob(StoreSuite):
+class TestBlob(LastingStoreSuite):
+    deaths_max = 8
+
     @pytest.fixture
     def ground(
         self, azurite: Azurite, monkeypatch: pytest.MonkeyPatch

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 from rollback.connectors.trading_backend import bearer
 from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
-from rollback.evidence.sources.lines import answer_line
+from rollback.evidence.sources.lines import OK, answer_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rollback.model.environment import Environment, EvidenceAnswer
     from rollback.model.ports import Clients
-
-_OK = 200
 
 
 def answers(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
@@ -34,7 +32,7 @@ def _one(answer: EvidenceAnswer, seconds_max: int) -> Source:
             yield Gap.of(error)
             return
         yield answer_line(got, host, path)
-        if got.status != _OK:
+        if got.status != OK:
             yield Gap(f"{host}{path}: answered {got.status}")
 
     return Source(f"answers/{answer.name}", read, seconds_max)

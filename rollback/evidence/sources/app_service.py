@@ -1,4 +1,4 @@
-"""App Service: routing, slots, settings by name and keyed digest, deployments, worker logs."""
+"""App Service: site, slots, settings by name and keyed digest, deployments, worker logs."""
 
 from __future__ import annotations
 
@@ -12,30 +12,24 @@ from rollback.errors import ConnectorError
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
 from rollback.evidence.sources.pieces import AROUND_BYTES, pieces
-from rollback.model.base import Fact
 from rollback.model.ports import ArmPort
+from rollback.model.slots import PRODUCTION, reference
 from rollback.model.views import SlotRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from rollback.evidence.sources.pieces import Redact
-    from rollback.model.environment import Environment, Surface
+    from rollback.model.environment import Environment
     from rollback.model.ports import Clients
-
-_PRODUCTION = "production"
-ACTIVITY_LATE_S_MAX = 1200
-"""An event of the activity log can be read within so many seconds of what happened (Azure Monitor's
-documentation)."""
 
 ReadLines = Callable[[ArmPort, SlotRef], Sequence[Read]]
 
 
 def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Source, ...]:
     """What a swap, a restart or a deployment of surface `name` destroys."""
-    production, stable = _slots(environment, environment.surface(name))
-    both = (production, stable)
+    both = _slots(environment, name)
+    stable = both[1]
 
     def routing(clients: Clients) -> Iterator[Read]:
         kinds = (_slot, _configuration, _instances)
@@ -61,32 +55,22 @@ def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Sou
     )
 
 
-def durable(
-    environment: Environment, name: str, seconds_max: int, since: datetime, until: datetime
-) -> tuple[Source, ...]:
-    """What Resource Manager keeps by itself: deployments and the activity log."""
-    production, stable = _slots(environment, environment.surface(name))
+def deployments(environment: Environment, name: str, seconds_max: int) -> Source:
+    """What was deployed to surface `name`, which Resource Manager keeps by itself."""
+    both = _slots(environment, name)
 
-    def deployments(clients: Clients) -> Iterator[Read]:
-        yield from _each(clients, [(ref, _deployments) for ref in (production, stable)])
+    def read(clients: Clients) -> Iterator[Read]:
+        yield from _each(clients, [(ref, _deployments) for ref in both])
 
-    def activity(clients: Clients) -> Iterator[Read]:
-        def read(arm: ArmPort, ref: SlotRef) -> list[bytes]:
-            return [model_line(one) for one in arm.activity(ref, since, until)]
-
-        yield Fact(name="late_s_max", value=ACTIVITY_LATE_S_MAX)
-        yield from _each(clients, [(production, read)])
-
-    return (
-        Source(f"{name}/deployments", deployments, seconds_max),
-        Source(f"{name}/activity-log", activity, seconds_max, since, until),
-    )
+    return Source(f"{name}/deployments", read, seconds_max)
 
 
-def _slots(environment: Environment, surface: Surface) -> tuple[SlotRef, SlotRef]:
-    group = surface.resource_group or environment.azure.resource_group
-    production = SlotRef(resource_group=group, site=surface.site or "", slot=None)
-    return production, production.model_copy(update={"slot": surface.stable_slot})
+def _slots(environment: Environment, name: str) -> tuple[SlotRef, SlotRef]:
+    """Production and the stable slot."""
+    surface = environment.surface(name)
+    slots = (PRODUCTION, surface.stable_slot)
+    production, stable = (reference(environment, surface, slot) for slot in slots)
+    return production, stable
 
 
 def _each(clients: Clients, wanted: list[tuple[SlotRef, ReadLines]]) -> Iterator[Read]:
@@ -116,7 +100,7 @@ def _instances(arm: ArmPort, ref: SlotRef) -> list[bytes]:
 
 
 def _differences(arm: ArmPort, ref: SlotRef) -> list[bytes]:
-    return [model_line(one, slot=ref.label) for one in arm.differences(ref, _PRODUCTION)]
+    return [model_line(one, slot=ref.label) for one in arm.differences(ref, PRODUCTION)]
 
 
 def _settings(arm: ArmPort, ref: SlotRef) -> list[bytes]:

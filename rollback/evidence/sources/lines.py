@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rollback.model.base import rfc3339
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rollback.model.ports import Answer
 
 
-_OK = 200
+OK: Final = 200
 
 
 def line(value: dict[str, Any]) -> bytes:
@@ -36,7 +36,7 @@ def answer_line(answer: Answer, host: str, path: str, **more: Any) -> bytes:
     """
     body = (
         {"body": answer.body.decode("utf-8", "backslashreplace")}
-        if answer.status == _OK
+        if answer.status == OK
         else {
             "body_bytes": len(answer.body),
             "body_sha256": hashlib.sha256(answer.body).hexdigest(),

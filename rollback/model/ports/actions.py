@@ -40,13 +40,18 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class ActionPlan:
-    """What an action makes of the world: changes in order, and what a reviewer must see."""
+    """What an action makes of the world: changes in order, and what a reviewer must see.
+
+    not_held: resources that it observed and its changes do not stand on: that they are otherwise
+    once the step is applied keeps nobody back.
+    """
 
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     summaries: tuple[Summary, ...] = ()
     duration_s_max: int = 60
+    not_held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

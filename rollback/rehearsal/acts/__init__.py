@@ -1,6 +1,7 @@
 """Scenarios in more than one act: a person's word, a second laptop, a killed process."""
 
 from rollback.rehearsal.acts.drift import (
+    backend_stays,
     drift_is_an_operators,
     drift_is_unknown,
     halt_stays,
@@ -48,6 +49,7 @@ __all__ = [
     "JOURNAL_BYTES",
     "PINNED_S",
     "apply_and_kill",
+    "backend_stays",
     "disk_full",
     "drift_is_an_operators",
     "drift_is_unknown",

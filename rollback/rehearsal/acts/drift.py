@@ -1,4 +1,4 @@
-"""Acts about control-plane state that somebody else changes meanwhile."""
+"""Acts about what somebody else changes meanwhile: control-plane state, a ramp-up rule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rollback.errors import ExitStatus
 from rollback.evidence.bundle import DRIFT
 from rollback.rehearsal.acts.common import expect
+from rollback.rehearsal.simulator import names
 
 if TYPE_CHECKING:
     from rollback.rehearsal.scenario import Play
@@ -36,6 +37,16 @@ def drift_is_an_operators(play: Play) -> int:
 def drift_is_unknown(play: Play) -> int:
     """A release that writes by itself is in no audit log: someone unknown, and a person repairs."""
     return _with_drift(play, "unknown", "dynamic_config/limits", names_operator=False)
+
+
+def backend_stays(play: Play) -> int:
+    """Those whom a rule leads to the stable slot are not swapped back to the bad release."""
+    ended = play.plain()
+    swaps = play.sim.control.swaps(names.BACKEND)
+    said = " ".join(reason for _, _, reason in play.results[-1].steps)
+    holds = swaps == 0 and "backend/users-led/staging" in said
+    otherwise = f"the backend was swapped {swaps} times; the run said: {said}"
+    return ended if expect(play, holds=holds, otherwise=otherwise) else ExitStatus.DEFECT
 
 
 def _with_drift(play: Play, verdict: str, document: str, *, names_operator: bool) -> int:

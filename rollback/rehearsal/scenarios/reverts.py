@@ -41,6 +41,13 @@ REVERTS: tuple[Scenario, ...] = (
         sends_nothing=True,
     ),
     Scenario(
+        "rule-since-planning",
+        "after planning a ramp-up rule leads users to the backend's stable slot: not swapped",
+        (5,),
+        before_apply=lambda sim: sim.control.act("set_ramp", site=names.BACKEND, percent=20),
+        play=acts.backend_stays,
+    ),
+    Scenario(
         "swap-500-after-effect",
         "the swap is answered 500 after it took effect: read, not resent",
         (0,),

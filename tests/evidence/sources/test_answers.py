@@ -9,7 +9,7 @@ import pytest
 
 from rollback.errors import GuardRefusal
 from rollback.evidence.capture import capture
-from rollback.evidence.sources import answers
+from rollback.evidence.sources.answers import answers
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.model.scope import HostKind
 from rollback.rehearsal.simulator.process import Simulator
@@ -39,7 +39,7 @@ def env(sim: Simulator | None, path: str, host: str = BACKEND_HOST, **more: Any)
 
 def captured(known: Environment, sink: Kept) -> SourceWindow:
     with stand(known) as here, capturing(sink, clients=here.clients) as shared:
-        (source,) = answers.answers(known, 60)
+        (source,) = answers(known, 60)
         window = capture(source, "at/capture", shared)
         assert here.latch.tripped() is None
     return window
