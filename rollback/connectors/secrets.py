@@ -32,6 +32,13 @@ With few patterns the library looks for their rarest letters first; where those 
 in the text (a key written in hex), that is eighty times slower than looking for all at once, which
 it does for about ten to sixty patterns that have no letters in common.
 """
+_TABLE_WORK_MAX = 2**20
+"""Letters of all forms, times those of the longest: above it no table of every next state is made.
+
+For each state the library goes back through every shorter beginning that ends alike. Of a value
+that repeats itself there are as many as letters: four thousand took half a minute. The other kind
+of search is built in one pass, asks whether there is any as fast, and is half as fast where one is.
+"""
 _BY_NUMBER = (rb"\u00", rb"\/")
 _ESCAPED = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|/)")
 _KEPT_ESCAPED = frozenset((b'"', b"\\", b"\x7f"))
@@ -227,17 +234,21 @@ class _Search:
     """
 
     def __init__(self, forms: frozenset[str]) -> None:
-        from ahocorasick_rs import BytesAhoCorasick, MatchKind
+        from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
         patterns = [form.encode("utf-8", "surrogatepass") for form in sorted(forms)]
         self.numbers = any(_NUMBER.fullmatch(form) for form in patterns)
+        work = sum(map(len, patterns)) * max(map(len, patterns), default=0)
+        kind = Implementation.ContiguousNFA if work > _TABLE_WORK_MAX else None
         self._any = tuple(
             BytesAhoCorasick(
-                [*patterns[at : at + _AT_ONCE], *_DECOYS], matchkind=MatchKind.LeftmostFirst
+                [*patterns[at : at + _AT_ONCE], *_DECOYS],
+                matchkind=MatchKind.LeftmostFirst,
+                implementation=kind,
             )
             for at in range(0, len(patterns), _AT_ONCE)
         )
-        self._all = BytesAhoCorasick(patterns)
+        self._all = BytesAhoCorasick(patterns, implementation=kind)
         self._overlap = max(map(len, (*patterns, *_BY_NUMBER))) - 1
         self._escaped = BytesAhoCorasick([*_BY_NUMBER, *_DECOYS], matchkind=MatchKind.LeftmostFirst)
 

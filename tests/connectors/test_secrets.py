@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollback.connectors.secrets import _PIECE_BYTES, VariableSecrets
+from rollback.connectors.secrets import _PIECE_BYTES, VariableSecrets, _forms
 from rollback.errors import InputError
 from rollback.model.base import facts
 from rollback.model.environment import Secret
@@ -89,13 +89,8 @@ def test_a_value_on_the_edge_of_two_pieces_is_found(value: str, shift: int) -> N
         assert found == before + b"[secret]" + b"y" * 50
 
 
-@given(st.lists(st.text("ab", min_size=8, max_size=10), min_size=1, max_size=4), st.text("ab", max_size=60))
-def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
-    """Held against marking every byte of every occurrence, one by one."""
-    variables = {f"S{number}": value for number, value in enumerate(values)}
-    secrets = VariableSecrets(variables)
-    for name in variables:
-        secrets.get(Secret(variable=name))
+def by_hand(values: list[str], text: str) -> str:
+    """The text with every occurrence of every value blotted, letter by letter."""
     covered = [False] * len(text)
     begun = [False] * len(text)
     for value in values:
@@ -116,7 +111,51 @@ def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
             inside = True
         else:
             expected, inside = expected + letter, False
-    assert bytes(secrets.redact_bytes(text.encode())).decode() == expected
+    return expected
+
+
+@given(st.lists(st.text("ab", min_size=8, max_size=10), min_size=1, max_size=4), st.text("ab", max_size=60))
+def test_bytes_are_blotted_as_by_hand(values: list[str], text: str) -> None:
+    """Held against marking every byte of every occurrence, one by one."""
+    variables = {f"S{number}": value for number, value in enumerate(values)}
+    secrets = VariableSecrets(variables)
+    for name in variables:
+        secrets.get(Secret(variable=name))
+    assert bytes(secrets.redact_bytes(text.encode())).decode() == by_hand(values, text)
+
+
+@given(
+    unit=st.text("ab+", min_size=1, max_size=3),
+    letters=st.integers(150, 600),
+    parts=st.lists(st.sampled_from(["all", "beginning", "end", "hex", "base64", "other"]), max_size=4),
+    cut=st.integers(1, 140),
+)
+def test_a_value_that_repeats_itself_is_blotted_as_by_hand(
+    unit: str, letters: int, parts: list[str], cut: int
+) -> None:
+    """From some length on another kind of search is made; both find the same."""
+    value = (unit * letters)[:letters]
+    secrets = VariableSecrets({"A": value})
+    secrets.get(Secret(variable="A"))
+    written = {
+        "all": value,
+        "beginning": value[:-cut],
+        "end": value[cut:],
+        "hex": value.encode().hex(),
+        "base64": base64.b64encode(value.encode()).decode(),
+        "other": "ab",
+    }
+    text = "|".join(written[part] for part in parts)
+    assert secrets.redact(text) == by_hand(sorted(_forms(value)), text)
+
+
+@pytest.mark.parametrize("value", ["a" * 20_000, "+" * 10_000, "0123456789abcdef\n" * 1_000])
+def test_a_value_of_thousands_of_letters_that_repeats_itself_is_known_at_once(value: str) -> None:
+    """With a table of states this does not end within minutes."""
+    secrets = VariableSecrets({})
+    secrets.know(value)
+    assert secrets.redact(f"<{value}>") == "<[secret]>"
+    assert secrets.redact(value[:-1]) == value[:-1] or "\n" in value
 
 
 @pytest.mark.parametrize("value", ["hunter12", "hunter2+hunter2", "8 letter"])
