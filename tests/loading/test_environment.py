@@ -30,6 +30,10 @@ VARIABLES = {
 KEYS = """    access_key_id: ${EVIDENCE_ACCESS_KEY_ID}
     secret_access_key: ${EVIDENCE_SECRET_ACCESS_KEY}
 """
+"""As a pair of keys is written; what the example shows is a role."""
+SHOWN = """    role_arn: arn:aws:iam::123456789012:role/rollback-evidence
+    web_identity_token_file: /var/run/secrets/eks.amazonaws.com/serviceaccount/token
+"""
 ROLE = "arn:aws:iam::123456789012:role/evidence"
 TAKEN = f"    role_arn: {ROLE}\n    web_identity_token_file: t\n"
 
@@ -58,6 +62,10 @@ def test_the_production_example_loads() -> None:
     assert isinstance(found, model.Environment)
     assert found.kind is model.Kind.PRODUCTION
     assert found.surface_names == ("backend", "web", "mobile")
+    store = found.evidence.store
+    assert isinstance(store, model.S3Store)
+    assert store.role_arn is not None
+    assert (store.access_key_id, store.secret_access_key) == (None, None)
     assert found.platform.auth_enabled is True
     assert found.cosmos.key == model.Secret(variable="COSMOS_KEY")
     assert found.cosmos.database == "trading"
@@ -195,21 +203,21 @@ def test_a_variable_that_holds_a_secret_is_not_put_into_text(name: str) -> None:
         ("endpoint: ${COSMOS_ENDPOINT}", "endpoint: '${COSMOS'", "not a reference to a variable"),
         ("staging: trading-web-staging", "staging: Trading-Web", "surfaces.web.slot_hosts.staging"),
         ("retention_days: 365", "retention_days: 365d", "evidence.store.retention_days"),
-        (KEYS, "    access_key_id: ${A}\n", "are named both, or neither"),
-        (KEYS, "    secret_access_key: ${A}\n", "are named both, or neither"),
-        (KEYS, f"{KEYS}    role_arn: {ROLE}\n", "a pair of keys, or a role"),
-        (KEYS, f"{KEYS}    web_identity_token: ${{A}}\n", "name its role_arn"),
-        (KEYS, "    web_identity_token_file: token\n", "name its role_arn"),
-        (KEYS, "    sts_endpoint: https://a.example\n", "name its role_arn"),
-        (KEYS, f"    role_arn: {ROLE}\n", "exactly one of web_identity_token, web_identity_token_file"),
-        (KEYS, f"    role_arn: {ROLE}\n    web_identity_token: ${{A}}\n    web_identity_token_file: t\n",
+        (SHOWN, "    access_key_id: ${A}\n", "are named both, or neither"),
+        (SHOWN, "    secret_access_key: ${A}\n", "are named both, or neither"),
+        (SHOWN, f"{KEYS}    role_arn: {ROLE}\n", "a pair of keys, or a role"),
+        (SHOWN, f"{KEYS}    web_identity_token: ${{A}}\n", "name its role_arn"),
+        (SHOWN, "    web_identity_token_file: token\n", "name its role_arn"),
+        (SHOWN, "    sts_endpoint: https://a.example\n", "name its role_arn"),
+        (SHOWN, f"    role_arn: {ROLE}\n", "exactly one of web_identity_token, web_identity_token_file"),
+        (SHOWN, f"    role_arn: {ROLE}\n    web_identity_token: ${{A}}\n    web_identity_token_file: t\n",
          "exactly one of web_identity_token, web_identity_token_file"),
-        (KEYS, f"{TAKEN}    sts_endpoint: https://a.example/sts\n", "sts_endpoint has no path"),
-        (KEYS, f"{TAKEN}    sts_endpoint: http://a.example\n", "production over plain http"),
-        (KEYS, TAKEN.replace("token_file: t", "token: eyJ.e30.x"), "is written here as a value"),
-        (KEYS, TAKEN.replace("role/", "user/"), "evidence.store.role_arn"),
-        (KEYS, TAKEN.replace("1234", "123"), "evidence.store.role_arn"),
-        (KEYS, TAKEN.replace("file: t", "file: ''"), "evidence.store.web_identity_token_file"),
+        (SHOWN, f"{TAKEN}    sts_endpoint: https://a.example/sts\n", "sts_endpoint has no path"),
+        (SHOWN, f"{TAKEN}    sts_endpoint: http://a.example\n", "production over plain http"),
+        (SHOWN, TAKEN.replace("token_file: t", "token: eyJ.e30.x"), "is written here as a value"),
+        (SHOWN, TAKEN.replace("role/", "user/"), "evidence.store.role_arn"),
+        (SHOWN, TAKEN.replace("1234", "123"), "evidence.store.role_arn"),
+        (SHOWN, TAKEN.replace("file: t", "file: ''"), "evidence.store.web_identity_token_file"),
         ("other_surface: backend", "other_surface: api", "forbidden_pairs[0].other_surface"),
         ("channels:\n", "channels:\n  - {name: incident, address: '${A}', host: a.b, path: /x}\n",
          "a second channel named incident"),
@@ -338,7 +346,7 @@ def test_a_playbook_for_another_environment_is_told_so(text: str, expected: str)
     ],
 )
 def test_a_buckets_credential_is_one_of_three(credential: str, named: tuple[object, ...]) -> None:
-    store = changed((KEYS, credential)).evidence.store
+    store = changed((SHOWN, credential)).evidence.store
     assert isinstance(store, model.S3Store)
     assert (store.access_key_id, store.secret_access_key) == (None, None)
     found = (store.role_arn, store.web_identity_token, store.web_identity_token_file)
