@@ -5,11 +5,12 @@ costs reading again, and nothing is stored twice, because chunks are named by th
 
     {"until": T}                                      when the capture was begun
     {"parts": {SOURCE: [PART, ...]}}                  the parts a source is read by
-    {"kept": {...}, "source", "part", "place", ...}   a chunk, and where reading stood after it
+    {"kept": {...}, "source", "part", "place", "gaps"}   a chunk, where reading stood after it, and
+                                                      what had been left out up to there
     {"anew": [SOURCE, PART]}                          that part is read from its beginning
     {"window": {...}, "passing": TRUTH}               a source ended; what it lacks may come later
 
-A note holds nothing of what was read: only digests, sizes and places.
+A note holds nothing of what was read: only digests, sizes, places, and reasons of gaps.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from rollback.evidence.source import Gap
 from rollback.model.evidence import Chunk, SourceWindow
 
 if TYPE_CHECKING:
@@ -112,10 +114,11 @@ class Place:
 
 @dataclass(slots=True)
 class PartNotes:
-    """What is known of one part: its chunks so far, and where to go on."""
+    """What is known of one part: its chunks so far, where to go on, and what is missing before."""
 
     chunks: list[Chunk] = field(default_factory=list)
     place: Place | None = None
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(slots=True)
@@ -156,14 +159,17 @@ class Remembered:
         """What is known of a part."""
         return self.read.setdefault((source, part), PartNotes())
 
-    def kept(self, source: str, part: str, chunk: Chunk, place: Place) -> None:
-        """Note a chunk that was kept, and the place after it."""
+    def kept(
+        self, source: str, part: str, chunk: Chunk, place: Place, gaps: tuple[Gap, ...] = ()
+    ) -> None:
+        """Note a chunk that was kept, the place after it, and what was left out before that."""
         self._add(
             {
                 "kept": chunk.model_dump(mode="json"),
                 "source": source,
                 "part": part,
                 "place": [place.page, place.done, place.digest],
+                "gaps": [[gap.reason, gap.passing] for gap in gaps],
             }
         )
 
@@ -195,6 +201,8 @@ class Remembered:
             place = Place(str(page), int(done), str(digest))
             part.chunks.append(Chunk.model_validate(note["kept"]))
             part.place = place
+            gaps = note.get("gaps", ())
+            part.gaps = tuple(Gap(str(reason), passing is True) for reason, passing in gaps)
         elif "anew" in note:
             source, name = note["anew"]
             self.read[str(source), str(name)] = PartNotes()

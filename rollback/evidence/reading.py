@@ -95,7 +95,7 @@ class PartReading:
         self._deadline = deadline
         self._stop = stop
         self._lock = Lock()
-        self._pending: deque[tuple[Future[Chunk], int, Place]] = deque()
+        self._pending: deque[tuple[Future[Chunk], int, Place, tuple[Gap, ...]]] = deque()
         self._room: Room | None = None
         self._cutter = Cutter(shared.sizes)
         self._before: _Stand | None = None
@@ -104,11 +104,13 @@ class PartReading:
         self._tail = b""
         self._left = False
         self._counted = 0
-        self.gaps: list[str] = []
-        self.passing = False
         self.told: list[Fact] = []
         self.error: BaseException | None = None
         self.notes: PartNotes = shared.remembered.part(source.name, part)
+        self.gaps = [gap.reason for gap in self.notes.gaps]
+        self.passing = any(gap.passing for gap in self.notes.gaps)
+        self._left_out = [*self.notes.gaps]
+        self._before_page = self.notes.gaps
         for chunk in self.notes.chunks:
             shared.budget.known(chunk)
 
@@ -163,6 +165,7 @@ class PartReading:
             ):
                 if isinstance(read, Gap):
                     self._missed(read)
+                    self._left_out.append(read)
                 elif isinstance(read, Fact):
                     self.told.append(read)
                 elif isinstance(read, Ahead):
@@ -171,6 +174,7 @@ class PartReading:
                 else:
                     page = read if isinstance(read, Lines) else Lines(one_line(read) + b"\n")
                     content = self._fitting(page.content)
+                    self._before_page = tuple(dict.fromkeys(self._left_out))
                     self._take(content, self._again(content), page)
                     del page, content  # not kept while the next one is on its way
                 del read
@@ -254,7 +258,9 @@ class PartReading:
         lines = bytes(content).split(b"\n")[:-1]
         for at, line in enumerate(lines):
             if len(line) > ITEM_BYTES_MAX:
-                self.gaps.append(f"an item of {len(line)} bytes was left out")
+                gap = Gap(f"an item of {len(line)} bytes was left out")
+                self._missed(gap)
+                self._left_out.append(gap)
                 digest = hashlib.sha256(line).hexdigest()
                 told = f'{{"left_out_bytes":{len(line)},"left_out_sha256":"{digest}"}}'
                 lines[at] = told.encode()
@@ -284,12 +290,12 @@ class PartReading:
             if self._left:
                 why = "nobody waits for it any more"
                 raise _Over(why)
-            self._pending.append((future, size, place))
+            self._pending.append((future, size, place, self._before_page))
             while self._pending and (len(self._pending) > AHEAD_MAX or self._pending[0][0].done()):
                 self._keep_first()
 
     def _keep_first(self) -> None:
-        future, size, place = self._pending.popleft()
+        future, size, place, gaps = self._pending.popleft()
         try:
             chunk = future.result()
         except BaseException:
@@ -298,7 +304,7 @@ class PartReading:
         self._shared.budget.settle(size, chunk)
         self.notes.chunks.append(chunk)
         self.notes.place = place
-        self._shared.remembered.kept(self._source.name, self._part, chunk, place)
+        self._shared.remembered.kept(self._source.name, self._part, chunk, place, gaps)
         self._shared.progress.stored(chunk.items, chunk.content_bytes)
 
     def _pack(self, room: Room) -> PackedLines:

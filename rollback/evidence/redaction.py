@@ -17,9 +17,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rollback.errors import InputError
+from rollback.evidence.field_rules import ANY, Rule, marks_of, names_of, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from typing_extensions import Buffer
 
@@ -27,38 +28,15 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients
 
 _DIGITS = 16
-_ANY = "*"
 _NESTED = (b"{", b"[")
-_BY_NUMBER = rb"\u"
 _REDACTED = "[redacted "
 _SCAN = json.JSONDecoder().raw_decode
 _OPENS = re.compile(r"[\[{]")
 _TEXT = re.compile(r'"')
+_BEFORE = re.compile(r'"([^"\\]*)"\s*:\s*\Z')
+_NUMBERED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TRIES = 64
 """Places of a text at which JSON may begin; a text that needs more is not taken for any."""
-
-_PLAIN = re.compile(r"[A-Za-z0-9 _@.:$+-]+")
-"""Names that JSON writes without an escape, or with nothing but an escape by number."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    names: tuple[str, ...]
-    anchored: bool
-
-    def fits(self, path: tuple[str, ...]) -> bool:
-        if len(path) < len(self.names) or (self.anchored and len(path) != len(self.names)):
-            return False
-        ending = path[len(path) - len(self.names) :]
-        pairs = zip(self.names, ending, strict=True)
-        return all(wanted in (_ANY, name.lower()) for wanted, name in pairs)
-
-
-def _rule(written: str) -> _Rule:
-    plain = written.strip().replace("[*]", "").replace("[]", "")
-    anchored = plain.startswith("$")
-    names = tuple(name.lower() for name in plain.removeprefix("$").split(".") if name)
-    return _Rule(names, anchored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +50,35 @@ class Redaction:
 
     rules: tuple[str, ...] = ()
     key: bytes = field(default=b"", repr=False)
-    _ending: dict[str, tuple[_Rule, ...]] = field(init=False, repr=False, compare=False)
+    _ending: dict[str, tuple[Rule, ...]] = field(init=False, repr=False, compare=False)
     _marks: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     _parents: frozenset[str] = field(init=False, repr=False, compare=False)
-    _member: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    member: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    """A name that a rule ends with (of one that ends with any: the name before), and its colon."""
+    name_last: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    """Such a name where a text ends."""
+    parents: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Names in which another has to stand for a rule to apply, wherever they are."""
 
     def __post_init__(self) -> None:
         """Read the rules once; one without a name matches nothing and is left out."""
-        parsed = [rule for rule in map(_rule, self.rules) if rule.names]
-        ending: dict[str, tuple[_Rule, ...]] = {}
+        parsed = [rule for rule in map(rule_of, self.rules) if rule.names]
+        ending: dict[str, tuple[Rule, ...]] = {}
         for rule in parsed:
             ending[rule.names[-1]] = (*ending.get(rule.names[-1], ()), rule)
         object.__setattr__(self, "_ending", ending)
-        object.__setattr__(self, "_marks", _marks_of(rule.names for rule in parsed))
-        parents = (rule.names[-2:-1] for rule in ending.get(_ANY, ()))
+        object.__setattr__(self, "_marks", marks_of(rule.names for rule in parsed))
+        above = {name for rule in parsed if not rule.anchored for name in rule.names[:-1]}
+        object.__setattr__(self, "parents", tuple(sorted(above - {ANY})))
+        parents = (rule.names[-2:-1] for rule in ending.get(ANY, ()))
         object.__setattr__(self, "_parents", frozenset(name for one in parents for name in one))
-        looked = [re.escape(name) for name in sorted({*ending, *self._parents} - {_ANY})]
-        member = rf'["\\](?:{"|".join(looked)})\\*"\s*:' if looked else r"(?!)"
-        object.__setattr__(self, "_member", re.compile(member, re.IGNORECASE))
+        names = names_of(rule.names for rule in parsed)
+        for attribute, after in (("member", r"\s*:"), ("name_last", r"\s*\Z")):
+            object.__setattr__(self, attribute, re.compile(names + after, re.IGNORECASE))
 
     def lines(self, content: bytes) -> bytes:
         """Lines, each with its newline. See `line`."""
-        if not self._ending or (not self._marked(content) and _all_json(content)):
+        if not self._ending or (not self.marked(content) and all_json(content)):
             return content
         return b"\n".join([*map(self.line, content.split(b"\n")[:-1]), b""])
 
@@ -105,13 +90,14 @@ class Redaction:
         if not self._ending:
             return raw
         try:
-            if self._marked(raw):
+            if self.marked(raw):
                 return self._opened(raw, ())
-            return raw if _all_json(raw) else _written(_read(raw))
+            return raw if all_json(raw) else _written(_read(raw))
         except (ValueError, RecursionError):
             return _written({"unreadable": True, "digest": self._digest(raw)})
 
-    def _marked(self, raw: bytes) -> bool:
+    def marked(self, raw: bytes) -> bool:
+        """Whether it holds what every value does in which a rule may apply."""
         lower = raw.lower()
         return any(mark in lower for mark in self._marks)
 
@@ -119,7 +105,7 @@ class Redaction:
         """A value that holds a mark. Of a name that stands twice, the last is kept."""
         first = raw.lstrip()[:1]
         if first == b"{":
-            every = _ANY in self._ending
+            every = ANY in self._ending
             made = [
                 b"%b:%b"
                 % (
@@ -140,7 +126,7 @@ class Redaction:
         if raw[:1] not in _NESTED:
             return self._text(raw, path)
         below = bool(path) and path[-1].lower() in self._parents
-        return self._opened(raw, path) if below or self._marked(raw) else raw
+        return self._opened(raw, path) if below or self.marked(raw) else raw
 
     def _text(self, raw: bytes, path: tuple[str, ...]) -> bytes:
         """A scalar; of a text that is JSON, or has some in it, the fields are redacted.
@@ -150,28 +136,30 @@ class Redaction:
         if raw[:1] != b'"' or b"\\" not in raw:
             return raw
         text = _read(raw)
-        if not self._marked(text.encode("utf-8", "surrogatepass")):
+        if not self.marked(text.encode("utf-8", "surrogatepass")):
             return raw
         kept: list[str] = []
         around: list[str] = []
         end = 0
         for begins, ends in _json_in(text):
             inner = text[begins:ends].encode("utf-8", "surrogatepass")
-            made = self._opened(inner, path).decode("utf-8", "surrogatepass")
+            named = _BEFORE.search(plainly(text[end:begins]))  # its name, where it is a member
+            inside = (*path, named[1]) if named else path
+            made = self._opened(inner, inside).decode("utf-8", "surrogatepass")
             changed = made.count(_REDACTED) != inner.count(_REDACTED.encode())
             kept += [text[end:begins], made if changed else text[begins:ends]]
             around.append(text[end:begins])
             if text[begins] == '"' and not changed:  # perhaps a name: its object is on more lines
                 around.append(_written(_read(inner)).decode("utf-8", "surrogatepass"))
             end = ends
-        if self._member.search("".join([*around, text[end:]])):
+        if self.member.search(plainly("".join([*around, text[end:]]))):
             return b'"[redacted %b]"' % self._digest(raw).encode()
         together = "".join([*kept, text[end:]])
         return raw if together == text else _written(together)
 
     def _field(self, child: Buffer, name: str, path: tuple[str, ...]) -> bytes:
         raw = bytes(child)
-        rules = self._ending.get(name.lower(), ()) + self._ending.get(_ANY, ())
+        rules = self._ending.get(name.lower(), ()) + self._ending.get(ANY, ())
         if not any(rule.fits(path) for rule in rules):
             return self._within(raw, path)
         if raw == b"null":
@@ -182,21 +170,6 @@ class Redaction:
 
     def _digest(self, data: bytes) -> str:
         return hmac.digest(self.key, data, "sha256").hex()[:_DIGITS]
-
-
-def _marks_of(rules: Iterable[tuple[str, ...]]) -> tuple[bytes, ...]:
-    """One of these is in the bytes of every value in which a rule may apply.
-
-    A name stands in JSON as it is, or with an escape in it, which plain names have by number only.
-    Of a rule that ends with any name, the name before counts; where that is any too, all fit.
-    """
-    found = {_BY_NUMBER}
-    for names in rules:
-        name = names[-2:][0] if names[-1] == _ANY else names[-1]
-        if name == _ANY or not _PLAIN.fullmatch(name):
-            return (b"",)
-        found |= {b'"%b"' % name.encode(), b'\\"%b\\' % name.encode()}  # the second: in a text
-    return tuple(sorted(found))
 
 
 def _json_in(text: str) -> Iterator[tuple[int, int]]:
@@ -220,7 +193,17 @@ def _read(raw: bytes) -> Any:
     return json.loads(raw.decode("utf-8", "surrogatepass"))
 
 
-def _all_json(lines: bytes) -> bool:
+def plainly(text: str) -> str:
+    """The text with letters as they are that JSON wrote by number: a rule's name is plain."""
+    return text if r"\u" not in text else _NUMBERED.sub(_letter, text)
+
+
+def _letter(found: re.Match[str]) -> str:
+    letter = chr(int(found[1], 16))
+    return letter if letter.isprintable() and letter not in '"\\' else found[0]
+
+
+def all_json(lines: bytes) -> bool:
     """Whether every line is one JSON value, told without making any."""
     try:
         lines.decode()

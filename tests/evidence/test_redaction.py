@@ -236,6 +236,17 @@ def test_json_in_a_text_keeps_what_no_rule_names() -> None:
         assert text is body or redacted(("email",), kept) == kept
 
 
+def test_a_member_in_a_text_stands_below_its_name() -> None:
+    """As a line of pretty-printed JSON has it."""
+    redaction = Redaction(("tags.id",), b"key")
+    line = json.dumps({"text": '10:00 "tags": {"id": 5, "x": 1},'}).encode()
+    found = json.loads(redaction.line(line))["text"]
+    assert found.startswith('10:00 "tags": {"id":"[redacted ')
+    assert found.endswith('"x":1},')
+    other = json.dumps({"text": '10:00 "other": {"id": 5},'}).encode()
+    assert json.loads(redaction.line(other)) == json.loads(other)
+
+
 def test_what_is_not_utf_8_is_not_read_as_something_else() -> None:
     raw = json.dumps({"email": ANA}).encode("utf-16-le")
     made = Redaction(("email",), b"k").line(raw)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from rollback.connectors.app_service import LOG_BYTES_MAX
 from rollback.errors import ConnectorError
+from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line
-from rollback.evidence.sources.pieces import AROUND_BYTES, pieces
+from rollback.evidence.sources.pieces import AROUND_BYTES, END_UNKNOWN, pieces
+from rollback.evidence.spread import Spread, may_go_on
 from rollback.model.ports import ArmPort
 from rollback.model.slots import PRODUCTION, reference
 from rollback.model.views import SlotRef
@@ -41,10 +43,10 @@ def volatile(environment: Environment, name: str, seconds_max: int) -> tuple[Sou
 
     def logs(clients: Clients) -> Iterator[Read]:
         redact = clients.evidence().redact_bytes
-        ruled = bool(environment.evidence.redact)
+        fields = Redaction(environment.evidence.redact)
 
         def read(arm: ArmPort, ref: SlotRef) -> list[Read]:
-            return _log_lines(arm.worker_logs(ref), ref.label, redact, ruled=ruled)
+            return _log_lines(arm.worker_logs(ref), ref.label, redact, fields)
 
         yield from _each(clients, [(ref, read) for ref in both])
 
@@ -111,36 +113,41 @@ def _deployments(arm: ArmPort, ref: SlotRef) -> list[bytes]:
     return [model_line(one, slot=ref.label) for one in arm.deployments(ref)]
 
 
-def _log_lines(
-    log: bytes,
-    label: str,
-    redact: Redact,
-    *,
-    ruled: bool,
-) -> list[Read]:
-    """The lines of a log. ruled: fields are redacted, which cannot be looked for in cut lines.
+def _log_lines(log: bytes, label: str, redact: Redact, fields: Redaction) -> list[Read]:
+    """The lines of a log. fields: what rules name in it, which cannot be looked for in cut lines.
 
     Of one that was cut at its bound, the rest of the line it was cut in is left out: half a secret
-    would not be known for one.
+    would not be known for one. Where there are rules, so are the lines after it that may belong to
+    a value whose name was cut off.
     """
     made: list[Read] = []
-    left_out = 0
+    left_out, since = 0, 0
+    spread = Spread(fields)
     whole = len(log) < LOG_BYTES_MAX
     begun = 0 if whole else log.find(b"\n") + 1
     inside = not whole and not begun
+    headless = not whole and bool(fields.rules)
     kept = BytesIO(log[AROUND_BYTES if inside else begun :])
     for number, (piece, cut) in enumerate(pieces(kept, redact, inside=inside), start=1):
-        if cut and ruled:
+        since = number if spread.plain else since
+        headless = headless and (cut or may_go_on(piece))
+        hidden = spread.hides(piece, cut=cut) or headless
+        if (cut or b"\0" in piece) and fields.rules:
             left_out += 1
             made.append(line({"left_out_bytes": len(piece), "line": number, "slot": label}))
+            continue
+        if hidden:
+            made.append(line({"line": number, "redacted_bytes": len(piece), "slot": label}))
             continue
         text = piece.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
         made.append(line({"line": number, "slot": label, "text": text}))
     if not log:
         made.append(Gap(f"{label}: no line came; the service may keep no log of it"))
+    if spread.followed:
+        made.append(Gap(f"{label}: {END_UNKNOWN} (from line {since:,} on)"))
     if left_out:
-        what = "pieces of long lines were left out: no field can be redacted there"
-        made.append(Gap(f"{label}: {left_out:,} {what}"))
+        what = "lines too long, or no text in UTF-8, were left out: no field can be redacted there"
+        made.append(Gap(f"{label}: {left_out:,} pieces of {what}"))
     if not whole:
         size = len(kept.getbuffer())
         made.append(Gap(f"{label}: only the last {size:,} bytes of its log were kept"))

@@ -14,9 +14,11 @@ from contextlib import suppress
 from threading import Timer
 from typing import TYPE_CHECKING, Final
 
+from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line
-from rollback.evidence.sources.pieces import pieces
+from rollback.evidence.sources.pieces import END_UNKNOWN, pieces
+from rollback.evidence.spread import Spread
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
 
@@ -36,7 +38,7 @@ def commands(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
 
 
 def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> Source:
-    ruled = bool(environment.evidence.redact)
+    fields = Redaction(environment.evidence.redact)
 
     def read(clients: Clients) -> Iterator[Read]:
         ended: list[int] = []
@@ -60,7 +62,7 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
             def cut_off() -> bool:
                 return process.wait() < 0 or bool(ended)
 
-            yield from _lines(process, clients.evidence().redact_bytes, cut_off, ruled=ruled)
+            yield from _lines(process, clients.evidence().redact_bytes, cut_off, fields)
             status = process.wait()
         finally:
             over.cancel()
@@ -83,32 +85,40 @@ def _lines(
     process: subprocess.Popen[bytes],
     redact: Redact,
     cut_off: Callable[[], bool],
-    *,
-    ruled: bool,
+    fields: Redaction,
 ) -> Iterator[Read]:
-    """Its output. ruled: fields are to be redacted, which cannot be looked for in cut lines.
+    """Its output. fields: what rules name in it, which cannot be looked for in cut lines.
 
     cut_off: whether it was ended, asked where its output ends within a line: half a secret would
     not be known for one.
     """
     if process.stdout is None:
         return
-    left_out = 0
+    left_out, since = 0, 0
     last = b""
+    spread = Spread(fields)
     for number, (piece, cut) in enumerate(pieces(process.stdout, redact), start=1):
         if last:
             yield _line(number - 1, last)
-        last = b"" if cut and ruled else piece
-        if not last:
+        since = number if spread.plain else since
+        hidden = spread.hides(piece, cut=cut)
+        last = piece
+        if fields.rules and (cut or b"\0" in piece):
             left_out += 1
+            last = b""
             yield line({"left_out_bytes": len(piece), "line": number})
+        elif hidden:
+            last = b""
+            yield line({"line": number, "redacted_bytes": len(piece)})
     if last and not last.endswith(b"\n") and cut_off():
         yield line({"left_out_bytes": len(last), "line": number})
     elif last:
         yield _line(number, last)
+    if spread.followed:
+        yield Gap(f"{END_UNKNOWN} (from line {since:,} on)")
     if left_out:
-        what = "pieces of long lines were left out: no field can be redacted there"
-        yield Gap(f"{left_out:,} {what}")
+        what = "lines too long, or no text in UTF-8, were left out: no field can be redacted there"
+        yield Gap(f"{left_out:,} pieces of {what}")
 
 
 def _line(number: int, piece: bytes) -> bytes:

@@ -3,10 +3,12 @@
 {"at": OFFSET, "file": NAME, "text": TEXT}       a line, or a piece of a long one
 {"at": OFFSET, "base64": BYTES, "file": NAME}    where it is not UTF-8
 {"at": OFFSET, "file": NAME, "left_out_bytes": N}
+{"at": OFFSET, "file": NAME, "redacted_bytes": N}
 
-The last stands where the environment names fields to be redacted and these cannot be looked for: a
+The third stands where the environment names fields to be redacted and these cannot be looked for: a
 piece of a long line, and what is not UTF-8; and for a last line without an end, of a file that is
-being written. It is a gap then.
+being written. It is a gap then. The last is a line on which a value stands that a rule names, and
+that is spread over lines; where its end is not found, that is a gap, and all the rest is left out.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Lines, PagedSource, Read
 from rollback.evidence.sources.lines import line
-from rollback.evidence.sources.pieces import pieces
+from rollback.evidence.sources.pieces import END_UNKNOWN, pieces
+from rollback.evidence.spread import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +50,7 @@ def files(environment: Environment, seconds_max: int) -> tuple[PagedSource, ...]
 
 def _one(environment: Environment, named: EvidenceFile, seconds_max: int) -> PagedSource:
     root = Path(environment.base) / named.path
-    ruled = bool(environment.evidence.redact)
+    fields = Redaction(environment.evidence.redact)
 
     def parts(clients: Clients) -> tuple[str, ...]:
         del clients
@@ -61,9 +65,10 @@ def _one(environment: Environment, named: EvidenceFile, seconds_max: int) -> Pag
                 yield Gap(f"{root}: files came, went or were renamed while it was read")
             return
         path = root / part if part else root
-        reading = _Reading(path, part or path.name, clients.evidence().redact_bytes, ruled=ruled)
+        reading = _Reading(path, part or path.name, clients.evidence().redact_bytes, fields)
+        start, _, since = place.partition(":")
         try:
-            yield from reading.pages(int(place or "0"))
+            yield from reading.pages(int(start or "0"), int(since or start or "0"))
         except OSError as error:
             yield Gap(f"{path}: {error.strerror or type(error).__name__}")
 
@@ -99,28 +104,39 @@ def _under(root: Path) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One file. name: as it is called in its lines. ruled: whether fields are to be redacted."""
+    """One file. name: as it is called in its lines. fields: what rules name in them."""
 
     path: Path
     name: str
     redact: Redact
-    ruled: bool
+    fields: Redaction
 
-    def pages(self, start: int) -> Iterator[Read]:
-        """Lines from `start` on, some at a time; a page begins at a line or a piece of one."""
+    def pages(self, start: int, since: int) -> Iterator[Read]:
+        """Lines from `start` on, some at a time; a page begins at a line or a piece of one.
+
+        since: where the line begins, or the value over several, that `start` stands in. The place
+        of a page names both, so that what is to be left out is known after an interruption too.
+        """
         with _opened(self.path) as file:
             inside = start > 0 and os.pread(file.fileno(), 1, start - 1) != b"\n"
-            file.seek(start)
             written_ns = os.fstat(file.fileno()).st_mtime_ns
-            at, page, held, left_out = start, start, 0, 0
+            spread = self._followed(file, since, start)
+            file.seek(start)
+            at, place, held, told = start, _place(start, since), 0, False
             items: list[bytes] = []
             piece = b"\n"
             for piece, cut in pieces(file, self.redact, inside=inside):
                 if held >= PAGE_BYTES:
-                    yield Lines.of(items, str(page))
-                    items, page, held = [], at, 0
-                item = self._item(at, piece, cut=cut)
-                left_out += item is None
+                    yield Lines.of(items, place)
+                    items, place, held = [], _place(at, at if spread.plain else since), 0
+                if spread.plain:
+                    since = at
+                hidden = spread.hides(piece, cut=cut)
+                item = self._item(at, piece, cut=cut, hidden=hidden)
+                if item is None and not told:
+                    told = True  # before the page that shows it: a place after that would forget it
+                    what = "lines too long, or no text in UTF-8,"
+                    yield Gap(f"{self.path}: {what} were left out: no field can be redacted there")
                 items.append(item or self._left_out(at, piece))
                 at += len(piece)
                 held += len(piece)
@@ -128,27 +144,42 @@ class _Reading:
             if half := moved and not piece.endswith(b"\n"):  # it may hold half a secret
                 items[-1] = self._left_out(at - len(piece), piece)
             if items:
-                yield Lines.of(items, str(page))
-            if left_out:
-                what = "lines too long, or not UTF-8, were left out: no field can be redacted there"
-                yield Gap(f"{self.path}: {left_out:,} pieces of {what}")
+                yield Lines.of(items, place)
+            if spread.followed:
+                yield Gap(f"{self.path}: {END_UNKNOWN} (from byte {since:,} on)")
             if half:
                 yield Gap(f"{self.path}: its last line was being written, and was left out")
             if changed := self._changed(file, at):
                 yield Gap(f"{self.path}: {changed}")
 
+    def _followed(self, file: BinaryIO, since: int, start: int) -> Spread:
+        """What is known at `start` of the value that began at `since`."""
+        spread = Spread(self.fields)
+        file.seek(since)
+        while since < start and not spread.lost:
+            piece = file.readline(min(start - since, PAGE_BYTES))
+            if not piece:
+                break
+            whole = piece.endswith(b"\n") and spread.at_line
+            spread.hides(piece, cut=not whole)
+            since += len(piece)
+        return spread
+
     def _left_out(self, at: int, piece: bytes) -> bytes:
         return line({"at": at, "file": self.name, "left_out_bytes": len(piece)})
 
-    def _item(self, at: int, piece: bytes, *, cut: bool) -> bytes | None:
+    def _item(self, at: int, piece: bytes, *, cut: bool, hidden: bool) -> bytes | None:
         ended = piece.removesuffix(b"\n")
-        if cut and self.ruled:
+        ruled = bool(self.fields.rules)
+        if ruled and (cut or b"\0" in ended):  # with zeros it may be UTF-16
             return None
+        if hidden:
+            return line({"at": at, "file": self.name, "redacted_bytes": len(piece)})
         try:
             return line({"at": at, "file": self.name, "text": ended.decode()})
         except UnicodeDecodeError:
             data = base64.b64encode(ended).decode()
-            return None if self.ruled else line({"at": at, "base64": data, "file": self.name})
+            return None if ruled else line({"at": at, "base64": data, "file": self.name})
 
     def _changed(self, file: BinaryIO, at: int) -> str:
         """What became of the file meanwhile, where some of it may be missing for it."""
@@ -162,6 +193,10 @@ class _Reading:
         if there is None or (there.st_dev, there.st_ino) != (now.st_dev, now.st_ino):
             return "it was renamed, removed or replaced while it was read"
         return ""
+
+
+def _place(at: int, since: int) -> str:
+    return str(at) if at == since else f"{at}:{since}"
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -14,6 +14,12 @@ PIECE_BYTES: Final = 64 * 1024
 AROUND_BYTES: Final = 8 * 1024
 """A secret of up to this many bytes is seen where a line is cut."""
 
+END_UNKNOWN: Final = (
+    "all that follows was left out: a value that a rule names is spread over lines there, "
+    "and its end was not found"
+)
+"""The reason of a gap."""
+
 _MOST = PIECE_BYTES + AROUND_BYTES
 
 Redact = Callable[[bytes | memoryview], bytes | memoryview]
