@@ -10,6 +10,7 @@ whatever host the account names, and the guard would refuse it.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from http import HTTPStatus
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +19,7 @@ from rollback.connectors.azure_pipeline import azure_failure
 from rollback.connectors.continuations import at_a_beginning
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.kept_pages import COUNTS, KeptPages, charge_of, keeping
+from rollback.connectors.own_clients import OwnClients
 from rollback.connectors.raw_documents import document_lines
 from rollback.connectors.reading import http_date
 from rollback.errors import ConnectorError, RollbackError
@@ -77,13 +79,13 @@ class CosmosReader:
         self._border = Border("cosmos", latch, cosmos_failure)
         self._lock = RLock()
         self._kept = KeptPages()
-        self._clients: dict[int, CosmosClient] = {}
+        self._clients: OwnClients[CosmosClient] = OwnClients(self._made_client)
         self._current = 0
 
     def parts(self, container: str) -> tuple[str, ...]:
         """The ranges a container can be read by, at the same time and each on its own."""
 
-        def read(client: CosmosClient) -> tuple[str, ...]:
+        def read(client: CosmosClient, _: int) -> tuple[str, ...]:
             ranges = self._container(client, container).read_feed_ranges()
             return tuple(json.dumps(one, sort_keys=True) for one in ranges)
 
@@ -106,20 +108,82 @@ class CosmosReader:
         where asking again with the last continuation may work; `LOST_PLACE` where the service
         takes it no more.
         """
-        doing = f"reading container {container}"
         query, parameters = _window(since, until)
         whole = {"enable_cross_partition_query": True}
         named: dict[str, Any] = {"parameters": parameters, "max_item_count": page_items}
         named |= {"feed_range": json.loads(part)} if part else whole
-        place, number, failed = continuation, self._current, 0
+        with ExitStack() as held:
+            yield from self._pages(container, continuation, held, query, named)
+
+    def count(
+        self,
+        container: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        part: str = "",
+    ) -> Counted:
+        """How many documents a window holds now; what an index answers without reading them."""
+        query, parameters = _window(since, until, what=COUNTS)
+
+        def read(client: CosmosClient, number: int) -> Counted:
+            found = self._container(client, container)
+            ranges = [json.loads(part)] if part else list(found.read_feed_ranges())
+            numbers: list[object] = []
+            answered: list[Mapping[str, str]] = []
+            for one in ranges:
+                numbers += found.query_items(
+                    query,
+                    parameters=parameters,
+                    feed_range=one,
+                    response_hook=lambda headers, _: answered.append(headers),
+                )
+            if not all(type(number) is int and number >= 0 for number in numbers):
+                msg = "a number of documents is no number"
+                raise ValueError(msg)
+            total = sum(number for number in numbers if isinstance(number, int))
+            return Counted(
+                total,
+                sum(map(charge_of, answered)),
+                elsewhere=number > 0,
+                at=http_date(answered[-1].get("date") or "") if answered else None,
+            )
+
+        doing = f"counting container {container}"
+        try:
+            return self._anywhere(doing, read)
+        except ValueError as error:
+            raise self._unreadable(error, doing) from error
+
+    def problem(self) -> str:
+        """Empty where the database answers; otherwise why not. Never raises."""
+        try:
+            self._anywhere(
+                "reading the database",
+                lambda client, _: client.get_database_client(self._database).read(),
+            )
+        except RollbackError as error:
+            return error.reason
+        return ""
+
+    def close(self) -> None:
+        """Close connections."""
+        self._clients.close()
+
+    def _pages(
+        self, container: str, place: str, held: ExitStack, query: str, named: dict[str, Any]
+    ) -> Iterator[Page]:
+        """Pages from a place on. held: holds the client, which nobody else uses meanwhile."""
+        doing = f"reading container {container}"
+        number, failed = self._current, 0
         pager: Any = None
         while True:
             try:
                 with self._border.crossing(doing):
                     if pager is None:
+                        held.close()
                         number = self._current
-                        found = self._container(self._client(number), container)
-                        feed: Any = found.query_items(query, **named)
+                        client = held.enter_context(self._clients.one(number))
+                        feed: Any = self._container(client, container).query_items(query, **named)
                         pager = feed.by_page(place or None)
                     page = next(pager, None)
                     items = () if page is None else tuple(page)
@@ -141,64 +205,6 @@ class CosmosReader:
             del made, items, page  # a page is not kept while the next one is on its way
             if not place:
                 return
-
-    def count(
-        self,
-        container: str,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        part: str = "",
-    ) -> Counted:
-        """How many documents a window holds now; what an index answers without reading them."""
-        query, parameters = _window(since, until, what=COUNTS)
-
-        def read(client: CosmosClient) -> Counted:
-            found = self._container(client, container)
-            ranges = [json.loads(part)] if part else list(found.read_feed_ranges())
-            numbers: list[object] = []
-            answered: list[Mapping[str, str]] = []
-            for one in ranges:
-                numbers += found.query_items(
-                    query,
-                    parameters=parameters,
-                    feed_range=one,
-                    response_hook=lambda headers, _: answered.append(headers),
-                )
-            if not all(type(number) is int and number >= 0 for number in numbers):
-                msg = "a number of documents is no number"
-                raise ValueError(msg)
-            total = sum(number for number in numbers if isinstance(number, int))
-            return Counted(
-                total,
-                sum(map(charge_of, answered)),
-                elsewhere=client is not self._clients.get(0),
-                at=http_date(answered[-1].get("date") or "") if answered else None,
-            )
-
-        doing = f"counting container {container}"
-        try:
-            return self._anywhere(doing, read)
-        except ValueError as error:
-            raise self._unreadable(error, doing) from error
-
-    def problem(self) -> str:
-        """Empty where the database answers; otherwise why not. Never raises."""
-        try:
-            self._anywhere(
-                "reading the database",
-                lambda client: client.get_database_client(self._database).read(),
-            )
-        except RollbackError as error:
-            return error.reason
-        return ""
-
-    def close(self) -> None:
-        """Close connections."""
-        with self._lock:
-            opened, self._clients = self._clients, {}
-        for client in opened.values():
-            closing: Any = client
-            closing.__exit__(None, None, None)
 
     def _made(
         self, items: tuple[Any, ...], place: str, after: str, number: int, doing: str
@@ -227,14 +233,17 @@ class CosmosReader:
         what = "the service no longer takes the place where reading was left"
         return self._border.error(Failure("continuation", what, transient=False), doing)
 
-    def _anywhere(self, doing: str, read: Callable[[CosmosClient], T]) -> T:
-        """Read at the current region, else at the next ones. Raises the last ConnectorError."""
+    def _anywhere(self, doing: str, read: Callable[[CosmosClient, int], T]) -> T:
+        """Read at the current region, else at the next ones. Raises the last ConnectorError.
+
+        read: with a client, and the number of the region.
+        """
         failed = 0
         while True:
             number = self._current
             try:
-                with self._border.crossing(doing):
-                    return read(self._client(number))
+                with self._border.crossing(doing), self._clients.one(number) as client:
+                    return read(client, number)
             except ConnectorError as error:
                 failed += 1
                 if not error.transient or failed >= len(self._endpoints):
@@ -250,27 +259,24 @@ class CosmosReader:
     def _container(self, client: CosmosClient, container: str) -> Any:
         return client.get_database_client(self._database).get_container_client(container)
 
-    def _client(self, number: int) -> CosmosClient:
+    def _made_client(self, number: int) -> CosmosClient:
         """Made when first used: the SDK's constructor already asks the account."""
         from azure.cosmos import CosmosClient
 
-        with self._lock:
-            if number not in self._clients:
-                self._clients[number] = CosmosClient(
-                    self._endpoints[number],
-                    self._credential,
-                    transport=keeping(self._transport(), self._kept),
-                    enable_endpoint_discovery=False,
-                    connection_timeout=CONNECT_TIMEOUT_S,
-                    read_timeout=READ_TIMEOUT_S,
-                    retry_total=2,
-                    retry_connect=1,
-                    retry_read=1,
-                    retry_throttle_total=THROTTLED_TRIES,
-                    retry_throttle_backoff_max=THROTTLED_S_MAX,
-                    user_agent_suffix="trade-rollback",
-                )
-            return self._clients[number]
+        return CosmosClient(
+            self._endpoints[number],
+            self._credential,
+            transport=keeping(self._transport(), self._kept),
+            enable_endpoint_discovery=False,
+            connection_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            retry_total=2,
+            retry_connect=1,
+            retry_read=1,
+            retry_throttle_total=THROTTLED_TRIES,
+            retry_throttle_backoff_max=THROTTLED_S_MAX,
+            user_agent_suffix="trade-rollback",
+        )
 
 
 def _window(

@@ -123,7 +123,7 @@ def test_even_the_clients_own_writes_do_not_leave(sim: Simulator) -> None:
     with stand(environment(sim)) as here:
         container = (
             reader(here)
-            ._client(0).get_database_client(names.DATABASE)
+            ._made_client(0).get_database_client(names.DATABASE)
             .get_container_client("dynamic_config")
         )
         with pytest.raises(GuardRefusal) as caught:
@@ -141,7 +141,7 @@ def test_semantic_reranking_is_out_of_reach(sim: Simulator, monkeypatch: pytest.
         assert isinstance(port, CosmosReader)
         given = [port.problem(), port.count(CONTAINER), *port.parts(CONTAINER), *port.pages(CONTAINER)]
         assert {type(one) for one in given} == {str, Counted, Page}
-        client = port._client(0)
+        client = port._made_client(0)
         built = client.client_connection
         assert built._inference_service is None
         assert built.aad_credentials is not None

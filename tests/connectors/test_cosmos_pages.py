@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
 from types import SimpleNamespace
@@ -181,6 +183,48 @@ def test_partitions_are_read_at_the_same_time() -> None:
     with shaped(spread(MADE, 4)) as story, stand(env(story)) as here:
         story.meeting = Barrier(2)  # one alone would never be answered
         assert captured(here, Kept()).completeness == "complete"
+
+
+def test_parts_that_are_read_at_the_same_time_keep_their_places() -> None:
+    """The SDK keeps the last answer's head in its client, and reads the next place out of it."""
+    before = sys.getswitchinterval()
+    with shaped(spread(MADE, 4)) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+
+        def read_anew(part: str) -> list[bytes]:
+            found: list[bytes] = []
+            place = ""
+            while True:
+                page = next(port.pages(CONTAINER, part=part, page_items=7, continuation=place))
+                found += page.items
+                if not (place := page.continuation):
+                    return found
+
+        sys.setswitchinterval(1e-5)  # threads take turns as often as they may on a busy machine
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(read_anew, port.parts(CONTAINER)))
+        finally:
+            sys.setswitchinterval(before)
+    assert found == story.parts
+
+
+def test_who_reads_pages_has_a_client_alone() -> None:
+    with shaped(spread(MADE, 4)) as story, stand(env(story)) as here:
+        port = here.clients.cosmos()
+        parts = port.parts(CONTAINER)
+
+        def asked() -> int:
+            return sum(one.path == "/" for one in here.exchanges.seen_all)
+
+        first = port.pages(CONTAINER, part=parts[0], page_items=7)
+        next(first)
+        alone = asked()
+        next(port.pages(CONTAINER, part=parts[1], page_items=7))
+        beside = asked()
+        next(first)
+        port.count(CONTAINER, part=parts[2])
+        assert alone < beside == asked()  # the account is asked once more, by the second client
 
 
 def test_a_continuation_goes_on_and_its_page_can_be_had_again() -> None:

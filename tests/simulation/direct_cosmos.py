@@ -28,16 +28,12 @@ class DirectCosmos(CosmosReader):
     def __init__(self, direct: Direct, **given: Any) -> None:
         super().__init__(**given)
         self._direct = direct
-        self._accounts: dict[int, _Account] = {}
 
-    def _client(self, number: int) -> Any:
-        with self._lock:
-            if number not in self._accounts:
-                account = _Account(self, self._endpoints[number].rstrip("/"))
-                for _ in range(_ACCOUNT_READS):
-                    account.ask("GET", "/", {_READ: "Read"})
-                self._accounts[number] = account
-            return self._accounts[number]
+    def _made_client(self, number: int) -> Any:
+        account = _Account(self, self._endpoints[number].rstrip("/"))
+        for _ in range(_ACCOUNT_READS):
+            account.ask("GET", "/", {_READ: "Read"})
+        return account
 
 
 class _Account:
@@ -47,6 +43,9 @@ class _Account:
         self.reader = reader
         self._base = base
         self.known: set[str] = set()
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held open."""
 
     def get_database_client(self, name: str) -> _Database:
         return _Database(self, name)
