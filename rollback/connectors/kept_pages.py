@@ -37,7 +37,7 @@ _CHARGE = "x-ms-request-charge"
 class KeptPage:
     """One answer. went_on: its request carried a continuation."""
 
-    body: bytes | bytearray
+    body: bytes
     charge_hundredths: int
     went_on: bool
 

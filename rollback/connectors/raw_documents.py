@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from itertools import accumulate, count
-from operator import add
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ _COUNT = re.compile(rb'"_count"\s*:\s*(\d+)\s*\}\s*\Z')
 """How many documents a page says it has, as its last member."""
 
 _COUNT_BYTES = 64
-_NEWLINE = ord("\n")
 _END = re.compile(rb'\](?:,"_count":\d+)?\}')
 """How the service writes a page: nothing but these names, and no spaces."""
 
@@ -30,15 +27,13 @@ _END = re.compile(rb'\](?:,"_count":\d+)?\}')
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
 
 
-def document_lines(body: bytes | bytearray) -> tuple[bytes | bytearray, int]:
+def document_lines(body: bytes) -> tuple[bytes, int]:
     """The documents of a page as lines, each with its newline, and how many there are.
 
     Byte for byte, but for line breaks between the values of a document: they become spaces.
-    A bytearray may be used up: what is returned is it, with newlines for the commas between the
-    documents. Raises ValueError like `documents`, and where the page says another number than it
-    holds.
+    Raises ValueError like `documents`, and where the page says another number than it holds.
     """
-    found, plain = _found(body)
+    found = documents(body)
     items = len(found)
     said = _COUNT.search(body[-_COUNT_BYTES:])
     if said is not None and int(said[1]) != items:
@@ -46,48 +41,26 @@ def document_lines(body: bytes | bytearray) -> tuple[bytes | bytearray, int]:
         raise ValueError(msg)
     if b"\n" in body or b"\r" in body:
         return b"".join(bytes(one).translate(_BREAKS) + b"\n" for one in found), items
-    if plain is None or not isinstance(body, bytearray):
-        return b"\n".join([*found, b""]), items
-    del found  # what looks into a page keeps it as long as it is
-    return _in_place(body, *plain), items
+    return b"\n".join([*found, b""]), items
 
 
-def _in_place(body: bytearray, start: int, sizes: list[int]) -> bytearray:
-    """The page without what is around its documents, and a newline after each of them."""
-    end = start - 1
-    for end in map(add, accumulate(sizes), count(start)):
-        body[end] = _NEWLINE
-    del body[end + 1 :]
-    del body[:start]
-    return body
-
-
-def documents(body: bytes | bytearray) -> Sequence[Buffer]:
+def documents(body: bytes) -> Sequence[Buffer]:
     """The elements of the array ``Documents`` of a JSON object, each byte for byte as it stands.
 
     Raises ValueError where the body is no such JSON, or the name stands twice or not at all.
     """
-    return _found(body)[0]
-
-
-def _found(
-    body: bytes | bytearray,
-) -> tuple[Sequence[Buffer], tuple[int, list[int]] | None]:
-    """The documents; where they begin and their sizes, if one comma is all between each two."""
     if not body.isascii():
         body.decode()
     try:
         if match := _PLAIN.match(body):
             found: Sequence[Buffer] = _decoder().decode(body).Documents
-            sizes = [*map(len, found)]  # type: ignore[arg-type]
-            end = match.end() + sum(sizes) + max(0, len(sizes) - 1)
+            end = match.end() + sum(map(len, found)) + max(0, len(found) - 1)  # type: ignore[arg-type]
             if _END.fullmatch(body, end):
-                # One array is all there is between the first names and the last.
-                return found, (match.end(), sizes)
+                return found  # one array is all there is between the first names and the last
         if body.count(_NAME) != 1 or rb"\u" in body:
             # Twice at the top, or inside a document, or written with escapes: told by a slow scan.
-            return _documents(body.decode()), None
-        return _decoder().decode(body).Documents, None
+            return _documents(body.decode())
+        return _decoder().decode(body).Documents  # type: ignore[no-any-return]
     except (IndexError, RecursionError) as error:
         msg = "the page is cut short, or nested too deeply"
         raise ValueError(msg) from error

@@ -65,7 +65,7 @@ class BoundedAnswer(HTTPResponse):
             return b"".join(self.stream(_LARGE_PIECE, decode_content=decode_content))
         return super().read(amt, decode_content, cache_content)
 
-    def whole(self) -> bytearray:
+    def whole(self) -> bytes:
         """All that is left of it. Raises TooMuchError, and urllib3's own errors.
 
         Where its length is said and it is sent as it is, it is read into the place where it stays;
@@ -73,23 +73,18 @@ class BoundedAnswer(HTTPResponse):
         """
         size, most = self.length_remaining, min(self.most, _AT_ONCE_MAX)
         if size is None or size > most or "content-encoding" in self.headers:
-            body = bytearray()
-            for piece in self.stream(_LARGE_PIECE, decode_content=True):
-                body += piece
-            return body
-        body = bytearray(size)
-        with self._error_catcher():
-            read = 0 if self._fp is None or not size else self._fp.readinto(body)  # type: ignore[union-attr, unused-ignore]
-            if read != size:
-                raise IncompleteRead(read, size - read)
-        self.length_remaining = 0
+            return self.read(decode_content=True)
+        body = super().read(size, decode_content=False) if size else b""
+        if len(body) != size:
+            self.close()
+            raise IncompleteRead(len(body), size - len(body))
         if time.monotonic() > self.until:
             raise TooMuchError(_TOO_MUCH)
         return body
 
 
-def whole(raw: Any) -> bytes | bytearray:
-    """All of an answer, unpacked: with nothing copied, where it is bounded."""
+def whole(raw: Any) -> bytes:
+    """All of an answer, unpacked, as `BoundedAnswer.whole` where it is bounded."""
     if isinstance(raw, BoundedAnswer):
         return raw.whole()
     read: bytes = raw.read(decode_content=True)

@@ -167,13 +167,14 @@ class ArmPort(Protocol):
 class Page:
     """One page of documents as the service sent it: raw bytes, byte for byte.
 
-    lines: the documents as they came, each with a newline; count: how many. charge_hundredths:
+    lines: the documents as they came, each with a newline; bytes, so that nobody can change what
+    the service said. count: how many. charge_hundredths:
     request units times 100. place: the continuation that gives this very page again.
     continuation: the one that gives the next. elsewhere: a further region gave it, to which the
     newest documents may not have been copied yet.
     """
 
-    lines: bytes | bytearray
+    lines: bytes
     count: int
     continuation: str
     charge_hundredths: int
@@ -183,7 +184,7 @@ class Page:
     @property
     def items(self) -> tuple[bytes, ...]:
         """The documents one by one."""
-        return tuple(map(bytes, self.lines.split(b"\n")[:-1]))
+        return tuple(self.lines.split(b"\n")[:-1])
 
 
 @dataclass(frozen=True, slots=True)
