@@ -11,10 +11,11 @@ from rollback.cli import environments, options, output
 from rollback.cli.endings import print_ending
 from rollback.cli.hold import environment_of
 from rollback.cli.progress import progress
-from rollback.errors import ExitStatus
+from rollback.errors import ExitStatus, RollbackError
 from rollback.model.durations import spoken
 
 if TYPE_CHECKING:
+    from rollback.wiring import Operator, PlanDocument
     from rollback.wiring.lease_release import LeaseShown
 
 
@@ -68,10 +69,12 @@ def release(
     incident: str | None,
     as_json: bool,
 ) -> int:
-    """Give up the lease on SURFACE, by a plan of one step, applied at once.
+    """Give up the lease on SURFACE, and what its holder holds besides, by a plan applied at once.
 
-    Done where the lease ran out or its holder only observes. A holder in the middle of its moves
-    keeps it: let it finish, or wait until it runs out.
+    A run takes what it changes all or none, and loses all with one: what it held besides would only
+    stand in the way. Done where the lease ran out or its holder only observes. A holder in the
+    middle of its moves, on any of its surfaces, keeps all: let it finish, or wait until it runs
+    out.
     """
     file = environment_of(environment)
     operator = environments.operator(environments.load(file), state)
@@ -90,13 +93,36 @@ def release(
                 }
             )
         return document.exit_status.value
+    giving = [change.summary for _, change in document.plan.updates]
+    for summary in giving:
+        output.talk(summary)
     environments.remember(document.plan, file, options.state_root(state))
     hears = progress()
     try:
         result = operator.apply(document, progress=hears)
     finally:
         hears.close()
+    if giving:
+        _say_what_is_left(operator, document)
     return print_ending(document, result, as_json=as_json)
+
+
+def _say_what_is_left(operator: Operator, document: PlanDocument) -> None:
+    """What those whose leases were to be given up hold all the same."""
+    holders = {
+        fact.value for _, change in document.plan.updates for fact in change.before
+        if fact.name == "holder"
+    }  # fmt: skip
+    try:
+        found = operator.leases()
+    except RollbackError as error:
+        output.talk(f"what they hold now cannot be read: {error.reason}")
+        return
+    for one in found:
+        if one.standing == "unreadable":
+            output.talk(f"who holds {one.surface} cannot be read; next: {one.next_move}")
+        elif one.holder in holders:
+            output.talk(f"still held: {_line(one)}; next: {one.next_move}")
 
 
 def _line(one: LeaseShown) -> str:
@@ -105,4 +131,5 @@ def _line(one: LeaseShown) -> str:
     if one.standing == "unreadable":
         return f"{'unread':10} {one.surface}: what is written there cannot be read"
     said = f"{one.surface} held by {one.holder}, at {one.doing!r}, {spoken(one.age_s)} ago"
-    return f"{one.standing:10} {said} (fence {one.fence})"
+    also = f"; it holds {' and '.join(one.also)} too" if one.also else ""
+    return f"{one.standing:10} {said} (fence {one.fence}){also}"

@@ -5,7 +5,7 @@ A holder in the middle of its moves is never released from here: two writers cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -41,7 +41,11 @@ Standing = Literal["free", "observing", "moving", "ran-out", "unreadable"]
 
 @dataclass(frozen=True, slots=True)
 class LeaseShown:
-    """One surface's lease, explained. age_s: since its holder last wrote, as well as is known."""
+    """One surface's lease, explained. age_s: since its holder last wrote, as well as is known.
+
+    also: the other surfaces that the same holder holds: a run takes what it changes all or none,
+    and loses all with one.
+    """
 
     surface: str
     scope: str
@@ -52,6 +56,7 @@ class LeaseShown:
     age_s: int
     ttl_s: int
     next_move: str
+    also: tuple[str, ...] = ()
 
 
 def scope_of(environment: Environment, surface: str) -> str:
@@ -102,6 +107,22 @@ def shown(environment: Environment, surface: str, place: Place, now: datetime) -
     )
 
 
+def all_shown(environment: Environment, place: Place, now: datetime) -> tuple[LeaseShown, ...]:
+    """Each surface's lease, and what its holder holds besides. Raises ConnectorError."""
+    found = [shown(environment, name, place, now) for name in environment.surface_names]
+    return tuple(
+        replace(
+            one,
+            also=tuple(
+                other.surface
+                for other in found
+                if one.holder and other.holder == one.holder and other.surface != one.surface
+            ),
+        )
+        for one in found
+    )
+
+
 def _standing(found: Found) -> Standing:
     """As a taker would judge it (L2, L3); where no clock tells its age, it counts as alive."""
     document = found.document
@@ -119,7 +140,8 @@ def _move(standing: Standing, holder: str, left_s: int) -> str:
         )
     if standing == "observing":
         return (
-            "apply your plan: it preempts a holder that only observes; or `rollback lease release`"
+            "apply your plan: it preempts a holder that only observes; or `rollback lease "
+            "release`, which gives up all that it holds"
         )
     return (
         f"wait: it is in the middle of its moves. If it died, its lease can be taken in about "
@@ -175,7 +197,7 @@ class ReleaseLeaseAction:
                 (NoOp(id="release", resource=resource, reason=f"nobody holds {surface}"),)
             )
         if standing == "moving":
-            reason = f"{holder} is in the middle of its moves ({doing})"
+            reason = f"{holder} holds {surface} and is in the middle of its moves ({doing})"
             move = str(seen.get("next_move"))
             return ActionPlan((_refused(resource, "lease.held", reason, move),))
         why = "ran out" if standing == "ran-out" else f"only observes ({doing})"

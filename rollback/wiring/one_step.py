@@ -1,4 +1,4 @@
-"""Plans of one step that are no playbook's: there is one road for writes."""
+"""Plans of a step or two that are no playbook's: there is one road for writes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ def hold_release_playbook(environment: Environment, surface: str, build: str) ->
     )
 
 
-def lease_release_playbook(environment: Environment, surface: str) -> Playbook:
-    """Give up one lease. Raises InputError for a surface that is none."""
-    check_surface(environment, surface)
+def lease_release_playbook(surfaces: tuple[str, ...]) -> Playbook:
+    """Give up one holder's lease on all of these, one after the other."""
+    steps: list[Step] = []
+    for surface in surfaces:
+        after = (steps[-1].name,) if steps else ()
+        spec = ReleaseLease(surface=surface)
+        steps.append(Step(name=f"release-{surface}", spec=spec, after=after))
     return Playbook(
         playbook="lease-release",
-        summary=f"Give up the lease on {surface}.",
-        steps=(Step(name="release", spec=ReleaseLease(surface=surface)),),
+        summary=f"Give up the lease on {' and '.join(surfaces)}.",
+        steps=tuple(steps),
     )
 
 

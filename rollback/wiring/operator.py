@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from rollback.errors import RollbackError
+from rollback.errors import ConnectorError, RollbackError
 from rollback.model.environment import secrets_of
 from rollback.model.scope import Phase, Scope
 from rollback.planning.plan import PlanRequest, make_plan, steps_to_observe
@@ -272,22 +273,28 @@ class Operator:
 
     def leases(self) -> tuple[LeaseShown, ...]:
         """Each surface's lease, explained. Raises ConnectorError where they cannot be read."""
-        from rollback.wiring.lease_release import place_of, shown
+        from rollback.wiring.lease_release import all_shown, place_of
 
         environment, setting = self.environment, self.setting
 
         def read(clients: Clients) -> tuple[LeaseShown, ...]:
             place = place_of(environment, setting.state.leases_path, setting.clock, clients)
-            names = environment.surface_names
-            return tuple(shown(environment, name, place, setting.clock.now()) for name in names)
+            return all_shown(environment, place, setting.clock.now())
 
         return self._reading("lease", read)
 
     def plan_lease_release(self, surface: str, *, incident: str | None = None) -> PlanDocument:
-        """The one-step plan that gives up a lease. Raises InputError for a name that is none."""
-        from rollback.wiring.one_step import lease_release_playbook
+        """The plan that gives up a lease, and what its holder holds besides: a step a surface.
 
-        return self.plan(lease_release_playbook(self.environment, surface), incident=incident)
+        Raises InputError for a name that is none.
+        """
+        from rollback.wiring.one_step import check_surface, lease_release_playbook
+
+        check_surface(self.environment, surface)
+        also: tuple[str, ...] = ()
+        with suppress(ConnectorError):  # the step itself reads again, and says what fails
+            also = next(one.also for one in self.leases() if one.surface == surface)
+        return self.plan(lease_release_playbook((surface, *also)), incident=incident)
 
     def post(self, plan: PlanDocument, channel: str) -> Posted:
         """Post a plan to a channel of the environment, once. See `rollback.wiring.posting`."""

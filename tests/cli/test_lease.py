@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from rollback.errors import LeaseHeld
 from rollback.rehearsal.scenario import on_bucket
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.simulator.s3 import S3Server
 from rollback.rehearsal.simulator.stories import default_world
 from rollback.rehearsal.stage import Stage, document, set_stage
-from rollback.running.clock import SystemClock, this_boot
+from rollback.running.clock import SystemClock, SystemRandomness, this_boot
 from rollback.running.lease.document import LeaseDocument, file_name
+from rollback.running.lease.folder import folder_lease
 from tests.cli.conftest import Rollback
 
 
@@ -90,6 +92,96 @@ def test_a_holder_is_explained_and_released_only_where_it_moves_nobody(
     assert [one["playbook"] for one in runs] == ["lease-release"]
 
 
+RUN = "r-20261123-0936-4f2a on ana/00c0ffee"
+
+
+@pytest.mark.parametrize("surface", ["web", "backend"])
+def test_what_a_run_holds_is_given_up_together(
+    rollback: Rollback, stage: Stage, surface: str
+) -> None:
+    """A real holder of two: whichever is named, another run takes both then, and it has neither."""
+    folder, scopes = stage.directory / "leases", scopes_of(stage)
+    chance = SystemRandomness()
+    holder = folder_lease(folder, SystemClock(), chance, ttl_s=60)
+    grant = holder.acquire(scopes, RUN, "observe: nothing is left to move")
+    args = ("--state", str(stage.state), "lease")
+    where = ("--environment", stage.directory / "environment.yaml")
+
+    shown = {one["surface"]: one for one in json.loads(rollback(*args, "show", *where, "--json").out)}
+    assert (shown["backend"]["also"], shown["web"]["also"]) == (["web"], ["backend"])
+    assert shown["mobile"]["also"] == []
+    assert "it holds backend too" in rollback(*args, "show", *where).out
+
+    ran = rollback(*args, "release", surface, *where)
+    assert ran.status == 0, ran.err
+    for name in ("web", "backend"):
+        assert f"give up the lease on {name} of {RUN}" in ran.err
+    assert "still held" not in ran.err
+    with pytest.raises(LeaseHeld):
+        holder.renew(grant, "observe")
+    other = folder_lease(folder, SystemClock(), chance, ttl_s=60)
+    assert other.acquire(scopes, "r-20261123-0937-0001 on ben/00c0ffef", "rolling back").took_over == ""
+
+
+def scopes_of(stage: Stage) -> tuple[str, str]:
+    name = stage.environment.environment
+    return f"{name}/backend", f"{name}/web"
+
+
+def test_a_run_that_moves_one_of_its_surfaces_keeps_all(rollback: Rollback, stage: Stage) -> None:
+    """Its renewal wrote one and not yet the other: it is in the middle of its moves."""
+    web = written(stage, "observe", 5)
+    scope = scopes_of(stage)[0]
+    moving = LeaseDocument.model_validate_json(web.read_bytes()).model_copy(
+        update={"scope": scope, "doing": "effect revert/backend#swap"}
+    )
+    backend = web.parent / file_name(scope)
+    backend.write_bytes(moving.to_bytes())
+    before = web.read_bytes(), backend.read_bytes()
+    where = ("--environment", stage.directory / "environment.yaml")
+    ran = rollback("--state", str(stage.state), "lease", "release", "web", *where)
+    assert ran.status == 12, ran.err
+    assert f"{RUN} holds backend and is in the middle of its moves" in ran.err
+    assert (web.read_bytes(), backend.read_bytes()) == before
+
+
+def test_what_others_hold_and_what_cannot_be_read_is_left_alone(
+    rollback: Rollback, stage: Stage
+) -> None:
+    web = written(stage, "observe", 5)
+    scope = scopes_of(stage)[0]
+    others = LeaseDocument.model_validate_json(web.read_bytes()).model_copy(
+        update={"scope": scope, "holder": "r-20261123-0937-0001 on ben/00c0ffef"}
+    )
+    backend = web.parent / file_name(scope)
+    where = ("--environment", stage.directory / "environment.yaml")
+    args = ("--state", str(stage.state), "lease", "release", "web", *where)
+    for data, said in ((others.to_bytes(), ""), (b"not a lease", "who holds backend cannot be read")):
+        written(stage, "observe", 5)
+        backend.write_bytes(data)
+        ran = rollback(*args)
+        assert ran.status == 0, ran.err
+        assert said in ran.err
+        assert "ben" not in ran.err
+        assert LeaseDocument.model_validate_json(web.read_bytes()).held is False
+        assert backend.read_bytes() == data
+
+
+@pytest.mark.parametrize("surface", ["", "wbe", "Web", "web,backend", "r-20261123-0936-4f2a", "../web"])
+def test_what_is_no_surface_releases_nothing(
+    rollback: Rollback, stage: Stage, surface: str
+) -> None:
+    path = written(stage, "observe", 5)
+    before = path.read_bytes()
+    where = ("--environment", stage.directory / "environment.yaml")
+    ran = rollback("--state", str(stage.state), "lease", "release", surface, *where)
+    assert ran.status == 2
+    assert "error: surface.unknown" in ran.err
+    assert "one of: backend, web, mobile" in ran.err
+    assert path.read_bytes() == before
+    assert not (stage.state / "runs").exists()
+
+
 def test_releasing_what_nobody_holds_is_nothing(rollback: Rollback, stage: Stage) -> None:
     written(stage, "given up", 5, held=False)
     where = ("--environment", stage.directory / "environment.yaml")
@@ -147,3 +239,16 @@ def test_a_lease_in_a_bucket_is_given_up_by_one_permitted_write(
             for one in json.loads(rollback(*args, "show", *where, "--json").out)
         }
         assert (shown["web"]["standing"], shown["web"]["fence"]) == ("free", 3)
+
+        # A run's two: each has a permission of its own, and another run's is not touched.
+        backend = f"{made.environment.environment}/backend"
+        other = observing.model_copy(update={"scope": backend, "fence": 8})
+        for document_ in (observing, other):
+            _put(server, f"leases/{file_name(document_.scope)}", document_.to_bytes())
+        ran = rollback(*args, "release", "backend", *where)
+        assert ran.status == 0, ran.err
+        shown = {
+            one["surface"]: (one["standing"], one["fence"])
+            for one in json.loads(rollback(*args, "show", *where, "--json").out)
+        }
+        assert (shown["web"], shown["backend"]) == (("free", 3), ("free", 8))
