@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollback.actions.led_users import predict_led
-from rollback.actions.seen import fact, one_build, rules_as_texts, rules_of
+from rollback.actions.seen import fact, one_build
 from rollback.connectors.app_service_effects import auto_swap_effect, ramp_rules_effect
 from rollback.model.base import facts
 from rollback.model.change import Change, Finding, NoOp, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
+from rollback.model.ramp_rules import rules_as_texts, rules_of
 from rollback.model.slots import PRODUCTION, reference, slot_at
 
 if TYPE_CHECKING:

@@ -14,13 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.halt_changes import halt_slots
-from rollback.actions.seen import fact, rules_as_texts, rules_of
+from rollback.actions.seen import fact
 from rollback.actions.surfaces import observe_surfaces
 from rollback.errors import ConnectorError
 from rollback.model.base import facts, rfc3339
 from rollback.model.change import Update
 from rollback.model.effect import HttpWrite
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
+from rollback.model.ramp_rules import rules_as_texts, rules_of
 from rollback.model.record import Outcome
 from rollback.model.slots import reference
 from rollback.model.steps import HaltRollout

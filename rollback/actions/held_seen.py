@@ -14,12 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.actions.outside import builds_from_outside
-from rollback.actions.seen import rules_of, texts
+from rollback.actions.seen import texts
 from rollback.actions.surfaces import observe_everywhere
 from rollback.errors import ConnectorError
 from rollback.evidence.holds import read_holds
 from rollback.model.change import Finding
 from rollback.model.ports import Check
+from rollback.model.ramp_rules import rules_of
 from rollback.model.slots import PRODUCTION, host_of, slot_at
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollback.actions.seen import rules_of
 from rollback.model.base import facts
 from rollback.model.observation import Observation, Prediction
-from rollback.model.slots import PRODUCTION, slot_at
+from rollback.model.ramp_rules import RULES, rules_of, rules_seen
+from rollback.model.slots import slot_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from rollback.model.environment import Surface
     from rollback.model.observation import World
     from rollback.model.views import RampRule
-
-RULES = "ramp_rules"
-"""The rules as the look at production itself found them; context of that."""
 
 PERCENT = "percent_hundredths"
 
@@ -48,10 +45,8 @@ def users_led(world: World, name: str, surface: Surface) -> int | None:
     told: Value = world.get(led_resource(name, surface), PERCENT)
     if isinstance(told, int):
         return told
-    rules = world.get(f"{name}/traffic", "rules")
-    if rules is None:
-        rules = world.get(f"{name}/slot/{PRODUCTION}", RULES)
-    return None if rules is None else led_by(surface, rules_of(rules))
+    rules = rules_seen(world, name)
+    return None if rules is None else led_by(surface, rules)
 
 
 def observe_led(name: str, surface: Surface, slots: tuple[Observation, ...]) -> Observation:

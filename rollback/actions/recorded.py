@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rollback.actions.seen import rules_of, texts
+from rollback.actions.seen import texts
 from rollback.model.change import Finding, RefusedChange
+from rollback.model.ramp_rules import rules_of
 from rollback.model.slots import PRODUCTION
 
 if TYPE_CHECKING:

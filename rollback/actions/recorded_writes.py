@@ -12,7 +12,7 @@ from rollback.actions.led_users import predict_led
 from rollback.actions.recorded import FACTS, Recorded, finding, refused, shown
 from rollback.actions.revert_target import Target
 from rollback.actions.revert_ways import VOLATILE
-from rollback.actions.seen import one_build, rules_as_texts, rules_of
+from rollback.actions.seen import one_build
 from rollback.actions.trading_loops import judge_loops, loops_finding
 from rollback.connectors.app_service_effects import (
     auto_swap_effect,
@@ -25,6 +25,7 @@ from rollback.model.base import Fact, facts
 from rollback.model.change import TRADING_HALTED, Change, Finding, RefusedChange, Update
 from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
+from rollback.model.ramp_rules import rules_as_texts, rules_of
 from rollback.model.slots import reference, slot_at
 from rollback.planning.refusals import refuse_release
 

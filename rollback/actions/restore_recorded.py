@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rollback.actions.recorded_changes import Recorded, recorded_change
-from rollback.actions.seen import rules_as_texts
 from rollback.actions.slot_outcome import look_at_slot, told
 from rollback.actions.surfaces import observe_surface
 from rollback.errors import ConnectorError
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
+from rollback.model.ramp_rules import rules_as_texts
 from rollback.model.record import Outcome
 from rollback.model.slots import PRODUCTION, reference, slot_at
 from rollback.model.steps import RestoreRecorded

@@ -14,8 +14,6 @@ from rollback.actions.halt_changes import pinned
 from rollback.actions.led_users import predict_led
 from rollback.actions.seen import (
     builds_of,
-    rules_as_texts,
-    rules_of,
     texts,
 )
 from rollback.actions.slot_outcome import told
@@ -27,6 +25,7 @@ from rollback.model.direction import Direction, Undo
 from rollback.model.observation import Prediction
 from rollback.model.plan import Exposure
 from rollback.model.ports import ActionPlan, Check, Look, Performed, Verification
+from rollback.model.ramp_rules import rules_as_texts, rules_of
 from rollback.model.slots import PRODUCTION, reference
 from rollback.model.steps import RestoreTraffic
 

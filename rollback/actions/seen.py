@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollback.model.views import RampRule
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rollback.model.base import Facts, Value
     from rollback.model.observation import World
 
@@ -39,20 +35,6 @@ def one_build(world: World, name: str, slot: str) -> str:
     builds = builds_of(world, name, slot)
     silent = texts(world.get(f"{name}/slot/{slot}", "unanswered"))
     return builds[0] if len(builds) == 1 and not silent else ""
-
-
-def rules_of(value: Value) -> tuple[RampRule, ...]:
-    """The traffic rules that an observation holds."""
-    found = []
-    for one in texts(value):
-        name, host, percent = one.rsplit("=", 2)
-        found.append(RampRule(name=name, host=host, percent_hundredths=int(percent)))
-    return tuple(found)
-
-
-def rules_as_texts(rules: Iterable[RampRule]) -> tuple[str, ...]:
-    """Traffic rules as an observation holds them."""
-    return tuple(sorted(f"{one.name}={one.host}={one.percent_hundredths}" for one in rules))
 
 
 def orders_text(count: Value, ids: tuple[str, ...]) -> str:

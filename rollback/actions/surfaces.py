@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rollback.actions.led_users import RULES, observe_led
-from rollback.actions.seen import rules_as_texts, rules_of
+from rollback.actions.led_users import observe_led
 from rollback.actions.surface_context import observe_pipeline, observe_settings, read_history
 from rollback.actions.swap_outcome import Serving
 from rollback.connectors.together import both
 from rollback.errors import ConnectorError
 from rollback.model.base import facts
 from rollback.model.observation import Observation
+from rollback.model.ramp_rules import RULES, rules_as_texts, rules_of
 from rollback.model.slots import PRODUCTION, host_of, reference, slot_at, slots_of
 
 if TYPE_CHECKING:

@@ -133,8 +133,8 @@ class Sends(HaltRolloutAction):
     """A third party's: sends what the effect says, and never mind what the change says of it."""
 
     def perform(self, step: StepContext, change: Any, clients: Clients) -> Any:
-        from rollback.actions.seen import rules_of
         from rollback.guard.rules.directions import ramp_rules
+        from rollback.model.ramp_rules import rules_of
 
         written = ramp_rules(change.effects[0])
         assert written is not None

@@ -7,7 +7,7 @@ steps run as `after` says, side by side where it says nothing. The semantics her
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,19 @@ from rollback.model.authority import Verdict
 from rollback.model.change import Update
 from rollback.model.direction import Direction
 from rollback.model.steps import traits_of
+from rollback.planning.proof.ruled import (
+    ruled_at_first,
+    rules_set_by,
+    serving_at_first,
+    slots_given_by,
+)
 
 if TYPE_CHECKING:
     from rollback.model.authority import AuthorityJudgement
     from rollback.model.environment import Environment
     from rollback.model.observation import Observation
     from rollback.model.plan import PlannedStep
+    from rollback.planning.proof.ruled import Serves
 
 
 class Status(IntEnum):
@@ -41,7 +48,8 @@ class Node:
     no proof. part: only some users are moved, the others stay. also_to: builds that some users are
     on once it took effect, because a ramp-up rule stays. hands_over: where it does not take
     effect, nothing further moves away from safety. returns: how often it may begin again after it
-    was looked for and found not applied.
+    was looked for and found not applied. rules: the slots of its surface that ramp-up rules lead to
+    once it took effect, None where it sets no rules. gives: the builds that slots serve by then.
     """
 
     name: str
@@ -58,6 +66,13 @@ class Node:
     part: bool = False
     also_to: tuple[str, ...] = ()
     returns: int = 0
+    rules: tuple[str, ...] | None = None
+    gives: Serves = ()
+
+    @property
+    def leads(self) -> bool:
+        """It changes what users are on, or may be led to."""
+        return self.moves_users or self.rules is not None or bool(self.gives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +80,8 @@ class System:
     """Nodes, and the facts of the world that the predicates need.
 
     live: (surface, build) pairs before anything happens, several where instances differ.
-    retained: builds proved to hold authority.
+    retained: builds proved to hold authority. ruled: (surface, slot) pairs that rules lead to, and
+    serving: (surface, slot, build) of slots, before anything happens.
     """
 
     nodes: tuple[Node, ...]
@@ -73,6 +89,8 @@ class System:
     retained: frozenset[str]
     authority_surface: str
     pairs: tuple[tuple[str, str, str, str], ...]
+    ruled: tuple[tuple[str, str], ...] = ()
+    serving: tuple[tuple[str, str, str], ...] = ()
 
 
 def system_of(
@@ -135,6 +153,8 @@ def system_of(
                     also_to=update.also_to,
                     hands_over=hands_over,
                     returns=min((effect.returns_max for effect in update.effects), default=0),
+                    rules=rules_set_by(update, environment),
+                    gives=slots_given_by(update),
                 )
             )
             # Moves toward safety wait for nothing, not even for their neighbours in a step.
@@ -155,6 +175,8 @@ def system_of(
             (pair.surface, pair.build, pair.other_surface, pair.other_build)
             for pair in environment.forbidden_pairs
         ),
+        ruled=ruled_at_first(observations, environment),
+        serving=serving_at_first(observations),
     )
 
 
@@ -184,73 +206,3 @@ def _live(
 def _judged_builds(judgement: AuthorityJudgement) -> tuple[str, ...]:
     """The builds judged. A weak proof may not know them: then the slot's own, unnamed build."""
     return judgement.builds or (f"unnamed on {judgement.slot}",)
-
-
-def independent_parts(system: System) -> tuple[tuple[int, ...], ...]:
-    """Groups of nodes that have nothing to do with each other, in index order.
-
-    Order joins; so do two moves of one surface, of the authority's surface and any other (what
-    users are moved to depends on it), and of two surfaces that a compatibility pair names. What a
-    part alone can reach is what it reaches in the whole plan: the others may not have begun, and
-    that an executor stops after a failure elsewhere takes states away, never adds one.
-    """
-    nodes = system.nodes
-    parent = list(range(len(nodes)))
-
-    def find(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    def join(index: int, other: int) -> None:
-        parent[find(index)] = find(other)
-
-    moved: dict[str | None, int] = {}
-    for index, node in enumerate(nodes):
-        for other in node.after:
-            join(index, other)
-        if node.moves_users:
-            join(index, moved.setdefault(node.surface, index))
-    if (authority := moved.get(system.authority_surface)) is not None:
-        for other in moved.values():
-            join(other, authority)
-    for surface, _, other_surface, _ in system.pairs:
-        if surface in moved and other_surface in moved:
-            join(moved[surface], moved[other_surface])
-    groups: dict[int, list[int]] = {}
-    for index in range(len(nodes)):
-        groups.setdefault(find(index), []).append(index)
-    return tuple(tuple(group) for group in sorted(groups.values()))
-
-
-def parts_of(system: System) -> tuple[System, ...]:
-    """Each independent part as a system of its own, with the facts of the world that it needs."""
-    live: dict[str, list[tuple[str, str]]] = {}
-    for one in system.live:
-        live.setdefault(one[0], []).append(one)
-    pairs: dict[str, list[int]] = {}
-    for number, (surface, _, other_surface, _) in enumerate(system.pairs):
-        for name in {surface, other_surface}:
-            pairs.setdefault(name, []).append(number)
-    parts = []
-    for part in independent_parts(system):
-        place = {index: at for at, index in enumerate(part)}
-        nodes = tuple(
-            replace(node, after=tuple(place[other] for other in node.after))
-            for node in (system.nodes[index] for index in part)
-        )
-        moved = {node.surface for node in nodes if node.moves_users and node.surface is not None}
-        # A pair of surfaces that stay as they are cannot come about.
-        numbers = sorted({number for surface in moved for number in pairs.get(surface, ())})
-        own = tuple(system.pairs[number] for number in numbers)
-        known = {*moved, system.authority_surface, *(name for pair in own for name in pair[::2])}
-        parts.append(
-            replace(
-                system,
-                nodes=nodes,
-                live=tuple(one for surface in sorted(known) for one in live.get(surface, ())),
-                pairs=own,
-            )
-        )
-    return tuple(parts)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollback.model.direction import Direction
 from rollback.planning.proof.model import Status
+from rollback.planning.proof.ruled import surely_after
 
 if TYPE_CHECKING:
     from rollback.planning.proof.model import Node, System
@@ -42,6 +43,30 @@ def live_builds(system: System, state: State, surface: str) -> frozenset[str]:
             elif state[index] is Status.APPLIED or state[index] in _IN_FLIGHT:
                 live |= {node.to_build}
     return frozenset(live)
+
+
+def reached_builds(system: System, state: State, surface: str) -> frozenset[str]:
+    """Builds that some user of a surface may be on: of production, and where rules lead to."""
+    nodes = system.nodes
+    own = [place for place, node in enumerate(nodes) if node.surface == surface]
+
+    def counts(setting: list[int]) -> tuple[list[int], bool]:
+        """Of what sets one thing, what counts; and whether what was there at first still does."""
+        done = {place for place in setting if state[place] is Status.APPLIED}
+        begun = done | {place for place in setting if state[place] in _IN_FLIGHT}
+        return [one for one in begun if done.isdisjoint(surely_after(nodes, one))], not done
+
+    setting, at_first = counts([place for place in own if nodes[place].rules is not None])
+    led = {slot for name, slot in system.ruled if name == surface and at_first}
+    led.update(slot for place in setting for slot in nodes[place].rules or ())
+    reached = set(live_builds(system, state, surface))
+    for slot in led:
+        giving, at_first = counts([place for place in own if slot in dict(nodes[place].gives)])
+        reached.update(build for place in giving for build in dict(nodes[place].gives)[slot])
+        if at_first:
+            first = (one[2] for one in system.serving if one[:2] == (surface, slot))
+            reached.update(first)
+    return frozenset(reached)
 
 
 def proved_builds(system: System, state: State) -> frozenset[str]:
@@ -97,11 +122,13 @@ def _broken_by_move(system: System, state: State, node: Node) -> str:
 def broken_in_state(system: System, state: State) -> str:
     """The predicate that a state breaks by itself; empty for none."""
     for surface, build, other, other_build in system.pairs:
-        if (surface, build) in system.live and (other, other_build) in system.live:
-            continue
-        if build in live_builds(system, state, surface) and other_build in live_builds(
+        if build in reached_builds(system, state, surface) and other_build in reached_builds(
             system, state, other
         ):
+            start = (Status.BEFORE,) * len(system.nodes)
+            both = reached_builds(system, start, surface), reached_builds(system, start, other)
+            if build in both[0] and other_build in both[1]:
+                continue  # so it was before anything happened
             return "no-forbidden-pair"
     return ""
 

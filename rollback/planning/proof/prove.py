@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.plan import Certificate
-from rollback.planning.proof.model import Node, Status, System, parts_of, system_of
+from rollback.planning.proof.model import Node, Status, System, system_of
+from rollback.planning.proof.parts import parts_of
 from rollback.planning.proof.predicates import (
     PREDICATES,
     State,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from rollback.model.observation import Observation
     from rollback.model.plan import PlannedStep
 
-MODEL_VERSION = 4
+MODEL_VERSION = 5
 STATES_MAX = 200_000
 """Beyond this the plan is refused as not provable, never waved through."""
 

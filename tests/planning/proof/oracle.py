@@ -133,6 +133,45 @@ def maybe_on(system: System, walk: Walk) -> set[tuple[str, str]]:
     }
 
 
+def waits_for(system: System, later: int, earlier: int) -> bool:
+    """Whether one node cannot begin before another took effect."""
+    after = system.nodes[later].after
+    return earlier in after or any(waits_for(system, one, earlier) for one in after)
+
+
+def led_to(system: System, walk: Walk) -> set[tuple[str, str]]:
+    """What rules may lead users to: (surface, build) pairs.
+
+    A setting is told until another one, which waited for it, has taken effect. What was there at
+    first is told until any has.
+    """
+    found = set()
+    for surface in {name for name, _ in system.ruled} | {str(one.surface) for one in system.nodes}:
+        own = [index for index, one in enumerate(system.nodes) if one.surface == surface]
+
+        def told(setters: list[int]) -> list[int]:
+            done = [one for one in setters if walk.words[one] == "applied"]
+            over = {a for a in setters for b in done if waits_for(system, b, a)}
+            words = ("running", "unknown", "applied")
+            told = [one for one in setters if walk.words[one] in words and one not in over]
+            return told if done else [*told, -1]
+
+        slots: set[str] = set()
+        for index in told([one for one in own if system.nodes[one].rules is not None]):
+            if index == -1:
+                slots |= {slot for name, slot in system.ruled if name == surface}
+            else:
+                slots |= set(system.nodes[index].rules or ())
+        for slot in slots:
+            for index in told([one for one in own if slot in dict(system.nodes[one].gives)]):
+                if index == -1:
+                    builds = {one for name, at, one in system.serving if (name, at) == (surface, slot)}
+                else:
+                    builds = set(dict(system.nodes[index].gives)[slot])
+                found |= {(surface, build) for build in builds}
+    return found
+
+
 def breaks(system: System, walk: Walk, then: Walk, index: int) -> str:
     """The promise that this event breaks, if any."""
     node = system.nodes[index]
@@ -146,7 +185,8 @@ def breaks(system: System, walk: Walk, then: Walk, index: int) -> str:
             return "evidence-before-change"
         if node.moves_users and (bad := _bad_move(system, walk, node)):
             return bad
-    now, before = maybe_on(system, then), set(system.live)
+    now = maybe_on(system, then) | led_to(system, then)
+    before = set(system.live) | led_to(system, beginning(system))
     for surface, build, other_surface, other_build in system.pairs:
         pair = {(surface, build), (other_surface, other_build)}
         if pair <= now and not pair <= before:
@@ -177,11 +217,16 @@ def _bad_move(system: System, walk: Walk, node: Node) -> str:
     return ""
 
 
+def leads(node: Node) -> bool:
+    """Whether it has a say in where users may be."""
+    return node.moves_users or node.rules is not None or node.gives != ()
+
+
 def components(system: System) -> list[set[int]]:
     """Nodes that have to do with each other.
 
     By order, or because both move users: of one surface, of the backend and another, or of two
-    surfaces that may not be paired.
+    surfaces that may not be paired. Of those, what sets rules or gives slots builds counts, too.
     """
     groups = [{index} for index in range(len(system.nodes))]
     paired = [{surface, other} for surface, _, other, _ in system.pairs]
@@ -198,6 +243,17 @@ def components(system: System) -> list[set[int]]:
                     first.surface == second.surface
                     or "backend" in (first.surface, second.surface)
                     or {first.surface, second.surface} in paired
+                )
+            )
+            or (
+                leads(first)
+                and leads(second)
+                and (
+                    {first.surface, second.surface} in paired
+                    or (
+                        first.surface == second.surface
+                        and any(first.surface in pair for pair in paired)
+                    )
                 )
             )
         )

@@ -61,9 +61,11 @@ def system(
     live: tuple[tuple[str, str], ...] = (("backend", BAD), ("mobile", BAD), ("web", BAD)),
     retained: tuple[str, ...] = (BAD, STABLE),
     pairs: tuple[tuple[str, str, str, str], ...] = (),
+    ruled: tuple[tuple[str, str], ...] = (),
+    serving: tuple[tuple[str, str, str], ...] = (),
 ) -> System:
     """Nodes in a world where everything serves the bad build and, unless said, both prove."""
-    return System(nodes, live, frozenset(retained), "backend", pairs)
+    return System(nodes, live, frozenset(retained), "backend", pairs, ruled, serving)
 
 
 def planned(

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from rollback.model.authority import AuthorityJudgement, Verdict
+from rollback.model.base import facts
 from rollback.model.direction import Direction
 from rollback.model.environment import Pair
+from rollback.model.observation import Observation, Prediction
 from rollback.planning.proof import prove as explorer
 from rollback.planning.proof.model import System
 from rollback.planning.proof.predicates import PREDICATES
@@ -19,6 +21,7 @@ from rollback.planning.proof.prove import prove, prove_system
 
 from .systems import (
     BAD,
+    NOW,
     OLDER,
     STABLE,
     ask,
@@ -431,6 +434,7 @@ ALL_BAD = (production("backend", BAD), production("web", BAD))
 SWAP = update("swap", surface="backend", to=STABLE, volatile=("worker-logs",))
 WEB_SWAP = update("swap", surface="web", to=STABLE)
 RULES = update("rules", Direction.TOWARD, surface="backend")
+SITE = {"provider": "app-service", "hosts": ["x.example.net"]}
 CAPTURE = planned(
     "capture", update("capture", Direction.NEITHER), action="snapshot_audit_logs", sources="all"
 )
@@ -524,6 +528,71 @@ def test_a_halt_waits_for_no_neighbour_but_may_not_be_made_to_wait() -> None:
     found = prove(steps, ALL_BAD, environment(), BOTH_PROVE)
     assert found.broken == "toward-safety-enabled"
     assert found.counterexample == ("1. halt#rules has to wait for another step",)
+
+
+def test_a_rule_that_was_emptied_before_the_other_surface_moves_pairs_nobody() -> None:
+    opened = replace(start("open", surface="web"), rules=("canary",))
+    emptied = replace(start("empty", 0, surface="web"), rules=())
+    moved = move("revert-backend", "backend", STABLE, 1)
+    kept = system(
+        *(opened, emptied, moved),
+        live=(("backend", BAD), ("web", OLDER)),
+        pairs=(WEB_NEW_BACKEND_OLD,),
+        serving=(("web", "canary", BAD),),
+    )
+    assert prove_system(kept).holds
+    found = prove_system(replace(kept, nodes=(opened, emptied, replace(moved, after=(0,)))))
+    assert found.broken == "no-forbidden-pair"
+    assert found.counterexample == (
+        "1. open starts",
+        "2. open takes effect",
+        "3. revert-backend starts",
+    )
+    beside = prove_system(replace(kept, nodes=(opened, replace(moved, after=()))))
+    assert beside.broken == "no-forbidden-pair"
+    assert beside.counterexample == ("1. open starts", "2. revert-backend starts")
+
+
+def seen(resource: str, **values: tuple[str, ...]) -> Observation:
+    """What one look found."""
+    return Observation(resource=resource, compared=facts(**values), at=NOW)
+
+
+def test_whom_a_rule_leads_where_is_read_from_what_was_seen_and_what_changes_it() -> None:
+    """Web is back already; users of its canary are not, and a halt that empties the rule may fail."""
+    pair = Pair(surface="web", build=BAD, other_surface="backend", other_build=STABLE)
+    surfaces = (
+        ("backend", SITE | {"site": "trading", "carries_authority": True}),
+        ("web", SITE | {"site": "trading-web", "slot_hosts": [("canary", "canary.example.net")]}),
+    )
+    table = environment(pair, surfaces=surfaces)
+    rule = "canary=canary.example.net=500"
+    world = (
+        *(production("backend", BAD), production("web", STABLE)),
+        *(seen("web/slot/canary", builds=(BAD,)), seen("web/traffic", rules=(rule,))),
+    )
+    backend = planned("backend", SWAP.model_copy(update={"volatile": ()}))
+    assert prove((backend,), world, table, BOTH_PROVE).counterexample == ("1. backend#swap starts",)
+    elsewhere = "elsewhere=e.example.net=500"
+    for nobody in (
+        (*world[:3], seen("web/traffic", rules=())),
+        (*world[:3], seen("web/traffic", rules=(elsewhere,))),
+        (*world[:2], seen("web/slot/canary", builds=(STABLE,)), world[3]),
+    ):
+        assert prove((backend,), nobody, table, BOTH_PROVE).holds
+
+    emptied = Prediction(resource="web/traffic", compared=facts(rules=()))
+    halt_web = update("rules", Direction.TOWARD, surface="web")
+    halts = planned("halt", halt_web.model_copy(update={"predicts": (emptied,)}))
+    beside = (halts, backend)
+    assert prove(beside, world, table, BOTH_PROVE).counterexample == ("1. backend#swap starts",)
+    after = (halts, backend.model_copy(update={"after": ("halt",)}))
+    assert prove(after, world, table, BOTH_PROVE).holds, "a halt that failed keeps the swap from it"
+
+    deployed = Prediction(resource="web/slot/canary", compared=facts(builds=(STABLE,)))
+    fill = update("fill", surface="web").model_copy(update={"predicts": (deployed,)})
+    first = (planned("fill", fill), backend.model_copy(update={"after": ("fill",)}))
+    assert prove(first, world, table, BOTH_PROVE).holds
 
 
 def test_the_environments_compatibility_table_is_kept() -> None:
