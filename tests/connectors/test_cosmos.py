@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
@@ -44,6 +45,50 @@ def test_a_container_is_read_whole_and_byte_for_byte(sim: Simulator) -> None:
     assert sorted(json.loads(item)["id"] for item in items) == sorted(str(d["id"]) for d in held)
     assert all(page.charge_hundredths == 283 for page in pages)
     assert pages[-1].continuation == ""
+
+
+class Held:
+    """Holds what the SDK's own thread asks until the client was closed."""
+
+    def __init__(self, below: Any) -> None:
+        self._below, self._gone = below, threading.Event()
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """As the transport below."""
+        if threading.current_thread() is not threading.main_thread():
+            self._gone.wait()
+        return self._below.send(request, **kwargs)
+
+    def __enter__(self) -> None:
+        """Open."""
+        self._below.__enter__()
+
+    def __exit__(self, *args: object) -> None:
+        """Close, then let go."""
+        self._below.__exit__(*args)
+        self._gone.set()
+
+
+def test_a_check_of_endpoints_that_outlives_its_client_is_no_error(
+    sim: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK checks the account's endpoints on a thread of its own, which `close` does not end."""
+    with stand(environment(sim)) as here:
+        held = Held(azure_wire.transport(here.wire))
+        read = CosmosReader(
+            endpoint=here.environment.cosmos.endpoint,
+            database=names.DATABASE,
+            credential=names.COSMOS_KEY,
+            transport=lambda: held,
+            latch=here.latch,
+        )
+        assert read.count(CONTAINER).items > 0
+        checks = [one for one in threading.enumerate() if one.name == "cosmos-endpoint-refresh"]
+        read.close()
+        for check in checks:
+            check.join()
+    assert checks
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
 
 
 def test_reading_goes_on_from_a_continuation(sim: Simulator) -> None:
