@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -134,6 +135,7 @@ class Control:
         self._ca_file = ca_file
         self._token = token
         self._client: httpx.Client | None = None
+        self._lock = threading.Lock()
 
     def world(self) -> World:
         """Return the world as it is now."""
@@ -186,15 +188,16 @@ class Control:
 
         import httpx
 
-        if self._client is None:
-            self._client = httpx.Client(
-                base_url=f"https://127.0.0.1:{self._port}",
-                headers={"Host": names.CONTROL_HOST, "Authorization": f"Bearer {self._token}"},
-                verify=ssl.create_default_context(cafile=self._ca_file),
-                trust_env=False,
-                timeout=10.0,
-            )
-        return self._client
+        with self._lock:  # a run tells its events from several threads
+            if self._client is None:
+                self._client = httpx.Client(
+                    base_url=f"https://127.0.0.1:{self._port}",
+                    headers={"Host": names.CONTROL_HOST, "Authorization": f"Bearer {self._token}"},
+                    verify=ssl.create_default_context(cafile=self._ca_file),
+                    trust_env=False,
+                    timeout=10.0,
+                )
+            return self._client
 
     def _get(self, path: str) -> Any:
         return self._checked(self._reach().get(path)).json()
