@@ -54,8 +54,9 @@ STOP_HEARD_S = 0.25
 class Parts:
     """What clients of every scope of a run share.
 
-    digest_key: keys the digests of settings. stopping: whether a stop was asked for; a pause ends
-    with it. tokens: of Resource Manager, asked for once. keys: of the evidence store's role.
+    digest_key: keys the digests of settings. field_key: gives that of redacted fields, empty
+    outside a run. stopping: whether a stop was asked for; a pause ends with it. tokens: of Resource
+    Manager, asked for once. keys: of the evidence store's role.
     """
 
     environment: Environment
@@ -63,6 +64,7 @@ class Parts:
     clock: Clock
     randomness: Randomness
     digest_key: bytes
+    field_key: Callable[[], bytes] = bytes
     sink: Callable[[Wire], EvidenceSink] | None = None
     stopping: Callable[[], bool] | None = None
     tokens: Tokens = field(default_factory=Tokens)
@@ -220,6 +222,10 @@ class GuardedClients:
     def nonce(self) -> str:
         """Sixteen bytes nobody can have seen before."""
         return self._parts.randomness.hex(16)
+
+    def field_key(self) -> bytes:
+        """The key of digests in place of redacted fields."""
+        return self._parts.field_key()
 
     def pause(self, seconds: float) -> None:
         """Wait on the run's clock. Raises Interrupted soon after a stop was asked for."""

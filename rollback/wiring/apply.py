@@ -252,7 +252,7 @@ def _driven(
     asked: Asked,
 ) -> RunResult:
     plan, environment = document.plan, setting.environment
-    sitting = Sitting.of(setting, document, journal, asked, directory.run)
+    sitting = Sitting.of(setting, document, journal, asked, directory.run, directory.path)
     sitting.prove_guard()
     record_people(sitting)
     sitting.say("open", "run", f"{directory.run}; `rollback status {directory.run}` shows it")

@@ -15,6 +15,7 @@ from rollback.planning.left_on import left_on
 from rollback.rendering.next_moves import NOT_SEALED, SEALED, next_moves
 from rollback.running.fold import fold
 from rollback.wiring.bundle import fetcher, seal_run
+from rollback.wiring.digest_keys import forget
 from rollback.wiring.drift import control_drift, drift_moves
 from rollback.wiring.run_key import run_key_signing
 from rollback.wiring.run_result import RunResult
@@ -112,6 +113,8 @@ def closed(
         )
     finally:
         sitting.opener.close(clients)
+    if result.exit_status == ExitStatus.DONE:
+        forget(directory.path)
     return replace(result, next_moves=moves, bundle_path=path, bundle_sha256=digest)
 
 

@@ -19,6 +19,7 @@ from rollback.running.hands import never
 from rollback.running.latch import JournalLatch
 from rollback.running.ledger import Ledger
 from rollback.running.perform import Performer
+from rollback.wiring.digest_keys import DigestKeys
 from rollback.wiring.discreet import DiscreetJournal, discreetly
 from rollback.wiring.log import EventLog, LoggedExchanges
 from rollback.wiring.scopes import JournalledExchanges, MemoryLatch, Numbers, Opener
@@ -27,6 +28,7 @@ from rollback.wiring.upkeep import evidence_path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rollback.model.record import Record
     from rollback.running.hands import HeldLease
@@ -72,18 +74,21 @@ class Sitting:
         journal: RunJournal,
         asked: Asked,
         run: str,
+        folder: Path | None = None,
     ) -> Sitting:
-        """Put the parts together; nothing is sent."""
+        """Put the parts together; nothing is sent. folder: the run's own, where it has one."""
         from rollback.wiring.evidence import sink_for
 
         journal = DiscreetJournal(journal, setting.secrets)
         ledger = Ledger(document.plan, journal, emergency=_emergency)
+        keys = DigestKeys(setting, run, folder)
         parts = Parts(
             environment=setting.environment,
             secrets=setting.secrets,
             clock=setting.clock,
             randomness=setting.randomness,
-            digest_key=setting.randomness.hex(32).encode(),
+            digest_key=keys.settings(),
+            field_key=keys.fields,
             stopping=asked.stopping,
         )
 

@@ -308,6 +308,13 @@ class Clients(Protocol):
     def now(self) -> datetime: ...
     def nonce(self) -> str: ...
 
+    def field_key(self) -> bytes:
+        """The key of digests in place of redacted fields: one a run. Empty where there is no run.
+
+        It never enters evidence: who has it can try what a short value was.
+        """
+        ...
+
     def together(self, reads: Sequence[Callable[[], T]]) -> tuple[T, ...]:
         """Independent reads side by side, a bounded number at once; the answers in this order.
 
