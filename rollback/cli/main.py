@@ -29,6 +29,7 @@ _BEGIN_RUNS = frozenset({"apply", "resume", "capture", "release", "rehearse"})
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 COLLECT_AFTER = 70_000
+TURN_S = 0.0005
 """Objects made and not freed before Python looks for cycles among them; its own number is 700."""
 
 
@@ -108,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status."""
     open_closed()
     collect_rarely()
+    take_turns_often()
     status = run(argv)
     end_at_once()
     sys.exit(status)
@@ -120,6 +122,15 @@ def collect_rarely() -> None:
     again and again is a fifth of the time of a long plan. Only in a process of our own.
     """
     gc.set_threshold(COLLECT_AFTER)
+
+
+def take_turns_often() -> None:
+    """Let threads wait half a millisecond for the interpreter, where Python has them wait five.
+
+    A capture has five at work, which give it up and want it back at every packet: who wants it
+    waits while another one computes, and a core stands idle. Only in a process of our own.
+    """
+    sys.setswitchinterval(TURN_S)
 
 
 def end_at_once() -> None:

@@ -47,3 +47,16 @@ def test_nothing_heavy_is_imported(args: tuple[str, ...]) -> None:
 def test_help_imports_no_pydantic() -> None:
     assert "pydantic" not in imported("--help")
     assert "yaml" not in imported("--help")
+
+
+def test_only_a_process_of_the_commands_own_takes_turns_more_often() -> None:
+    code = (
+        "import sys; from rollback.cli import main; before = sys.getswitchinterval();"
+        "main.run(['--version']); between = sys.getswitchinterval();"
+        "main.end_at_once = lambda: print(before == between, sys.getswitchinterval() < before);"
+        "main.main(['--version'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "True True" in done.stdout.splitlines()
