@@ -17,6 +17,7 @@ import time
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -111,7 +112,7 @@ class Shaped:
             for index, one in enumerate(self.parts[0])
         ]
 
-    @property
+    @cached_property
     def all(self) -> list[bytes]:
         return [one for part in self.parts for one in part]
 
