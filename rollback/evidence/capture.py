@@ -17,6 +17,7 @@ from rollback.errors import ConnectorError, InputError
 from rollback.evidence.reading import PartReading
 from rollback.evidence.source import Gap
 from rollback.model.base import Fact
+from rollback.model.durations import spoken
 from rollback.model.evidence import SourceWindow
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ PARTS_AT_ONCE: Final = 2
 MISSED: Final = "missed_at_first"
 """The fact of a window that was captured after an interruption: why it was not before it."""
 
-GRACE_S: Final = 5.0
-"""How long past its bound a source that does not answer is waited for."""
+STORING_S: Final = 5.0
+"""So much of its bound, at most a twelfth, a source does not read: what it read is stored then."""
 
 
 def capture(source: AnySource, moment: str, shared: Shared) -> SourceWindow:
@@ -70,7 +71,8 @@ def _captured(source: AnySource, moment: str, shared: Shared) -> tuple[SourceWin
     if started >= shared.budget.deadline:
         gaps.append(Gap("not begun: the time of the whole capture was over"))
     else:
-        deadline = min(started + timedelta(seconds=source.seconds_max), shared.budget.deadline)
+        reading_s = source.seconds_max - min(STORING_S, source.seconds_max / 12)
+        deadline = min(started + timedelta(seconds=reading_s), shared.budget.deadline)
         shared.progress.begin(source.name, source.seconds_max)
         readings = _read(source, shared, deadline, gaps)
     passing = any(gap.passing for gap in gaps) or any(one.passing for one in readings)
@@ -95,14 +97,21 @@ def _captured(source: AnySource, moment: str, shared: Shared) -> tuple[SourceWin
 def _read(
     source: AnySource, shared: Shared, deadline: datetime, gaps: list[Gap]
 ) -> tuple[PartReading, ...]:
-    """All parts, a few at once, each on a thread that is left behind where it hangs."""
+    """All parts, a few at once, each on a thread that is left behind where it hangs.
+
+    None is waited for beyond the bound of its source, in which which parts there are is asked, too.
+    """
+    until = time.monotonic() + source.seconds_max
     try:
         parts = shared.remembered.parts.get(source.name)
         if parts is None:
-            parts = source.parts(shared.clients)
+            parts = _parts(source, shared, until)
             shared.remembered.parts_of(source.name, parts)
     except (ConnectorError, InputError) as error:
         gaps.append(Gap.of(error))
+        return ()
+    except queue.Empty:
+        gaps.append(Gap(_unanswered(source), passing=True))
         return ()
     stop = Event()
     readings = tuple(PartReading(shared, source, part, deadline, stop) for part in parts)
@@ -122,29 +131,50 @@ def _read(
 
     for number in range(min(PARTS_AT_ONCE, len(readings))):
         Thread(target=read, name=f"evidence-read-{number}", daemon=True).start()
-    _wait(readings, done, source.seconds_max + GRACE_S, stop)
+    _wait(readings, done, until, stop, _unanswered(source))
     for reading in readings:
         if reading.error is not None:
             raise reading.error
     return readings
 
 
+def _parts(source: AnySource, shared: Shared, until: float) -> tuple[str, ...]:
+    """Which parts there are. Raises queue.Empty where nobody answers in time."""
+    told: queue.SimpleQueue[tuple[str, ...] | BaseException] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            told.put(source.parts(shared.clients))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            told.put(error)
+
+    Thread(target=ask, name="evidence-parts", daemon=True).start()
+    said = told.get(timeout=max(0.0, until - time.monotonic()))
+    if isinstance(said, BaseException):
+        raise said
+    return said
+
+
+def _unanswered(source: AnySource) -> str:
+    return f"no answer within {spoken(source.seconds_max)}; it was not waited for any longer"
+
+
 def _wait(
     readings: tuple[PartReading, ...],
     done: queue.SimpleQueue[PartReading],
-    seconds: float,
+    until: float,
     stop: Event,
+    why: str,
 ) -> None:
     """Until every part has ended, or the source has hung for too long."""
     open_ = set(readings)
-    until = time.monotonic() + seconds
     while open_:
         try:
             open_.discard(done.get(timeout=max(0.0, until - time.monotonic())))
         except queue.Empty:
             stop.set()
             for reading in open_:
-                reading.leave(f"no answer within {seconds:.0f} s; it was not waited for any longer")
+                reading.leave(why)
             return
 
 

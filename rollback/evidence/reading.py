@@ -197,7 +197,7 @@ class PartReading:
             why = "stopped: another part of it failed"
             raise _Over(why)
         if self._shared.clients.now() >= self._deadline:
-            why = f"stopped after {spoken(self._source.seconds_max)}"
+            why = f"its time, {spoken(self._source.seconds_max)}, was over"
             raise _Over(why)
 
     def _again(self, content: bytes | bytearray) -> int:

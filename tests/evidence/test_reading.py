@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rollback.errors import ConnectorError, EvidenceNotWritten, GuardRefusal
-from rollback.evidence import capture as capturing_module
 from rollback.evidence.capture import capture
 from rollback.evidence.cutting import Sizes
-from rollback.evidence.source import LOST_PLACE, Gap, Lines, Source
+from rollback.evidence.source import LOST_PLACE, Gap, Lines, PagedSource, Source
 from rollback.model.base import Fact
 from tests.evidence.pipeline import Kept, Moment, apart_from_times, capturing, container
 
@@ -195,8 +194,7 @@ def test_a_refusal_while_reading_comes_out() -> None:
         capture(Source("x", read, 60), "durable", shared)
 
 
-def test_a_source_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capturing_module, "GRACE_S", 0.05)
+def test_a_source_that_hangs_is_left_behind() -> None:
     let_go = Event()
 
     def read(clients: Clients) -> Iterator[Read]:
@@ -206,18 +204,36 @@ def test_a_source_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
 
     sink = Kept()
     with capturing(sink) as shared:
-        window = capture(Source("x", read, 0), "at/capture", shared)
+        window = capture(Source("x", read, 1), "at/capture", shared)
         let_go.set()
-    assert "no answer within" in window.reason or "stopped after" in window.reason
+    assert window.reason == "no answer within 1 s; it was not waited for any longer"
     assert b'{"late":1}' not in sink.lines(window)
     assert window.completeness != "complete"
+
+
+def test_a_source_that_does_not_say_which_parts_it_has_is_left_behind() -> None:
+    let_go = Event()
+
+    def parts(clients: Clients) -> tuple[str, ...]:
+        let_go.wait(20)
+        return ("late",)
+
+    def read(clients: Clients, part: str, place: str) -> Iterator[Read]:
+        yield Lines(b'{"late":1}\n')
+
+    sink = Kept()
+    with capturing(sink) as shared:
+        window = capture(PagedSource("x", read, 1, parts), "at/capture", shared)
+        let_go.set()
+    assert window.reason == "no answer within 1 s; it was not waited for any longer"
+    assert (window.completeness, window.chunks) == ("unknown", ())
 
 
 def test_time_that_is_over_is_a_gap() -> None:
     sink, clock = Kept(), Moment(step=timedelta(seconds=7))
     with capturing(sink, clients=clock) as shared:
         window = capture(container(1, 99, 3).source(), "durable", shared)
-    assert (window.completeness, window.reason) == ("partial", "stopped after 1 min")
+    assert (window.completeness, window.reason) == ("partial", "its time, 1 min, was over")
     assert 0 < window.items < 99 * 3
 
 

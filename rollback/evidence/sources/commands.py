@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 PASSED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
+RUNS_SHARE: Final = 0.8
+"""So much of its source's time a command may run: what it wrote is still read and stored then."""
+
+
 def commands(environment: Environment, seconds_max: int) -> tuple[Source, ...]:
     """One source a command. Its exit status is a fact; another than 0 is a gap too."""
     return tuple(_one(environment, named, seconds_max) for named in environment.evidence.commands)
@@ -55,7 +59,7 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
         except OSError as error:
             yield Gap(f"{named.argv[0]}: {error.strerror or type(error).__name__}")
             return
-        over = Timer(seconds_max, _end, (process, ended))
+        over = Timer(seconds_max * RUNS_SHARE, _end, (process, ended))
         over.start()
         try:
 
@@ -73,7 +77,8 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
                 process.stdout.close()
         yield Fact(name="exit_status", value=status)
         if ended:  # perhaps not it itself, but what it left behind was still writing
-            yield Gap(f"{named.argv[0]}: ended after {spoken(seconds_max)}")
+            time = spoken(seconds_max)
+            yield Gap(f"{named.argv[0]}: ended, its time of {time} being nearly over")
         elif status != 0:
             why = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
             yield Gap(f"{named.argv[0]}: {why}")

@@ -72,7 +72,7 @@ def test_a_command_that_does_not_end_is_ended_with_what_it_started() -> None:
     script = "import subprocess, time; print('begun', flush=True); subprocess.run(['sleep', '600'])"
     window = captured(sink, sys.executable, "-c", script, seconds_max=1)
     assert texts(sink, window) == ["begun"]
-    assert "ended after 1 s" in window.reason
+    assert "ended, its time of 1 s" in window.reason
 
 
 def test_bytes_that_are_no_text_are_kept_readable() -> None:
@@ -88,7 +88,7 @@ def test_a_command_whose_heir_is_ended_did_not_say_everything(tmp_path: Path) ->
     window = captured(sink, sys.executable, "-c", heir, seconds_max=1)
     assert texts(sink, window) == ["first half"]
     assert window.completeness == "partial"
-    assert "ended after 1 s" in window.reason
+    assert "ended, its time of 1 s" in window.reason
 
 
 def test_a_command_that_a_signal_ends_is_a_gap_that_says_so() -> None:
