@@ -29,8 +29,10 @@ _BEGIN_RUNS = frozenset({"apply", "resume", "capture", "release", "rehearse"})
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 COLLECT_AFTER = 70_000
-TURN_S = 0.0005
 """Objects made and not freed before Python looks for cycles among them; its own number is 700."""
+
+TURN_S = 0.0005
+"""How long a thread waits for another one to give the interpreter up; Python's own is 0.005."""
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ def rehearse(
         from rollback.loading.playbook import load_playbook
 
         read = load_playbook(find(playbook))
-    with _hearing() if by_hand else nullcontext():
+    with _hearing():
         return play(
             read,
             scenario,
@@ -82,10 +82,10 @@ def rehearse(
 
 @contextmanager
 def _hearing() -> Iterator[None]:
-    """Ctrl-C, or what a supervisor sends, ends the waiting.
+    """Ctrl-C, or what a supervisor sends, ends it and all that it started.
 
-    A shell without job control starts its background commands deaf to Ctrl-C. This one ends by
-    nothing else, so it hears it all the same, as `apply` does.
+    A shell without job control starts its background commands deaf to Ctrl-C. By hand this one ends
+    by nothing else, so it hears it all the same, as `apply` does.
     """
     heard = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.default_int_handler) for number in heard]

@@ -195,17 +195,20 @@ def _played(
             raise
 
 
+_ENDS = frozenset({signal.SIGINT, signal.SIGTERM})
+
+
 def _on_their_own() -> None:
     """In a worker: Ctrl-C reaches all of a terminal's processes; the first one deals with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Ctrl-C waits until the end of this."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Whoever ends it waits until the end of this."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     try:
         yield
     finally:
