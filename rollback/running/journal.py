@@ -106,10 +106,12 @@ class FileJournal:
             journal._chain.run = run
             journal._keep_head()
             sync_folder(path.parent)
-        except OSError as error:
+        except BaseException as error:  # whatever ends it: its lock goes with its file
             journal._head.close()
             os.close(descriptor)
-            raise journal_errors.unwritable(path, error) from error
+            if isinstance(error, OSError):
+                raise journal_errors.unwritable(path, error) from error
+            raise
         return journal
 
     @classmethod

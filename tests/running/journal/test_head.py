@@ -19,6 +19,7 @@ from rollback.model.journal import verify
 from rollback.model.kept_head import MISSING, UNREADABLE, KeptHead, held_against
 from rollback.model.record import RecordKind
 from rollback.running.clock import SystemClock
+from rollback.running.disk import RealDisk
 from rollback.running.head import head_path, read_head
 from rollback.running.journal import FileJournal, check_file
 
@@ -300,3 +301,18 @@ def test_who_reads_while_a_run_goes_on_takes_it_for_whole(tmp_path: Path) -> Non
             check = check_file(journal.path)
             assert check.holds, check.problem
         writer.join()
+
+
+class Interrupting(RealDisk):
+    """Somebody ends it while the first head is written."""
+
+    def overwrite(self, descriptor: int, data: bytes) -> None:
+        del descriptor, data
+        raise KeyboardInterrupt
+
+
+def test_who_ends_it_while_a_journal_is_made_leaves_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        FileJournal.create(path, "r-1", CLOCK, disk=Interrupting())
+    FileJournal.open(path, CLOCK, run="r-1").close()
