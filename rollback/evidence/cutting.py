@@ -27,7 +27,7 @@ class Cutter:
     sizes: Sizes
     held: int = 0
 
-    def end(self, lines: bytes | bytearray, start: int) -> int | None:
+    def end(self, lines: bytes, start: int) -> int | None:
         """The offset in `lines`, from `start` on, at which a chunk ends.
 
         None where none does: all of it is held then. `start` itself ends it with what was held

@@ -200,7 +200,7 @@ class PartReading:
             why = f"its time, {spoken(self._source.seconds_max)}, was over"
             raise _Over(why)
 
-    def _again(self, content: bytes | bytearray) -> int:
+    def _again(self, content: bytes) -> int:
         """The offset after what is stored already. Raises _Moved where it is not there any more.
 
         The page may come in smaller pages than before; what counts is where its lines lead.
@@ -229,7 +229,7 @@ class PartReading:
 
     # --- lines into pieces ---------------------------------------------------------------------
 
-    def _take(self, content: bytes | bytearray, done: int, page: Lines) -> None:
+    def _take(self, content: bytes, done: int, page: Lines) -> None:
         """Hold the lines from `done` on. A line is counted once: a page says how many it has."""
         lines = content.count(b"\n", 0, done)
         while (end := self._cutter.end(content, done)) is not None:
@@ -240,7 +240,7 @@ class PartReading:
         lines += self._hold(content, done, len(content), page.items - lines if page.items else 0)
         self._before = _stand(page, content, len(content), lines) or self._before
 
-    def _hold(self, content: bytes | bytearray, start: int, end: int, items: int = 0) -> int:
+    def _hold(self, content: bytes, start: int, end: int, items: int = 0) -> int:
         """Hold one piece; return how many lines it has. items: that number where it is known."""
         if end <= start:
             return 0
@@ -251,11 +251,11 @@ class PartReading:
             self._room.add(whole[start:end], items)
         return items
 
-    def _fitting(self, content: bytes | bytearray) -> bytes | bytearray:
+    def _fitting(self, content: bytes) -> bytes:
         """The lines, those that no chunk should hold replaced by their size and digest."""
         if len(content) <= ITEM_BYTES_MAX:
             return content
-        lines = bytes(content).split(b"\n")[:-1]
+        lines = content.split(b"\n")[:-1]
         for at, line in enumerate(lines):
             if len(line) > ITEM_BYTES_MAX:
                 gap = Gap(f"an item of {len(line)} bytes was left out")
@@ -332,7 +332,7 @@ class PartReading:
         return hashlib.blake2b(tail, key=key, digest_size=16).hexdigest()
 
 
-def _count(content: bytes | bytearray, start: int, end: int, left: int) -> int:
+def _count(content: bytes, start: int, end: int, left: int) -> int:
     """How many lines a piece has. left: those from `start` on, where somebody counted them.
 
     Of what is before `end` and what is after it, the shorter is counted then.
@@ -342,7 +342,7 @@ def _count(content: bytes | bytearray, start: int, end: int, left: int) -> int:
     return content.count(b"\n", start, end)
 
 
-def _stand(page: Lines, content: bytes | bytearray, end: int, lines: int) -> _Stand | None:
+def _stand(page: Lines, content: bytes, end: int, lines: int) -> _Stand | None:
     if not end:
         return None
-    return _Stand(page.place, lines, bytes(content[max(0, end - TAIL_BYTES) : end]))
+    return _Stand(page.place, lines, content[max(0, end - TAIL_BYTES) : end])

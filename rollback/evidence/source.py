@@ -43,7 +43,7 @@ class Lines:
     place: where reading gives this page again. items: how many they are; 0 where nobody counted.
     """
 
-    content: bytes | bytearray
+    content: bytes
     place: str = ""
     items: int = 0
 

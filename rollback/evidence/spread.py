@@ -179,9 +179,12 @@ class Spread:
             return 0
         for start in starts:
             at = text.find(":", start) + 1
-            if at and not text[start : at - 1].strip() and self._begin(text, at) != at:
+            if not at or text[start : at - 1].strip():
+                continue
+            end = self._begin(text, at)
+            if end != at:
                 self._named = False
-                return self._begin(text, at)
+                return end
         ours = any(only_tokens(text, start, len(text)) for start in starts)
         self._waits += 1
         self._named = not ours and self._waits <= WAITS_MAX  # else another's line stands between
