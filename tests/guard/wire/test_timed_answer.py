@@ -13,8 +13,10 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import HttpRequest
 from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 from botocore.exceptions import HTTPClientError  # type: ignore[import-untyped, unused-ignore]
+from urllib3.exceptions import HTTPError
 
 from rollback.guard.wire import azure_wire, botocore_wire, timed_answer
+from rollback.guard.wire.bounded_answer import whole
 from rollback.guard.wire.timed_answer import TimedResponse
 from rollback.model.scope import GuardedHost, HostKind, Perimeter
 from tests.connectors.loopback import answer, serving
@@ -23,6 +25,7 @@ from tests.guard.support import bench
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n"
 TRAILERS = b"X: y\r\n" * 5_000 + b"\r\n"
+LONG = b"x" * 300_000
 LATE = {
     "interim answers": [INTERIM, answer("200 OK", b"{}")],
     "a long head": [answer("200 OK", b"{}", *(f"X-{n}: {'y' * 900}" for n in range(90)))],
@@ -63,6 +66,21 @@ def test_what_goes_on_too_long_is_not_waited_for(
     monkeypatch.setattr(timed_answer, "SECONDS_MAX", -1.0)
     with pytest.raises(CLIENTS[client]):
         read(client, LATE[what])
+
+
+def test_a_body_in_one_piece_is_not_waited_for_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of Cosmos is read by one call, which only what is below it can end in time."""
+    with serving(lambda _: [answer("200 OK", LONG)]) as little:
+        guarded = GuardedHost(host=little.host, kind=HostKind.STORE)
+        wire = bench(perimeter=Perimeter(hosts=(guarded,))).wire
+        with azure_wire.transport(wire) as transport:
+            request = HttpRequest("GET", f"http://{little.host}/b/1")
+            response: Any = transport.send(request, stream=True)
+            assert whole(response.internal_response.raw) == LONG
+            monkeypatch.setattr(timed_answer, "SECONDS_MAX", -1.0)
+            response = transport.send(request, stream=True)
+            with pytest.raises(HTTPError):
+                whole(response.internal_response.raw)
 
 
 class Hands:
