@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 
 import playbooks
-from rollback.approval.sign import approve
 from rollback.connectors.secrets import VariableSecrets
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import Stage, set_stage
-from rollback.running.clock import SystemClock
 from rollback.wiring import Operator, PlanDocument
 from tests.cli.conftest import Rollback
+from tests.signed import approvals
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,9 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ready]:
         document = made.operator().plan(playbooks.backend_only, parameters={"bake": "1s"})
         made.plan.write_bytes(document.canonical)
         signed = []
-        for index, (_, key) in enumerate(stage.keys):
-            approval = approve(
-                document.digest,
-                stage.environment.environment,
-                key=key,
-                now=SystemClock().now(),
-                lasts_s=3000,
-                nonce=f"{index:032x}",
-            )
+        for index, approval in enumerate(approvals(stage, document)):
             signed.append(tmp_path / f"approval-{index}.json")
-            signed[-1].write_bytes(approval.to_bytes())
+            signed[-1].write_bytes(approval)
         yield Ready(stage, made.plan, tuple(signed))
 
 

@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import playbooks
-from rollback.approval.sign import approve
 from rollback.connectors.secrets import VariableSecrets
 from rollback.evidence.chunks import unpacked
 from rollback.evidence.verify import verify_bundle
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import set_stage
-from rollback.running.clock import SystemClock
 from rollback.wiring import Operator
 from rollback.wiring.digest_keys import FIELDS, SETTINGS, DigestKeys
+from tests.signed import approvals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rollback.rehearsal.stage import Stage
-    from rollback.wiring.plan_document import PlanDocument
 
 KEYS = {SETTINGS, FIELDS}
 
@@ -33,20 +31,6 @@ KEYS = {SETTINGS, FIELDS}
 def operator(stage: Stage, **more: str) -> Operator:
     secrets = VariableSecrets({**stage.variables, **more})
     return Operator(stage.environment, state=stage.state, secrets=secrets)
-
-
-def signed(stage: Stage, document: PlanDocument) -> list[bytes]:
-    return [
-        approve(
-            document.digest,
-            stage.environment.environment,
-            key=key,
-            now=SystemClock().now(),
-            lasts_s=3000,
-            nonce=f"{index:032x}",
-        ).to_bytes()
-        for index, (_, key) in enumerate(stage.keys)
-    ]
 
 
 def dies(act: Callable[[Callable[[str, str, str], None]], object], at: tuple[str, str]) -> None:
@@ -87,7 +71,7 @@ def test_a_run_that_was_killed_goes_on_with_its_keys_and_ends_without(tmp_path: 
     with Simulator.start(tmp_path / "simulator") as sim:
         stage = set_stage(tmp_path / "stage", sim)
         document = operator(stage).plan(playbooks.full_rollback, parameters={"bake": "1s"})
-        signatures = signed(stage, document)
+        signatures = approvals(stage, document)
         dies(
             lambda heard: operator(stage).apply(document, approvals=signatures, progress=heard),
             ("sent", "revert/backend"),

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import playbooks
-from rollback.approval.sign import approve
 from rollback.connectors.secrets import VariableSecrets
 from rollback.evidence.verify import verify_bundle
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import set_stage
-from rollback.running.clock import SystemClock
 from rollback.wiring import Operator
+from tests.signed import approvals
 
 
 def outcomes(journal: str) -> list[str]:
@@ -34,17 +33,7 @@ def test_the_last_capture_is_made_again_after_moves_that_a_resume_made(tmp_path:
             stage.environment, state=stage.state, secrets=VariableSecrets(stage.variables)
         )
         document = operator.plan(playbooks.full_rollback, parameters={"bake": "1s"})
-        ana, ben = (
-            approve(
-                document.digest,
-                stage.environment.environment,
-                key=key,
-                now=SystemClock().now(),
-                lasts_s=3000,
-                nonce=f"{index:032x}",
-            ).to_bytes()
-            for index, (_, key) in enumerate(stage.keys)
-        )
+        ana, ben = approvals(stage, document)
         first = operator.apply(document, approvals=[ana])
         assert first.exit_status == 4
         before = outcomes(first.journal_path)

@@ -6,13 +6,12 @@ import shutil
 from pathlib import Path
 
 import playbooks
-from rollback.approval.sign import approve
 from rollback.connectors.secrets import VariableSecrets
 from rollback.evidence.verify import verify_bundle
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import set_stage
-from rollback.running.clock import SystemClock
 from rollback.wiring import Operator
+from tests.signed import approvals
 
 
 def test_what_was_spooled_under_another_state_is_sealed(tmp_path: Path) -> None:
@@ -25,19 +24,8 @@ def test_what_was_spooled_under_another_state_is_sealed(tmp_path: Path) -> None:
         store = Path(environment.base) / environment.evidence.store.path  # type: ignore[union-attr]
         shutil.rmtree(store, ignore_errors=True)
         store.write_text("not a folder: the store takes nothing")
-        approvals = [
-            approve(
-                document.digest,
-                environment.environment,
-                key=key,
-                now=SystemClock().now(),
-                lasts_s=3000,
-                nonce=f"{index:032x}",
-            ).to_bytes()
-            for index, (_, key) in enumerate(stage.keys)
-        ]
         elsewhere = Operator(environment, state=tmp_path / "elsewhere", secrets=secrets)
-        ran = elsewhere.apply(document, approvals=approvals)
+        ran = elsewhere.apply(document, approvals=approvals(stage, document))
     check = verify_bundle(Path(ran.bundle_path))
     assert check.holds, check.problems
     assert check.manifest is not None

@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 
 import playbooks
-from rollback.approval.sign import approve
 from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import RollbackError
 from rollback.planning.canonical import canonical
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import Stage, set_stage
-from rollback.running.clock import SystemClock
 from rollback.wiring import Operator, PlanDocument
 from rollback.wiring.withheld import moves_toward
+from tests.signed import approvals
 
 SAFE = ("halt", "hold")
 WITHOUT_HALTS = playbooks.full_rollback.model_copy(
@@ -74,18 +73,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
         )
         document = operator.plan(WITHOUT_HALTS, incident="INC-1", trigger="tenant-leak")
         assert not moves_toward(document.plan)
-        approvals = [
-            approve(
-                document.digest,
-                stage.environment.environment,
-                key=key,
-                now=SystemClock().now(),
-                lasts_s=3000,
-                nonce=f"{index:032x}",
-            ).to_bytes()
-            for index, (_, key) in enumerate(stage.keys)
-        ]
-        yield Signed(stage, sim, document, approvals)
+        yield Signed(stage, sim, document, approvals(stage, document))
 
 
 def leaves(tree: Any, at: Path_ = ()) -> Iterator[Path_]:
@@ -200,19 +188,11 @@ def test_a_plan_that_asks_for_less_than_the_environment_moves_nobody(
     tree = json.loads(signed.document.canonical)
     tree[name] = {**tree[name], **value} if isinstance(value, dict) else value
     document = PlanDocument.read(canonical(tree))
-    (_, key), *_ = signed.stage.keys
-    by_one = approve(
-        document.digest,
-        signed.stage.environment.environment,
-        key=key,
-        now=SystemClock().now(),
-        lasts_s=3000,
-        nonce="f" * 32,
-    )
-    for approvals in ([], [by_one.to_bytes()]):
+    by_one = approvals(signed.stage, document)[:1]
+    for given in ([], by_one):
         before = signed.writes()
         with pytest.raises(RollbackError) as caught:
-            signed.operator().apply(document, approvals=approvals)
+            signed.operator().apply(document, approvals=given)
         assert caught.value.code == "plan.not-as-planned"
         assert signed.writes() == before
 
@@ -253,17 +233,7 @@ def test_a_plan_edited_before_people_signed_it_moves_nobody(signed: Signed) -> N
             continue
         tried += 1
         assert operator.problem_of(document) is not None, at
-        anew = [
-            approve(
-                document.digest,
-                signed.stage.environment.environment,
-                key=key,
-                now=SystemClock().now(),
-                lasts_s=3000,
-                nonce=f"{tried:031x}{index}",
-            ).to_bytes()
-            for index, (_, key) in enumerate(signed.stage.keys)
-        ]
+        anew = approvals(signed.stage, document, tried)
         try:
             operator.apply(document, approvals=anew, only_safe=True)
         except RollbackError:

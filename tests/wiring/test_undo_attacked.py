@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import playbooks
-from rollback.approval.sign import approve
 from rollback.connectors.secrets import VariableSecrets
 from rollback.errors import InputError, JournalBroken, LeaseHeld, RollbackError
 from rollback.rehearsal.simulator import names
@@ -19,6 +18,7 @@ from rollback.rehearsal.stage import Stage, set_stage
 from rollback.running.clock import SystemClock
 from rollback.running.store import StateDirectory
 from rollback.wiring import Operator, PlanDocument
+from tests.signed import approvals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,15 +46,8 @@ class Desk:
         given = {"bake": "1s"} if any(p.name == "bake" for p in playbook.parameters) else {}
         return self.operator().plan(playbook, incident="INC-1", parameters=given)
 
-    def approvals(self, plan: PlanDocument) -> list[bytes]:
-        name, now = self.stage.environment.environment, SystemClock().now()
-        return [
-            approve(plan.digest, name, key=key, now=now, lasts_s=3000, nonce=f"{at:032x}").to_bytes()
-            for at, (_, key) in enumerate(self.stage.keys)
-        ]
-
     def apply(self, plan: PlanDocument, *, signed: bool = True) -> RunResult:
-        return self.operator().apply(plan, approvals=self.approvals(plan) if signed else ())
+        return self.operator().apply(plan, approvals=approvals(self.stage, plan) if signed else ())
 
     def swaps(self) -> int:
         return sum("slotsswap" in one.path for one in self.sim.control.ledger() if one.write)
@@ -86,7 +79,7 @@ def test_two_undos_made_at_once_move_users_once_and_each_wants_its_own_approval(
     back = desk.apply(plans[1])
     assert (back.exit_status, desk.live(), desk.swaps()) == (0, {names.BAD_BUILD}, 2)
     sent = desk.writes()
-    resumed = desk.operator().resume(unsigned.run, approvals=desk.approvals(plans[0]))
+    resumed = desk.operator().resume(unsigned.run, approvals=approvals(desk.stage, plans[0]))
     assert resumed.exit_status in {0, 5}
     assert (desk.live(), desk.swaps(), desk.writes()) == ({names.BAD_BUILD}, 2, sent)
     # An undo of the undo goes forward again, by the same road.
