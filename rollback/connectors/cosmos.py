@@ -19,6 +19,7 @@ from rollback.connectors.azure_pipeline import azure_failure
 from rollback.connectors.continuations import at_a_beginning
 from rollback.connectors.crossing import Border, Failure
 from rollback.connectors.kept_pages import COUNTS, KeptPages, charge_of, keeping
+from rollback.connectors.outlived import outlived
 from rollback.connectors.own_clients import OwnClients
 from rollback.connectors.raw_documents import document_lines
 from rollback.connectors.reading import http_date
@@ -266,7 +267,7 @@ class CosmosReader:
         return CosmosClient(
             self._endpoints[number],
             self._credential,
-            transport=keeping(self._transport(), self._kept),
+            transport=keeping(outlived(self._transport()), self._kept),
             enable_endpoint_discovery=False,
             connection_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from azure.core.pipeline.transport import HttpTransport
 
@@ -70,11 +70,7 @@ class KeptPages:
 
 
 def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
-    """A transport over another (the guarded one) that keeps the pages of queries.
-
-    Once closed it refuses in the SDK's own terms: a check of the endpoints that the SDK still makes
-    on a thread of its own ends there, and is not logged as an error.
-    """
+    """A transport over another (the guarded one) that keeps the pages of queries."""
     from azure.core.exceptions import ServiceResponseError
     from azure.core.pipeline.transport import HttpTransport
     from urllib3.exceptions import HTTPError
@@ -84,14 +80,10 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
     class KeepingTransport(HttpTransport[Any, Any]):
         """Everything but pages of queries goes through untouched."""
 
-        def __init__(self) -> None:
-            self._closed = False
-
         def open(self) -> None:
             below.open()
 
         def close(self) -> None:
-            self._closed = True
             below.close()
 
         def __enter__(self) -> Self:
@@ -99,14 +91,13 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
             return self
 
         def __exit__(self, *args: object) -> None:
-            self._closed = True
             below.__exit__(*args)
 
         def send(self, request: Any, **kwargs: Any) -> Any:
             asks = str(request.headers.get(_QUERY, "")).lower() == "true"
             if not asks or COUNTS in str(request.body):
-                return _sent(below, lambda: self._closed, request, **kwargs)
-            response = _sent(below, lambda: self._closed, request, **{**kwargs, "stream": True})
+                return below.send(request, **kwargs)
+            response = below.send(request, **{**kwargs, "stream": True})
             if response.status_code != HTTPStatus.OK:
                 return response
             try:
@@ -124,19 +115,6 @@ def keeping(below: Any, kept: KeptPages) -> HttpTransport[Any, Any]:
             return _Numbered(response, number)
 
     return KeepingTransport()
-
-
-def _sent(below: Any, closed: Callable[[], bool], request: Any, **kwargs: Any) -> Any:
-    """The answer of the transport below, or in the SDK's own terms that it was closed meanwhile."""
-    from azure.core.exceptions import ServiceRequestError
-
-    try:
-        return below.send(request, **kwargs)
-    except (AttributeError, ValueError) as error:  # how that transport says so
-        if not closed():
-            raise
-        said = "the client was closed"
-        raise ServiceRequestError(said, error=error) from error
 
 
 class _Numbered:

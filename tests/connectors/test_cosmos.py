@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.core.pipeline.transport import RequestsTransport
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import HttpRequest, RequestsTransport
 
 import rollback
 from rollback.connectors.cosmos import CosmosReader
+from rollback.connectors.outlived import outlived
 from rollback.errors import ConnectorError, GuardRefusal
 from rollback.guard.wire import azure_wire
 from rollback.model.ports import CosmosPort, Counted, Page
@@ -69,7 +72,7 @@ class Held:
         self._gone.set()
 
 
-def test_a_check_of_endpoints_that_outlives_its_client_is_no_error(
+def test_a_check_of_endpoints_that_outlives_its_client_is_not_heard_of(
     sim: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The SDK checks the account's endpoints on a thread of its own, which `close` does not end."""
@@ -88,7 +91,16 @@ def test_a_check_of_endpoints_that_outlives_its_client_is_no_error(
         for check in checks:
             check.join()
     assert checks
-    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
+    assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+def test_who_reads_from_a_closed_client_is_told(sim: Simulator) -> None:
+    with stand(environment(sim)) as here:
+        transport = outlived(azure_wire.transport(here.wire))
+        with transport:
+            pass
+        with pytest.raises(ServiceRequestError, match="was closed"):
+            transport.send(HttpRequest("GET", f"{here.environment.cosmos.endpoint}/dbs/x"))
 
 
 def test_reading_goes_on_from_a_continuation(sim: Simulator) -> None:
