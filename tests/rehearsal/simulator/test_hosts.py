@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-import websockets.sync.client
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rollback.rehearsal.simulator import names, stories
@@ -207,38 +208,48 @@ def test_sessions_are_signed_refreshed_once_and_kept_to_their_tenant(simulator: 
     assert fresh(simulator, STAGING_HOST, "/api/me/profile").status_code == 401
 
 
-def socket(simulator: Simulator, **kwargs: Any) -> Any:
-    return websockets.sync.client.connect(
+def socket(simulator: Simulator, **kwargs: Any) -> connect:
+    """A client of one thread: that of two reads and writes one TLS connection at once, and hangs."""
+    return connect(
         f"wss://{BACKEND_HOST}/ws",
-        address=("127.0.0.1", simulator.port),
+        host="127.0.0.1",
+        port=simulator.port,
         ssl=ssl.create_default_context(cafile=simulator.ca_file),
         server_hostname=BACKEND_HOST,
         proxy=None,
+        open_timeout=None,
         **kwargs,
     )
 
 
 def test_a_socket_needs_a_token_and_greets_with_its_build(simulator: Simulator) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        socket(simulator)
-    assert refused.value.response.status_code == 401
-    with socket(simulator, additional_headers=OPERATOR) as opened:
-        assert names.BAD_BUILD in opened.recv()
-        opened.send("still there?")
-        assert opened.recv() == "still there?"
-    token = sign_in(simulator)["access_token"]
-    with socket(simulator, subprotocols=[f"bearer.{token}"]) as opened:
-        assert '"type": "hello"' in opened.recv()
+    async def use() -> None:
+        with pytest.raises(InvalidStatus) as refused:
+            async with socket(simulator):
+                pass
+        assert refused.value.response.status_code == 401
+        async with socket(simulator, additional_headers=OPERATOR) as opened:
+            assert names.BAD_BUILD in str(await opened.recv())
+            await opened.send("still there?")
+            assert await opened.recv() == "still there?"
+        token = sign_in(simulator)["access_token"]
+        async with socket(simulator, subprotocols=[f"bearer.{token}"]) as opened:
+            assert '"type": "hello"' in str(await opened.recv())
+
+    asyncio.run(use())
 
 
 def test_a_swap_drops_open_sockets(simulator: Simulator) -> None:
-    with socket(simulator, additional_headers=OPERATOR) as opened:
-        opened.recv()
-        simulator.control.act("swap", site=names.BACKEND)
-        with pytest.raises(ConnectionClosed):
-            opened.recv(timeout=10)
-    with socket(simulator, additional_headers=OPERATOR) as opened:
-        assert names.STABLE_BUILD in opened.recv()
+    async def use() -> None:
+        async with socket(simulator, additional_headers=OPERATOR) as opened:
+            await opened.recv()
+            await asyncio.to_thread(simulator.control.act, "swap", site=names.BACKEND)
+            with pytest.raises(ConnectionClosed):
+                await opened.recv()
+        async with socket(simulator, additional_headers=OPERATOR) as opened:
+            assert names.STABLE_BUILD in str(await opened.recv())
+
+    asyncio.run(use())
 
 
 def test_pipelines_are_disabled_once_and_runs_cancelled(simulator: Simulator) -> None:
