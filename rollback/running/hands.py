@@ -48,8 +48,11 @@ class HeldLease(Protocol):
         """Renew it, saying what is done next. Empty, or why nothing may be sent."""
         ...
 
-    def after_effect(self) -> str:
-        """Empty where it was held throughout; otherwise what a person must look at."""
+    def after_effect(self, surface: str | None) -> str:
+        """Empty where it was held throughout; otherwise what a person must look at.
+
+        surface: which one was changed; None: nobody can tell.
+        """
         ...
 
 
@@ -64,8 +67,9 @@ class NoLease:
         del doing
         return self.why
 
-    def after_effect(self) -> str:
+    def after_effect(self, surface: str | None) -> str:
         """Nothing was sent under it."""
+        del surface
         return ""
 
 

@@ -58,7 +58,8 @@ class Performer(Hands):
                 self.end(step, StepStatus.SKIPPED, error.code, why, error.exit_status)
                 return
             performed, problem = (), str(error)  # a part of it may have left: look what it did
-        if direction is Direction.AWAY and (found := self.lease.after_effect()):
+        surface = planned.change.surface
+        if direction is Direction.AWAY and (found := self.lease.after_effect(surface)):
             body = facts(code="lease.window", step=name, change=change_id, text=found)
             self.journal.append(MAIN, RecordKind.NOTE, body, durable=False)
             self.progress("lease", name, found)

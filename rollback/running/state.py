@@ -145,14 +145,20 @@ class RunState:
         return next((seen for seen in reversed(self.authority) if seen.slot == slot), None)
 
 
-def may_still_move(plan: Plan, state: RunState) -> bool:
-    """Whether a move away from safety can still be sent, or nobody knows yet what one did."""
+def under_way(plan: Plan, state: RunState) -> bool:
+    """Whether a move away from safety may have left whose outcome is not recorded."""
     return any(
         state.change(step.name, change.id) is ChangeStatus.IN_DOUBT
-        or (
-            state.step(step.name).status is StepStatus.OPEN
-            and state.change(step.name, change.id) is not ChangeStatus.APPLIED
-        )
+        for step, change in plan.updates
+        if change.direction is Direction.AWAY
+    )
+
+
+def may_still_move(plan: Plan, state: RunState) -> bool:
+    """Whether a move away from safety can still be sent, or nobody knows yet what one did."""
+    return under_way(plan, state) or any(
+        state.step(step.name).status is StepStatus.OPEN
+        and state.change(step.name, change.id) is not ChangeStatus.APPLIED
         for step, change in plan.updates
         if change.direction is Direction.AWAY
     )

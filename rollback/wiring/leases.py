@@ -20,7 +20,7 @@ from rollback.running.lease.document import OBSERVING
 from rollback.running.lease.fence import after_send, still_ours
 from rollback.running.lease.folder import folder_lease
 from rollback.running.lease.objects import object_lease
-from rollback.running.state import may_still_move
+from rollback.running.state import may_still_move, under_way
 from rollback.wiring.upkeep import lease_effects
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class RunLease:
     Its holder says what it does: `rolling back`, `effect STEP#CHANGE` from just before the first
     move away from safety, and `observe` once nothing is left to move. Only the last can be
     preempted.
+
+    Who lost one surface has lost the right to send anything: what was proved and approved is the
+    whole plan, and another moves a part of it now. What it still holds keeps others out for as long
+    as an effect of this run is under way, and is given up then.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class RunLease:
         self._renew_s = max(1, setting.environment.lease.renew_s)
         self._scopes = scopes_of(plan)
         self._grant: LeaseGrant | None = None
+        self._rest: LeaseGrant | None = None  # after a loss: what is still held, to send nothing
         self._doing = "rolling back"
         self._one = threading.Lock()
         self._monotonic = setting.clock.monotonic
@@ -121,9 +126,13 @@ class RunLease:
             return error.reason
         return ""
 
-    def after_effect(self) -> str:
+    def after_effect(self, surface: str | None) -> str:
         """Empty where it was held throughout; otherwise what a person must look at."""
-        return after_send(self._grant, self._monotonic())
+        grant, rest = self._grant, self._rest
+        scope = scope_of(self._plan, surface or "")
+        if grant is None and rest is not None and scope in rest.scopes:
+            grant = rest
+        return after_send(grant, self._monotonic())
 
     def _beat(self, doing: str) -> None:
         """Renew. A place that cannot be written leaves the grant as it is, to its own deadline."""
@@ -133,22 +142,55 @@ class RunLease:
             try:
                 self._grant = self._lease.renew(self._grant, doing)
             except LeaseHeld as error:
-                self._grant = None
+                self._rest, self._grant = self._lease.kept(self._grant), None
                 self._lost(error.reason)
                 raise
             except RollbackError as error:
-                body = facts(code="lease.not-renewed", text=error.reason)
-                with suppress(JournalBroken):  # whoever writes what matters is told
-                    self._journal.append(MAIN, RecordKind.NOTE, body, durable=False)
+                self._note("lease.not-renewed", error.reason)
 
     def _renew(self) -> None:
         while not self._stop.wait(self._renew_s):
-            state = fold(self._plan, self._journal.records())
-            doing = self._doing if may_still_move(self._plan, state) else WATCHING
-            with suppress(LeaseHeld, JournalBroken):
-                self._beat(doing)
-            if self._grant is None:
+            if self._grant is not None:
+                state = fold(self._plan, self._journal.records())
+                doing = self._doing if may_still_move(self._plan, state) else WATCHING
+                with suppress(LeaseHeld, JournalBroken):
+                    self._beat(doing)
+            if self._grant is None and not self._keep_rest():
                 return
+
+    def _keep_rest(self) -> bool:
+        """After a loss: hold on while an effect is under way, then give up; False: nothing is left.
+
+        The grant was gone before the records are read here. So an effect whose intent is not among
+        them asks for its fencing number after the loss, and is stopped (`Ledger.spend`).
+        """
+        with self._one:
+            if self._rest is None or self._lease is None:
+                return False
+            if not under_way(self._plan, fold(self._plan, self._journal.records())):
+                self._give_up_rest()
+                return False
+            try:
+                self._rest = self._lease.renew(self._rest, self._doing)
+            except LeaseHeld:
+                self._rest = self._lease.kept(self._rest)
+            except RollbackError as error:
+                self._note("lease.not-renewed", error.reason)
+            return True
+
+    def _give_up_rest(self) -> None:
+        if self._rest is None or self._lease is None:
+            return
+        given, self._rest = self._rest, None
+        self._lease.release(given)
+        if given.scopes:
+            what = " and ".join(given.scopes)
+            self._note("lease.given-up", f"the lease on {what} was given up with the one lost")
+
+    def _note(self, code: str, text: str) -> None:
+        body = facts(code=code, text=text)
+        with suppress(JournalBroken):  # whoever writes what matters is told
+            self._journal.append(MAIN, RecordKind.NOTE, body, durable=False)
 
     def _lost(self, problem: str) -> None:
         body = facts(held=False, problem=problem, scopes=self._scopes)
@@ -162,9 +204,15 @@ class RunLease:
         if self._grant is not None and self._lease is not None:
             self._lease.release(self._grant)
             self._grant = None
+        self._give_up_rest()
 
 
 def scopes_of(plan: Plan) -> tuple[str, ...]:
     """What a plan changes, as scopes of the lease: one a surface."""
     surfaces = {change.surface for _, change in plan.updates if change.surface is not None}
-    return tuple(sorted(f"{plan.environment}/{name}" for name in surfaces))
+    return tuple(sorted(scope_of(plan, name) for name in surfaces))
+
+
+def scope_of(plan: Plan, surface: str) -> str:
+    """The scope of the lease on one surface."""
+    return f"{plan.environment}/{surface}"

@@ -107,7 +107,11 @@ class Lease(Protocol):
         ...
 
     def renew(self, grant: LeaseGrant, doing: str) -> LeaseGrant:
-        """Extend. Raises LeaseHeld when somebody else took it."""
+        """Extend. Raises LeaseHeld when somebody else took one of its scopes."""
+        ...
+
+    def kept(self, grant: LeaseGrant) -> LeaseGrant:
+        """What is left of a grant after one of its scopes was lost; no scopes: nothing."""
         ...
 
     def release(self, grant: LeaseGrant) -> None:

@@ -13,6 +13,8 @@ The rules, cited by number in the code:
 - L6 a write whose answer was lost is resolved by reading: our own token and beat mean that it took.
 - L7 renewing says what is done next, and fails when somebody else is written there. So a holder
   that renews before each effect cannot send one after it was preempted or taken over.
+- L8 who lost one scope holds the others until they are given up: each is renewed, whatever became
+  of the rest, so that an effect under way there keeps others out.
 """
 
 from __future__ import annotations
@@ -118,10 +120,25 @@ class ScopedLease:
         """Extend, and say what is done next. Raises LeaseHeld when somebody else took it (L7).
 
         Raises ConnectorError where the place fails: the grant then stands until its deadline.
+        Where either is raised for one scope, the others are extended all the same (L8).
         """
+        renewed: list[_Held] = []
+        problems: list[RollbackError] = []
         with self._lock:
-            renewed = tuple(self._beat(scope, doing) for scope in grant.scopes)
-        return replace(self._grant(grant.holder, renewed), took_over=grant.took_over)
+            for scope in grant.scopes:
+                try:
+                    renewed.append(self._beat(scope, doing))
+                except RollbackError as error:
+                    problems.append(error)
+        if problems:
+            raise next((one for one in problems if isinstance(one, LeaseHeld)), problems[0])
+        return replace(self._grant(grant.holder, tuple(renewed)), took_over=grant.took_over)
+
+    def kept(self, grant: LeaseGrant) -> LeaseGrant:
+        """What is left of a grant after one of its scopes was lost (L8); no scopes: nothing."""
+        with self._lock:
+            held = tuple(self._held[scope] for scope in grant.scopes if scope in self._held)
+            return replace(self._grant(grant.holder, held), took_over=grant.took_over)
 
     def release(self, grant: LeaseGrant) -> None:
         """Give it up; never raises. What cannot be given up runs out by itself."""

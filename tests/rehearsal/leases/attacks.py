@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING
 
 from rollback.model.record import RecordKind
 from rollback.rehearsal.simulator import names
-from tests.rehearsal.leases.laptops import HELD, laptops, noted, problems, sent
+from rollback.running.clock import SystemClock, SystemRandomness
+from rollback.running.lease.document import file_name, read_document
+from rollback.running.lease.folder import folder_lease
+from tests.rehearsal.leases.laptops import HELD, SITES, TTL_S, laptops, noted, problems, sent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rollback.rehearsal.scenario import Play
+    from rollback.running.lease.document import LeaseDocument
     from tests.rehearsal.leases.laptops import Laptop
 
 SKEWS_S = ((0, 0), (900, 0), (0, 900))
 """Ahead only: an approval is not valid before it was signed, by any clock."""
 STALE = 5
 HALF = 0.5
+OTHER = "r-20261127-0000-0000 on desk/x"
+LONG_S = 3600
 RECORDS = 60
 """About how many records a run writes before it only looks on."""
 
@@ -110,6 +118,62 @@ def taken_over(play: Play, *, dead: bool) -> list[str]:
         if not dead and woken != HELD:
             broken.append(f"the first ended with {woken}: {first.talk()}")
         return broken
+
+
+def one_lost(play: Play) -> list[str]:
+    """In the middle of its swap of web, another takes the backend: what becomes of web's lease.
+
+    Somebody removed what was written about it, as the hint of one that cannot be read says.
+    """
+    with laptops(play) as (first, second):
+        play.sim.control.fault("swap_never_ends", site=names.WEB)
+        first.begin()
+        came = first.when(lambda: _come(first, "in flight", 0))
+        file = play.directory / "leases" / file_name(scope_of(first, "backend"))
+        file.unlink()
+        other = folder_lease(file.parent, SystemClock(), SystemRandomness(), ttl_s=LONG_S)
+        other.acquire((scope_of(first, "backend"),), OTHER, "rolling back")
+        told = first.when(lambda: _lost(first))
+        known = _written(file.parent, first, "web").beat
+        lives = first.when(lambda: _written(file.parent, first, "web").beat > known + 2 * TTL_S)
+        second.begin()
+        during = second.ended()
+        play.sim.control.clear_faults()
+        status = first.ended()
+        broken = [] if came and told else ["the moments never came"]
+        if not lives:
+            broken.append("the lease on web was not renewed while web was being swapped")
+        if during != HELD or sent(second):
+            broken.append(f"the second ended with {during} while web was being swapped")
+        if status != HELD:
+            broken.append(f"the first ended with {status}: {first.talk()}")
+        if noted(first, "lease.window"):
+            broken.append("the first says that the lease on web had run out")
+        if sent(first) != ["revert/web#swap"]:
+            broken.append(f"the first sent {sent(first)}")
+        if _written(file.parent, first, "web").held:
+            broken.append("the first kept the lease on web after its end")
+        if _written(file.parent, first, "backend").holder != OTHER:
+            broken.append("the first took the other's lease on the backend away")
+        swaps = {site: play.sim.control.swaps(site) for site in SITES}
+        if swaps != {names.WEB: 1, names.BACKEND: 0}:
+            broken.append(f"swaps that took effect: {swaps}")
+        return broken
+
+
+def scope_of(laptop: Laptop, surface: str) -> str:
+    """The scope of a surface's lease."""
+    return f"{laptop.plan.plan.environment}/{surface}"
+
+
+def _written(folder: Path, laptop: Laptop, surface: str) -> LeaseDocument:
+    file = folder / file_name(scope_of(laptop, surface))
+    return read_document(file.read_bytes(), scope_of(laptop, surface))
+
+
+def _lost(laptop: Laptop) -> bool:
+    leased = [one for one in laptop.records() if one.kind is RecordKind.LEASED]
+    return bool(leased) and leased[-1].get("held") is False
 
 
 def round_of(play: Play, seed: str) -> tuple[str, list[str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from playbooks import full_rollback
 from rollback.rehearsal.scenario import Play, staged
-from tests.rehearsal.leases.attacks import MOMENTS, SKEWS_S, paused, taken_over, together
+from tests.rehearsal.leases.attacks import MOMENTS, SKEWS_S, one_lost, paused, taken_over, together
 from tests.rehearsal.leases.laptops import scenario
 
 Staged = Callable[..., Play]
@@ -61,4 +61,9 @@ def test_of_two_that_press_at_once_one_moves_users(
 @pytest.mark.parametrize("dead", [True, False], ids=["dead", "asleep"])
 def test_a_run_goes_on_elsewhere_from_its_mirror(stage: Staged, dead: bool) -> None:
     broken = taken_over(stage(bucket=True, mirror=True), dead=dead)
+    assert not broken, "\n".join(broken)
+
+
+def test_an_effect_under_way_keeps_its_lease_when_another_surface_is_lost(stage: Staged) -> None:
+    broken = one_lost(stage(bucket=False))
     assert not broken, "\n".join(broken)

@@ -135,6 +135,29 @@ class LeaseSuite:
         with pytest.raises(LeaseHeld):
             theirs.acquire(SCOPES, "r-2@desk", "effect")
 
+    @pytest.mark.parametrize("lost", SCOPES)
+    def test_who_lost_one_scope_holds_the_others_until_it_gives_them_up(
+        self, clock: VirtualClock, ours: ScopedLease, theirs: ScopedLease, lost: str
+    ) -> None:
+        """Its effect there may be under way: nobody else gets in meanwhile, and at once after."""
+        grant = ours.acquire(SCOPES, "r-1@laptop", "effect revert#swap")
+        (left,) = set(SCOPES) - {lost}
+        clock.sleep(TTL_S * 2)
+        theirs.acquire((lost,), "r-2@desk", "effect")
+        with pytest.raises(LeaseHeld) as caught:
+            ours.renew(grant, "effect revert#swap")
+        assert lost in caught.value.reason
+        kept = ours.kept(grant)
+        assert (kept.scopes, kept.fence) == ((left,), grant.fence)
+        assert kept.deadline == clock.monotonic() + TTL_S
+        self.keep_alive(ours, clock)
+        third = self.lease(clock, "third")
+        with pytest.raises(LeaseHeld):
+            third.acquire((left,), "r-3@phone", "effect")
+        ours.release(kept)
+        assert third.acquire((left,), "r-3@phone", "effect").took_over == ""
+        assert ours.kept(grant).scopes == ()
+
     def test_who_only_observes_is_preempted_by_a_rollback(
         self, clock: VirtualClock, ours: ScopedLease, theirs: ScopedLease
     ) -> None:
