@@ -19,7 +19,7 @@ from rollback.evidence.chunks import packed_lines, put
 from rollback.evidence.cutting import Cutter, Sizes
 from rollback.evidence.notes import Place
 from rollback.evidence.redaction import one_line
-from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource, fewer
+from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource, fewer, more
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
 
@@ -103,7 +103,7 @@ class PartReading:
         self._skipped = 0
         self._tail = b""
         self._left = False
-        self._counted = 0
+        self._ahead: Ahead | None = None
         self.told: list[Fact] = []
         self.error: BaseException | None = None
         self.notes: PartNotes = shared.remembered.part(source.name, part)
@@ -149,10 +149,22 @@ class PartReading:
             except _Moved:
                 self._anew()
             else:
-                if not self.gaps and self._items < self._counted:
-                    self.gaps.append(fewer(self._counted, self._items))
+                self._compare()
                 return
         self.gaps.append(f"its beginning was read {ANEW_MAX} times, and its place lost each time")
+
+    def _compare(self) -> None:
+        """Hold what came against what was counted before it."""
+        if self.gaps or self._ahead is None or self._items == self._ahead.items:
+            return
+        if self._items < self._ahead.items:
+            self.gaps.append(fewer(self._ahead.items, self._items))
+            return
+        for read in more(self._ahead, self._items):
+            if isinstance(read, Gap):
+                self._missed(read)
+            elif isinstance(read, Fact):
+                self.told.append(read)
 
     def _read(self) -> None:
         source, place = self._source, self.notes.place
@@ -169,7 +181,7 @@ class PartReading:
                 elif isinstance(read, Fact):
                     self.told.append(read)
                 elif isinstance(read, Ahead):
-                    self._counted = read.items
+                    self._ahead = read
                     self._shared.progress.expect(max(0, read.items - self._items))
                 else:
                     page = read if isinstance(read, Lines) else Lines(one_line(read) + b"\n")

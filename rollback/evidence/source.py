@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rollback.errors import ConnectorError
 from rollback.model.base import Fact
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 LOST_PLACE = "cosmos.continuation"
 """The code of an error that says: the place is not known any more; read that part anew."""
+
+CAME_MEANWHILE = "came_meanwhile"
+"""The fact of so many more items than were counted before, which were there when counted after."""
 
 CLOCK_AHEAD = "clock_ahead_s"
 """The fact of control documents that were read by a machine whose clock is ahead by so much."""
@@ -57,13 +60,16 @@ class Lines:
 class Ahead:
     """How many items a part has, from its beginning, as counted before it was read.
 
-    The time left is told by it; and where fewer come, that is a gap.
+    The time left is told by it; where fewer come, that is a gap; where more come, see `more`.
+    again: counts them anew, and yields what that cost, then an `Ahead` of what is there now;
+    without one where nobody could say.
     """
 
     items: int
+    again: Callable[[], Iterator[Read]] | None = None
 
 
-Read = bytes | Lines | Gap | Fact | Ahead
+Read: TypeAlias = "bytes | Lines | Gap | Fact | Ahead"
 """What a source yields."""
 
 
@@ -119,4 +125,27 @@ def fewer(counted: int, came: int) -> str:
     return (
         f"{counted:,} were counted before, and {came:,} came: some were removed meanwhile, "
         "or the service left them out"
+    )
+
+
+def more(ahead: Ahead, came: int) -> Iterator[Read]:
+    """What it means that more items came than were counted before.
+
+    What is written while it is read is usual, and lacks nothing: all of it is there when counted
+    after, and a fact says how many. Where fewer are there then, some may have come twice and stand
+    for others that did not, which no number can tell; so it is where nobody can count again.
+    """
+    after: int | None = None
+    for read in ahead.again() if ahead.again is not None else ():
+        if isinstance(read, Ahead):
+            after = read.items
+        else:
+            yield read
+    if after is not None and after >= came:
+        yield Fact(name=CAME_MEANWHILE, value=came - ahead.items)
+        return
+    again = "nobody counted again" if after is None else f"{after:,} were counted after"
+    yield Gap(
+        f"{ahead.items:,} were counted before, {came:,} came, and {again}: some may have come "
+        "twice, in the place of others"
     )

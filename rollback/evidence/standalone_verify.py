@@ -163,6 +163,9 @@ class Bundle:
             count = sum(chunk["items"] for chunk in window["chunks"])
             what = f"window {window['source']} counts wrongly"
             self.must(count == window["items"], "V3", "manifest.json", what)
+            if window["completeness"] != "complete":
+                said = "{source} ({moment}): {completeness}, {reason}"
+                self.notes.append(said.format(**window))
         self.expected |= known.keys()
         zstd = zstd_module()
         if known and zstd is None:

@@ -306,6 +306,60 @@ def test_what_nobody_could_count_is_not_called_complete() -> None:
     assert "nobody could count how many there are" in window.reason
 
 
+def test_what_is_written_while_it_is_read_lacks_nothing() -> None:
+    """More came than was counted before, and as many are there once all was read."""
+    trouble = Trouble(page_max=90, arrive_at=6)
+    with shaped([events(COUNT)], trouble) as story, stand(env(story)) as here:
+        sink = Kept()
+        window = captured(here, sink)
+        assert sink.lines(window) == story.parts[0]
+    assert (window.completeness, window.reason, window.items) == ("complete", "", COUNT + 1)
+    told = {fact.name: fact.value for fact in window.facts}
+    assert told["came_meanwhile"] == 1
+    assert told["request_units_hundredths"] == 283 * story.pages  # the second count costs too
+
+
+def test_more_than_there_is_is_not_called_complete() -> None:
+    """A page that came twice could hide that another did not come."""
+    with shaped(spread(MADE, 1), Trouble(page_max=90, twice_at=6)) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert window.completeness == "partial"
+    assert window.reason == (
+        f"1,200 were counted before, {window.items:,} came, and 1,200 were counted after: "
+        "some may have come twice, in the place of others"
+    )
+
+
+def test_more_than_was_counted_where_nobody_counts_again_is_not_called_complete() -> None:
+    trouble = Trouble(page_max=90, arrive_at=6, uncounted_from=7)
+    with shaped([events(COUNT)], trouble) as story, stand(env(story)) as here:
+        window = captured(here, Kept())
+    assert (window.completeness, window.items) == ("partial", COUNT + 1)
+    assert "nobody counted again" in window.reason
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (Trouble(page_max=90, arrive_at=6), "complete"),
+        (Trouble(page_max=90, twice_at=6), "partial"),
+    ],
+    ids=["written meanwhile", "came twice"],
+)
+def test_more_control_documents_than_were_counted(trouble: Trouble, said: str) -> None:
+    """One digest stands over all of them only where no one came twice."""
+    with shaped([events(COUNT)], trouble) as story, stand(env(story)) as here:
+        changed = here.environment.cosmos.model_copy(update={"control_containers": (CONTAINER,)})
+        (control,) = cosmos.control(here.environment.model_copy(update={"cosmos": changed}), 60)
+        with capturing(Kept(), clients=here.clients) as shared:
+            window = capture(control, "durable", shared)
+    assert window.completeness == said
+    assert window.items > COUNT
+    names = {fact.name for fact in window.facts}
+    assert ({"state_sha256", "came_meanwhile"} <= names) is (said == "complete")
+    assert ("state_sha256" in names) is (said == "complete")
+
+
 @pytest.mark.parametrize(
     ("clock_s", "said"),
     [

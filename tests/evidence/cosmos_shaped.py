@@ -61,7 +61,9 @@ class Trouble:
 
     page_max: the most documents in a page, whatever was asked for. empty_every: an empty page that
     has a continuation. expires: the next page that is asked for by continuation is refused, once.
-    still_at: from this document on, a page's continuation is its own place. clock_s: how far the
+    still_at: from this document on, a page's continuation is its own place. arrive_at: before this
+    request is answered a document is written. twice_at: the page of this request is given again.
+    uncounted_from: from this request on, counts are refused. clock_s: how far the
     account's clock is ahead of this machine's; None: it says no time.
     """
 
@@ -78,6 +80,9 @@ class Trouble:
     short_every: int = 0
     count_fails: bool = False
     still_at: int = 0
+    arrive_at: int = 0
+    twice_at: int = 0
+    uncounted_from: int = 0
     clock_s: int | None = 0
 
 
@@ -195,6 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
         with self.story.lock:
             self.story.pages += 1
             turn = self.story.pages
+            if turn == self.story.trouble.arrive_at:
+                last = self.story.parts[0]
+                last.append(last[-1].replace(b'"id":"', b'"id":"written-meanwhile-'))
+                self.story.__dict__.pop("all", None)
         if self.story.meeting is not None:
             self.story.meeting.wait(20)
             self.story.meeting = None
@@ -232,7 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
         low = bisect_left(times, bounds["@since"], key=_ts) if "@since" in bounds else 0
         high = bisect_right(times, bounds["@until"], key=_ts) if "@until" in bounds else len(held)
         headers = {"x-ms-request-charge": "2.83", "x-ms-session-token": "0:-1#1"}
-        if "COUNT(1)" in asked["query"] and self.story.trouble.count_fails:
+        refused = self.story.trouble.count_fails or 0 < self.story.trouble.uncounted_from <= turn
+        if "COUNT(1)" in asked["query"] and refused:
             self._reply(403, b'{"code":"Forbidden","message":"No."}')
             return
         if "COUNT(1)" in asked["query"]:
@@ -247,6 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
         page = held[start : min(start + size, high)]
         if start + len(page) < high and turn != trouble.lose_at:
             headers["x-ms-continuation"] = str(start + len(page))
+        if turn == trouble.twice_at:  # the next one begins where this one began, and holds one more
+            headers["x-ms-continuation"] = str(max(0, start - 1))
         if 0 < trouble.still_at <= start:
             headers["x-ms-continuation"] = str(start)
         page = [one for one in page if one]

@@ -440,6 +440,9 @@ def test_the_file_runs_alone(sealed: Sealed) -> None:
     assert ("not checked: what" in ran.stdout) is without_zstd
     assert f"; manifest {digest}" in ran.stdout
     assert "note: unsigned" in ran.stdout
+    (gap,) = verify_bundle(sealed.folder).incomplete
+    assert gap.endswith(", it could not be reached")
+    assert f"note: {gap}" in ran.stdout
     assert run_alone(sealed.folder, digest).returncode == ran.returncode
     assert run_alone(sealed.folder, "0" * 64).returncode == 8
     rewrite(sealed.folder / "report.md", b"# What happened!")

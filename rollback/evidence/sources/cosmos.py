@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.errors import ConnectorError
@@ -24,6 +25,7 @@ from rollback.evidence.source import (
     Read,
     Source,
     fewer,
+    more,
 )
 from rollback.evidence.sources.lines import line
 from rollback.evidence.units import Units
@@ -91,10 +93,10 @@ def control(
             whole = True
             seen: list[tuple[str, str, bytes]] = []
             shared = units or Units.of(environment)
-            counted = 0
+            ahead: Ahead | None = None
             for read in _all(clients, _Asked(container, content_counts=True), "", shared):
                 if isinstance(read, Ahead):
-                    counted = read.items
+                    ahead = read
                 elif isinstance(read, Lines):
                     for raw in read.content.split(b"\n")[:-1]:
                         view = document_view(container, bytes(raw))
@@ -102,9 +104,12 @@ def control(
                 else:
                     whole = whole and not isinstance(read, Gap)
                     yield read
-            if whole and len(seen) < counted:
-                whole = False
-                yield Gap(fewer(counted, len(seen)))
+            if whole and ahead is not None and len(seen) != ahead.items:
+                short = len(seen) < ahead.items
+                told = [Gap(fewer(ahead.items, len(seen)))] if short else more(ahead, len(seen))
+                for read in told:
+                    whole = whole and not isinstance(read, Gap)
+                    yield read
             seen.sort(key=lambda one: one[:2])
             yield from (written for _, _, written in seen)
             if whole:
@@ -189,7 +194,7 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
             clients, asked, place, units, f"nobody could count how many there are: {error.reason}"
         )
         return
-    yield Ahead(counted.items)
+    yield Ahead(counted.items, partial(_again, clients, asked, units))
     if counted.at is not None:
         yield from _apart(counted.at, asked_at, clients.now(), windowed=asked.until is not None)
     yield Fact(name=CHARGE, value=counted.charge_hundredths)
@@ -197,6 +202,17 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
         yield Gap(why)
     else:
         yield from _pages(clients, asked, place, units, _BEHIND if counted.elsewhere else "")
+
+
+def _again(clients: Clients, asked: _Asked, units: Units) -> Iterator[Read]:
+    """How many there are once all was read; with no `Ahead` where nobody could say."""
+    try:
+        counted = clients.cosmos().count(asked.container, asked.since, asked.until, asked.part)
+    except ConnectorError:
+        return
+    units.spend(counted.charge_hundredths, clients)
+    yield Fact(name=CHARGE, value=counted.charge_hundredths)
+    yield Ahead(counted.items)
 
 
 def _apart(at: datetime, before: datetime, after: datetime, *, windowed: bool) -> Iterator[Read]:
