@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rollback.model.playbook import Playbook
     from rollback.model.ports import Catalogue
     from rollback.wiring.operator import Operator
+    from rollback.wiring.own_stores import Stores
     from rollback.wiring.plan_document import PlanDocument
     from rollback.wiring.process_watch import ProcessWatch
     from rollback.wiring.run_result import RunResult
@@ -32,6 +33,7 @@ __all__ = [
     "ProcessWatch",
     "RollbackError",
     "RunResult",
+    "Stores",
     "load_playbook",
 ]
 
@@ -44,6 +46,7 @@ _HOME = {
     "ProcessWatch": "rollback.wiring.process_watch",
     "RollbackError": "rollback.errors",
     "RunResult": "rollback.wiring.run_result",
+    "Stores": "rollback.wiring.own_stores",
     "load_playbook": "rollback.loading.playbook",
 }
 

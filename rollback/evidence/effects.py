@@ -55,18 +55,21 @@ def evidence_effects(
             )
         )
     elif isinstance(store, FolderStore):
-        made.append(_files(environment, f"{step}#{change}", store_folder(environment)))
+        made.append(_files(environment, f"{step}#{change}", store_folder(environment), store.own))
     if evidence_path:
         made.append(_files(environment, f"{step}#{change}{SPOOL}", evidence_path))
     return tuple(made)
 
 
-def _files(environment: Environment, effect_id: str, path: str) -> FileWrite:
+def _files(
+    environment: Environment, effect_id: str, path: str, own: str | None = None
+) -> FileWrite:
     evidence = environment.evidence
+    how = "as read-only files" if own is None else f"in the application's own store {own!r}"
     return FileWrite(
         id=effect_id,
         path=posixpath.normpath(path),
         bytes_max=min(evidence.bytes_max, 2**40 - 1),
         times_max=min(evidence.chunks_max, 2**20 - 1),
-        says="create chunks of evidence as read-only files",
+        says=f"create chunks of evidence {how}",
     )

@@ -110,11 +110,13 @@ def sink_of(
     prefix: str,
     redact: Callable[[bytes | memoryview], bytes | memoryview],
     say: Callable[[str], None] = lambda _: None,
+    own: Callable[[Callable[[Shape], None]], ChunkStore | None] = lambda _: None,
 ) -> SpoolingSink:
     """The sink that a scope's permissions allow.
 
     objects: opens the shared store, asked only where the scope may write to it.
     prefix: of the store's keys. redact: blots secret values out. say: hears of progress.
+    own: the application's own store instead of a folder's, given what spends its permission.
     """
     store: ChunkStore | None = None
     spool: ChunkStore | None = None
@@ -124,8 +126,10 @@ def sink_of(
         if effect.id.endswith(SPOOL) and isinstance(effect, FileWrite):
             spool = spool or made
             notes = notes or Path(effect.path) / NOTES
-        else:
-            store = store or made
+        elif made is not None:
+            of_folder = isinstance(made, FolderStore)
+            mine = own(_spender(ledger, effect.id)) if of_folder else None
+            store = store or mine or made
     return SpoolingSink(store, spool, redact, notes=notes, say=say)
 
 

@@ -213,6 +213,7 @@ FIELD_WORDS: Final[dict[str, str]] = {
     "EvidenceCommand.argv": "the command and its arguments; no shell reads them",
     "FolderStore.kind": "folder, s3 or azure-blob",
     "FolderStore.path": "a folder; relative to this file",
+    "FolderStore.own": "a name: the embedding application's own store keeps what goes there",
     "S3Store.kind": "folder, s3 or azure-blob",
     "S3Store.endpoint": "an address, where it is not the provider's own",
     "S3Store.region": "the bucket's region",

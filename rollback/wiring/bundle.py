@@ -112,16 +112,22 @@ def _store_in_words(setting: Setting) -> str:
         return f"bucket {store.bucket}"
     if isinstance(store, BlobStore):
         return f"container {store.container}"
-    return f"folder {store.path}" if isinstance(store, FolderStore) else "local folder of the plan"
+    if isinstance(store, FolderStore):
+        kept = f"folder {store.path}"
+        return kept if store.own is None else f"the application's own store {store.own}, {kept}"
+    return "local folder of the plan"
 
 
 def fetcher(
     setting: Setting, evidence: str, from_bucket: Callable[[str], bytes | None] | None
 ) -> Callable[[str], bytes | None]:
-    """Gives a chunk by name from wherever the run keeps its evidence."""
+    """Gives a chunk by name from wherever the run keeps its evidence.
+
+    from_bucket: from a store that is no folder of files, asked last.
+    """
     store = setting.environment.evidence.store
     places = [Path(evidence)]
-    if isinstance(store, FolderStore):
+    if isinstance(store, FolderStore) and store.own is None:
         places.insert(0, Path(setting.environment.base) / store.path)
     folders = [Folder(place, _no_writes) for place in places]
 

@@ -17,6 +17,7 @@ from rollback.running.fold import fold
 from rollback.wiring.bundle import fetcher, seal_run
 from rollback.wiring.digest_keys import forget
 from rollback.wiring.drift import control_drift, drift_moves
+from rollback.wiring.own_stores import chunks_of, reads_only
 from rollback.wiring.run_key import run_key_signing
 from rollback.wiring.run_result import RunResult
 
@@ -77,7 +78,11 @@ def closed(
     scope = Scope(run=directory.run, step="seal-bundle", phase=Phase.OBSERVE)
     clients = sitting.opener(scope)
 
+    own = chunks_of(sitting.setting.environment, sitting.setting.stores, reads_only)
+
     def from_store(name: str) -> bytes | None:
+        if own is not None:
+            return own.get(name)
         if not isinstance(store, S3Store | BlobStore):
             return None
         found = clients.objects().get(f"{store.prefix}chunks/{name}")

@@ -20,6 +20,7 @@ from rollback.model.slots import reference
 from rollback.wiring.authority import judged_now
 from rollback.wiring.doctor_credential import credential_checks
 from rollback.wiring.named_files import check_named_files
+from rollback.wiring.own_stores import OwnMirror, chunks_of, own_name, reads_only
 from rollback.wiring.scopes import MemoryLatch
 from rollback.wiring.upkeep import mirror_folder
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 DISK_BYTES_MIN: Final = 64 * 2**20
 """Less than this where runs are kept, and a journal or a capture may not fit."""
+NOBODYS_CHUNK: Final = "0" * 64
 
 
 def examine(setting: Setting, opener: Opener, clients: Clients) -> tuple[Check, ...]:
@@ -193,7 +195,12 @@ def _evidence(setting: Setting, clients: Clients) -> Check:
     if isinstance(store, FolderStore):
         folder = Path(setting.environment.base) / store.path
         why = _writable(folder)
-        return Check(name, not why, why or f"{folder}, on this machine")
+        own = chunks_of(setting.environment, setting.stores, reads_only)
+        if own is None or why:
+            return Check(name, not why, why or f"{folder}, on this machine")
+        own.get(NOBODYS_CHUNK)
+        seen = f"the application's own store {store.own!r} answers, in {folder}"
+        return Check(name, holds=True, seen=seen)
     return Check(name, holds=True, seen=_shared(setting, clients))
 
 
@@ -220,6 +227,8 @@ def _mirror(setting: Setting, clients: Clients) -> Check:
         return Check(name, holds=False, seen=seen, weight="weak")
     if folder := mirror_folder(environment):
         why = _writable(Path(folder))
+        if own_name(environment) and not why:
+            OwnMirror(environment, Path(folder), setting.stores, reads_only).names("doctor")
         return Check(name, not why, why or folder)
     return Check(name, holds=True, seen=f"beside the evidence; {_shared(setting, clients)}")
 

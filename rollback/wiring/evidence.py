@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rollback.evidence.sinks import sink_of
 from rollback.model.environment import BlobStore, S3Store
+from rollback.wiring.own_stores import chunks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ def sink_for(
             prefix=prefix,
             redact=setting.secrets.redact_bytes,
             say=lambda text: say("capturing", wire.scope.step, text),
+            own=partial(chunks_of, setting.environment, setting.stores),
         )
 
     return sink

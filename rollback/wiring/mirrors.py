@@ -12,6 +12,7 @@ from rollback.model.scope import Phase, Scope, Shape
 from rollback.running.mirror import STEP, Mirror
 from rollback.running.mirror_places import FolderMirror, ObjectMirror, OpenedWhenUsed
 from rollback.running.take_up import take_up
+from rollback.wiring.own_stores import OwnMirror, own_name
 from rollback.wiring.setting import planning_opener
 from rollback.wiring.upkeep import MIRROR, mirror_folder, mirror_prefix
 
@@ -38,7 +39,7 @@ def mirror_of(sitting: Sitting, directory: RunDirectory) -> Mirror | None:
 
     def place() -> MirrorPlace:
         if not isinstance(effect, HttpWrite):
-            return FolderMirror(Path(effect.path), _spender(sitting, effect))
+            return _in_folder(sitting.setting, effect.path, _spender(sitting, effect))
         scope = Scope(run=sitting.run, step=STEP, phase=Phase.APPLY, permissions=(effect,))
         prefix = mirror_prefix(sitting.setting.environment)
         return ObjectMirror(sitting.opener(scope).objects(), prefix, effect)
@@ -53,6 +54,12 @@ def mirror_of(sitting: Sitting, directory: RunDirectory) -> Mirror | None:
         interval_s=INTERVAL_S / 5 if rehearsing else INTERVAL_S,
         say=lambda text: sitting.say("mirror", "run", text),
     )
+
+
+def _in_folder(setting: Setting, folder: str, spend: Callable[[Shape], None]) -> MirrorPlace:
+    if own_name(setting.environment):
+        return OwnMirror(setting.environment, Path(folder), setting.stores, spend)
+    return FolderMirror(Path(folder), spend)
 
 
 def _spender(sitting: Sitting, effect: FileWrite) -> Callable[[Shape], None]:
@@ -82,7 +89,7 @@ def taken_up(setting: Setting, name: str) -> RunDirectory:
     try:
         folder = mirror_folder(setting.environment)
         place: MirrorPlace = (
-            FolderMirror(Path(folder), _never)
+            _in_folder(setting, folder, _never)
             if folder
             else ObjectMirror(clients.objects(), mirror_prefix(setting.environment), None)
         )

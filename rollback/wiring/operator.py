@@ -15,6 +15,7 @@ from rollback.running.clock import SystemClock, SystemRandomness
 from rollback.running.store import StateDirectory
 from rollback.wiring import packages
 from rollback.wiring.observing import observe_steps
+from rollback.wiring.own_stores import NO_STORES, refuse_unnamed
 from rollback.wiring.plain_names import refuse_in_environment, refuse_in_playbook
 from rollback.wiring.plan_document import PlanDocument
 from rollback.wiring.setting import Setting, log_of, planning_opener, tool_version
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from rollback.running.hands import People
     from rollback.wiring.lease_release import LeaseShown
+    from rollback.wiring.own_stores import Stores
     from rollback.wiring.posting import Posted
     from rollback.wiring.process_watch import ProcessWatch
     from rollback.wiring.run_result import RunResult, RunStatus
@@ -47,7 +49,7 @@ T = TypeVar("T")
 class Operator:
     """Plans and applies in one environment."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named, and each has its default
         self,
         environment: Environment,
         *,
@@ -58,11 +60,13 @@ class Operator:
         catalogue: Catalogue | None = None,
         user: str | None = None,
         watch: ProcessWatch | None = None,
+        stores: Stores | None = None,
     ) -> None:
         """state: folder of runs (default: ROLLBACK_STATE or the user's). catalogue: actions.
 
         user: who plans and applies, for the record (default: the process's own). watch: the net
-        over this process, for applications that want it.
+        over this process, for applications that want it. stores: of the application's own, where
+        the environment names them. Raises InputError where it does not.
         """
         from rollback.wiring.catalogue import built_in, with_leases
 
@@ -74,6 +78,8 @@ class Operator:
         located = StateDirectory.locate(state, os.environ)
         known = with_leases(catalogue or built_in(), located, clock)
         secrets.expect(secrets_of(environment))
+        stores = stores or NO_STORES
+        refuse_unnamed(environment, stores)
         self.setting = Setting(
             environment=environment,
             state=located,
@@ -83,6 +89,7 @@ class Operator:
             catalogue=known,
             user=user or _this_user(),
             watch=watch,
+            stores=stores,
         )
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollback.guard.rules.perimeter import perimeter_of
 from rollback.wiring.log import EventLog, LoggedExchanges
+from rollback.wiring.own_stores import NO_STORES, Stores
 from rollback.wiring.scopes import MemoryLatch, NoPermissions, Opener, Unheard
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Setting:
     catalogue: Catalogue
     user: str
     watch: ProcessWatch | None = None
+    stores: Stores = NO_STORES
 
     def watching(self, journal: Journal | None = None) -> AbstractContextManager[None]:
         """Around what is planned or applied: the net over the process, where it was opted for."""

@@ -66,6 +66,8 @@ def mirror_effects(environment: Environment) -> tuple[Effect, ...]:
         return ()
     says = "keep a copy of the run's journal outside this machine"
     if isinstance(store, FolderStore):
+        if store.own is not None:
+            says = f"{says}, in the application's own store {store.own!r}"
         return (
             FileWrite(
                 id=MIRROR,

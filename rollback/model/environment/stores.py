@@ -12,11 +12,20 @@ URL_PATH = re.compile(r"://[^/]*/.")
 """In an address that has more than the path of a host."""
 
 
+SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+"""How a source, or a store, that an environment adds is called in a bundle."""
+
+
 class FolderStore(Frozen):
-    """Evidence in a local folder: the embedded default."""
+    """Evidence in a local folder: the embedded default.
+
+    own: names a store of the embedding application's own, which keeps chunks and the journal's
+    mirror in that folder in its own way. Holds stay files there.
+    """
 
     kind: Literal["folder"] = "folder"
     path: str
+    own: SourceName | None = None
 
 
 RoleArn = Annotated[
@@ -89,10 +98,6 @@ class BlobStore(Frozen):
 
 SharedStore = S3Store | BlobStore
 """A store that machines share."""
-
-
-SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-"""How a source that an environment adds is called in a bundle."""
 
 
 class EvidenceAnswer(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class MemoryPlace:
     loses: bool = False
     blind: bool = False
     created: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def names(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(name for name in self.objects if name.startswith(prefix)))
@@ -59,10 +61,11 @@ class MemoryPlace:
     def create(self, name: str, data: bytes) -> bool:
         if self.fails is not None:
             raise self.fails
-        if name in self.objects:
-            return False
-        self.objects[name] = data
-        self.created += 1
+        with self.lock:
+            if name in self.objects:
+                return False
+            self.objects[name] = data
+            self.created += 1
         if self.loses:
             raise ConnectorError("store.timeout", "no answer in time", transient=True)
         return True
