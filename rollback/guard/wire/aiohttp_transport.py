@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rollback.guard.wire.gate import Wire
     from rollback.model.environment import Network
 
+SECONDS_MAX: Final = 120.0
+"""The longest that an exchange may take, from connecting to the end of the answer's body."""
 _FOR_CALLERS: Final = frozenset({"stream", "connection_timeout", "read_timeout"})
 _NOT_FOR_CALLERS: Final = frozenset({"connection_verify", "connection_cert", "proxies"})
 """Left out without a word, as under requests: settled by the environment file."""
@@ -55,6 +57,33 @@ class MappedResolver(AbstractResolver):
         """Nothing is held."""
 
 
+class _TimedSession:
+    """A session whose exchanges end: azure-core names a limit for each piece, and none for all.
+
+    aiohttp counts from connecting on to the end of the body, also where it is read in parts.
+    """
+
+    auto_decompress = False
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, *args: Any, timeout: aiohttp.ClientTimeout, **more: Any) -> Any:  # noqa: ASYNC109 (aiohttp's word)
+        """Send one. Raises aiohttp's errors, and TimeoutError where its time is over."""
+        bounded = aiohttp.ClientTimeout(
+            total=SECONDS_MAX, sock_connect=timeout.sock_connect, sock_read=timeout.sock_read
+        )
+        return await self._session.request(*args, timeout=bounded, **more)
+
+    async def __aenter__(self) -> Self:
+        await self._session.__aenter__()
+        return self
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
 class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ignore]
     """Judges what aiohttp will send, in aiohttp's own form of the address."""
 
@@ -68,7 +97,7 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
     async def open(self) -> None:
         """Open the session: no environment, no cookies, our TLS context."""
         if not self.session and not self._has_been_opened:
-            self.session = aiohttp.ClientSession(
+            session = aiohttp.ClientSession(
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
@@ -78,7 +107,8 @@ class GuardedAioHttpTransport(AioHttpTransport):  # type: ignore[misc, unused-ig
                     use_dns_cache=False,
                 ),
             )
-            await _send_once(self.session)
+            await _send_once(session)
+            self.session = _TimedSession(session)
         await super().open()
 
     async def send(self, request: Any, **kwargs: Any) -> Any:

@@ -14,13 +14,13 @@ from rollback.guard.rules.request import Request
 from rollback.guard.wire.gate import REQUEST_ID, latin
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
-from rollback.guard.wire.timed_stream import TimedStream
+from rollback.guard.wire.timed_stream import AsyncTimedStream, TimedStream
+from rollback.model.environment import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rollback.guard.wire.gate import Wire
-    from rollback.model.environment import Network
 
 
 def transport(wire: Wire) -> GuardedTransport:
@@ -75,11 +75,13 @@ class _AsyncBackend(httpcore.AnyIOBackend):
         with guarded():  # a lookup by the event loop would lose the mark; a copied context keeps it
             for address in await _lookup(host, port):
                 try:
-                    return await super().connect_tcp(
+                    opened = await super().connect_tcp(
                         address, port, timeout, local_address, socket_options
                     )
                 except httpcore.ConnectError as error:
                     failed = error
+                else:
+                    return AsyncTimedStream(opened)
         raise failed
 
 
@@ -93,16 +95,30 @@ async def _lookup(host: str, port: int) -> list[str]:
     return [str(address[0]) for *_, address in found]
 
 
+def _through(proxy: str) -> dict[str, Any]:
+    """The proxy as httpx would have it; on a connection of ours, whose answers have their time."""
+    named = httpx.Proxy(proxy)
+    url = named.url
+    address = httpcore.URL(
+        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+    )
+    return {"proxy_url": address, "proxy_auth": named.raw_auth}
+
+
 class _Leaf(httpx.HTTPTransport):
     """Below the guard: the network, or the trap for a canary that got through."""
 
     def __init__(self, wire: Wire) -> None:
         context = tls_context(wire.network.ca_file, "httpx")
-        super().__init__(verify=context, proxy=wire.network.proxy)
-        if wire.network.proxy is None:
-            self._pool = httpcore.ConnectionPool(
-                ssl_context=context, network_backend=_Backend(wire.network)
+        proxy = wire.network.proxy
+        super().__init__(verify=context, proxy=proxy)
+        self._pool = (
+            httpcore.ConnectionPool(ssl_context=context, network_backend=_Backend(wire.network))
+            if proxy is None
+            else httpcore.HTTPProxy(
+                **_through(proxy), ssl_context=context, network_backend=_Backend(Network())
             )
+        )
         self._wire = wire
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -116,11 +132,17 @@ class _AsyncLeaf(httpx.AsyncHTTPTransport):
 
     def __init__(self, wire: Wire) -> None:
         context = tls_context(wire.network.ca_file, "httpx")
-        super().__init__(verify=context, proxy=wire.network.proxy)
-        if wire.network.proxy is None:
-            self._pool = httpcore.AsyncConnectionPool(
+        proxy = wire.network.proxy
+        super().__init__(verify=context, proxy=proxy)
+        self._pool = (
+            httpcore.AsyncConnectionPool(
                 ssl_context=context, network_backend=_AsyncBackend(wire.network)
             )
+            if proxy is None
+            else httpcore.AsyncHTTPProxy(
+                **_through(proxy), ssl_context=context, network_backend=_AsyncBackend(Network())
+            )
+        )
         self._wire = wire
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
