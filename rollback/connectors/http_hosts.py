@@ -265,11 +265,18 @@ def socket_failure(error: Exception) -> Failure | None:
     """What an exception of websockets means."""
     from websockets import exceptions as sockets
 
+    from rollback.guard.wire.tunnel import TunnelRefusedError
+
     if isinstance(error, sockets.InvalidStatus):
         status = error.response.status_code
         return Failure(
             "refused", f"the socket was refused ({status})", transient=False, status=status
         )
+    if isinstance(error, TunnelRefusedError):
+        # Its status is not the socket's: that of a refused socket proves something.
+        said = f"answered {error.status}" if error.status else "gave no answer that can be read"
+        what = f"the proxy of the environment's network opened no tunnel: it {said}"
+        return Failure("proxy", what, transient=False)
     if isinstance(error, sockets.ConnectionClosed):
         return Failure(
             "closed", "the socket was closed before it spoke", transient=True, status=101

@@ -21,6 +21,8 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from rollback.guard.wire.tunnel import tls_over
+
 if TYPE_CHECKING:
     import socket
     import ssl
@@ -46,7 +48,7 @@ class Line:
         self._protocol = ClientProtocol(parse_uri(url), subprotocols=named or None)
         self._events: deque[Event] = deque()
         host = urlsplit(url).hostname
-        self._line = raw if context is None else context.wrap_socket(raw, server_hostname=host)
+        self._line = raw if context is None else tls_over(raw, context, host)
 
     def open(self, headers: dict[str, str], timeout_s: float) -> Response:
         """Ask for the socket. Raises InvalidStatus where it is refused, InvalidMessage, OSError."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from rollback.guard.rules.request import Request
-from rollback.guard.wire import first_use
+from rollback.guard.wire import first_use, tunnel
 from rollback.guard.wire.gate import REQUEST_ID
 from rollback.guard.wire.net import guarded
 from rollback.guard.wire.network import mapped, tls_context
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rollback.guard.wire.gate import Admitted, Wire
     from rollback.guard.wire.socket_line import Line
+    from rollback.model.environment import Network
 
 
 _ADDED: Final = (
@@ -52,8 +53,9 @@ def connect(
 ) -> Iterator[SocketReader]:
     """Open a guarded web socket, and close it at the end.
 
-    timeout_s: for each of connecting, TLS, opening and closing. Raises GuardRefusal, OSError,
-    TimeoutError, and websockets' own errors (InvalidStatus holds the answer that refused it).
+    timeout_s: for each of connecting, the proxy's tunnel, TLS, opening and closing. Raises
+    GuardRefusal, OSError (TunnelRefusedError where the proxy says no), TimeoutError, and
+    websockets' own errors (InvalidStatus holds the answer that refused it).
     """
     first_use.load(first_use.SOCKETS)
     from websockets.exceptions import InvalidStatus
@@ -72,9 +74,7 @@ def connect(
     with ExitStack() as held:
         try:
             with guarded():
-                raw = socket.create_connection(
-                    mapped(wire.network, host, port) or (host, port), timeout=timeout_s
-                )
+                raw = _connected(wire.network, host, port, timeout_s)
             held.enter_context(closing(raw))
             context = tls_context(wire.network.ca_file, "websockets") if secure else None
             line = socket_line.Line(raw, url, subprotocols, context)
@@ -88,6 +88,14 @@ def connect(
             raise
         _answered(wire, admitted, response)
         yield SocketReader(line, response.status_code)
+
+
+def _connected(network: Network, host: str, port: int, timeout_s: float) -> socket.socket:
+    """Where the resolve map says; else through the environment's proxy; else straight."""
+    address = mapped(network, host, port)
+    if address is None and network.proxy is not None:
+        return tunnel.through(network, network.proxy, host, port, timeout_s)
+    return socket.create_connection(address or (host, port), timeout=timeout_s)
 
 
 def _answered(wire: Wire, admitted: Admitted, response: Response) -> None:

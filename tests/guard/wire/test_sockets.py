@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,7 +42,9 @@ class Greeting:
 
 
 @contextmanager
-def greeting(says: Callable[[ServerConnection], object] | None = None) -> Iterator[Greeting]:
+def greeting(
+    says: Callable[[ServerConnection], object] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Greeting]:
     """A server that says hello, or what it is given, and stays on the line."""
     story = Greeting()
 
@@ -63,7 +66,7 @@ def greeting(says: Callable[[ServerConnection], object] | None = None) -> Iterat
         response.headers.setdefault("X-Ms-Request-Id", "n-1")
         return response
 
-    with serve(hello, "127.0.0.1", 0, process_request=answer, process_response=number) as server:
+    with serve(hello, "127.0.0.1", 0, ssl=tls, process_request=answer, process_response=number) as server:
         story.port = server.socket.getsockname()[1]
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
