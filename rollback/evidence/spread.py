@@ -14,6 +14,8 @@ whatever its size. The rules, of a line that comes:
    nothing of the value has come yet, so many of them say that there is none.
 5. Where what comes cannot be of the value (a bracket that fits none, half a text, a line too long
    to be held), nobody knows where it ends: all that follows is left out, and `lost` says so.
+6. Was it a record of one line that was broken off, two whole ones that begin alike, one right after
+   the other, are not both of the value (see `records`): from the second on lines are kept again.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from rollback.evidence.records import PREFIX_MAX, Beginning, shape, sizes
 from rollback.evidence.redaction import Redaction, all_json, plainly
 from rollback.evidence.value import Broken, Value, balanced, only_tokens
 
@@ -39,7 +42,6 @@ WAITS_MAX: Final = 16
 """Lines that are no JSON, after a name of which no value has begun."""
 
 BELOW_MAX: Final = 64
-PREFIX_MAX: Final = 200
 
 _TIME: Final = re.compile(r"(?:\d[\d:.,TZ+-]*\s+){0,2}")
 """What may stand before JSON in a log whose beginning is not there."""
@@ -62,7 +64,12 @@ class Spread:
         self._long = False
         self._marked = False
         self._around = Spread(Redaction(fields.parents)) if fields.parents else None
+        self._record: Beginning | None = None
+        self._cut_at: tuple[int, int] = (0, 0)
+        self._whole = False
         self.lost = False
+        self.broken_off = False
+        """Whether any value was broken off, and lines after it were left out that may be of it."""
 
     @property
     def followed(self) -> bool:
@@ -88,8 +95,6 @@ class Spread:
         """
         if not self._fields.rules:
             return False
-        if self.lost:
-            return True
         within = self._around is not None and self._around.hides(piece, cut=cut)
         if not cut:
             return self._line(piece) or (within and self._names(piece))
@@ -101,7 +106,8 @@ class Spread:
             if not long:
                 self._line(line)
             elif self.followed or self._named or self._marked:
-                self.lost = True
+                self._record = self._record if self._value is not None or self.lost else None
+                self.lost, self._whole = True, False
             self._marked = False
         return True
 
@@ -121,9 +127,35 @@ class Spread:
         return self._fields.member.search(text) is not None
 
     def _line(self, raw: bytes) -> bool:
-        if not (self._value or self._named or self._below or self._fields.marked(raw)):
+        if not (
+            self.lost or self._value or self._named or self._below or self._fields.marked(raw)
+        ):
             return False
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if self.lost:
+            return not self._over(plainly(line.decode("utf-8", "replace"))) or self._judged(line)
+        hidden = self._judged(line)
+        if self.lost:
+            self._cut_at, self._whole = sizes(line.decode("utf-8", "replace")), False
+        return hidden
+
+    def _over(self, text: str) -> bool:
+        """Whether what was broken off is over before this line. See `records`."""
+        if self._record is None:
+            return False
+        if not self._record.whole(text):
+            self._whole = self._whole and self._record.foreign(text)
+            return False
+        if self._whole:
+            self._value, self._record, self._named, self._below = None, None, False, {}
+            self._whole = self.lost = False
+            self.broken_off = True
+            return True
+        now = zip(sizes(text), self._cut_at, strict=True)
+        self._whole = all(one != other for one, other in now)
+        return False
+
+    def _judged(self, line: bytes) -> bool:
         if self._value is None and line.lstrip()[:1] in {b"{", b"["} and all_json(line):
             self._named = False
             return self._texts(line)
@@ -182,9 +214,9 @@ class Spread:
             if not at or text[start : at - 1].strip():
                 continue
             end = self._begin(text, at)
-            if end != at:
+            if end != at or text[at:].lstrip()[:1] == '"':  # half a text too is its value
                 self._named = False
-                return end
+                return end if end != at else len(text)
         ours = any(only_tokens(text, start, len(text)) for start in starts)
         self._waits += 1
         self._named = not ours and self._waits <= WAITS_MAX  # else another's line stands between
@@ -203,9 +235,9 @@ class Spread:
             except Broken as broken:
                 if broken.foreign:
                     continue  # no JSON: perhaps with another beginning
-                if not value.open:  # nothing had begun
+                if not value.open:  # nothing had begun; half a text is all there is of it
                     self._value = None
-                    return 0
+                    return len(text) if broken.begins == '"' else 0
                 self.lost = True
                 return None
             self._value = value if end is None else None
@@ -223,11 +255,12 @@ class Spread:
 
     def _learn(self, text: str, name: int) -> None:
         """How lines begin: what stands before the JSON in which the name was found."""
+        self._record = Beginning.of(text, name)
         spaces = [found.end() for found in re.finditer(r"\s+", text[: min(name, PREFIX_MAX)])]
         ends = [0, *(end for end in spaces if end <= name)]
         first = next((end for end in ends if only_tokens(text, end, name)), name)
         shown = [text[:end] for end in reversed(ends) if end <= first and text[:end].strip()]
-        self._begins = tuple(re.compile(_shape(one)) for one in shown)
+        self._begins = tuple(re.compile(shape(one)) for one in shown)
 
     # --- texts in a line that is JSON itself ---------------------------------------------------
 
@@ -277,13 +310,3 @@ def _texts_in(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
     elif isinstance(value, list):
         for number, child in enumerate(value):
             yield from _texts_in(child, (*path, number))
-
-
-def _shape(before: str) -> str:
-    """A pattern of texts like this one: other digits, other letters, other spaces."""
-    made = ""
-    for run in re.finditer(r"\d+|[^\W\d]+|\s+|.", before):
-        text = run.group()
-        letters = r"[^\W\d]+" if text.isalpha() else re.escape(text)
-        made += r"\d+" if text.isdigit() else r"\s+" if text.isspace() else letters
-    return made

@@ -8,7 +8,8 @@
 The third stands where the environment names fields to be redacted and these cannot be looked for: a
 piece of a long line, and what is not UTF-8; and for a last line without an end, of a file that is
 being written. It is a gap then. The last is a line on which a value stands that a rule names, and
-that is spread over lines; where its end is not found, that is a gap, and all the rest is left out.
+that is spread over lines; where its end is not found, that is a gap, and what may be of it is left
+out: all the rest, or up to where records are whole again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Lines, PagedSource, Read
 from rollback.evidence.sources.lines import line
-from rollback.evidence.sources.pieces import END_UNKNOWN, pieces
+from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, pieces
 from rollback.evidence.spread import Spread
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class _Reading:
             spread = self._followed(file, since, start)
             file.seek(start)
             at, place, held, told = start, _place(start, since), 0, False
+            broken_off = False
             items: list[bytes] = []
             piece = b"\n"
             for piece, cut in pieces(file, self.redact, inside=inside):
@@ -137,6 +139,9 @@ class _Reading:
                     told = True  # before the page that shows it: a place after that would forget it
                     what = "lines too long, or no text in UTF-8,"
                     yield Gap(f"{self.path}: {what} were left out: no field can be redacted there")
+                if spread.broken_off and not broken_off:
+                    broken_off = True
+                    yield Gap(f"{self.path}: {BROKEN_OFF}")
                 items.append(item or self._left_out(at, piece))
                 at += len(piece)
                 held += len(piece)
@@ -156,7 +161,7 @@ class _Reading:
         """What is known at `start` of the value that began at `since`."""
         spread = Spread(self.fields)
         file.seek(since)
-        while since < start and not spread.lost:
+        while since < start:
             piece = file.readline(min(start - since, PAGE_BYTES))
             if not piece:
                 break

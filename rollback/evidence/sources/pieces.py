@@ -20,6 +20,12 @@ END_UNKNOWN: Final = (
 )
 """The reason of a gap."""
 
+BROKEN_OFF: Final = (
+    "a value that a rule names was broken off, and was left out with what follows it, up to where "
+    "records are whole again"
+)
+"""The reason of a gap."""
+
 _MOST = PIECE_BYTES + AROUND_BYTES
 
 Redact = Callable[[bytes | memoryview], bytes | memoryview]
