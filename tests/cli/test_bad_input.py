@@ -32,7 +32,8 @@ from tests.builders import make_plan
 from tests.cli.conftest import Rollback
 
 ROOT = Path(__file__).parents[2]
-PRODUCTION = (ROOT / "examples/environments/production.yaml").read_text()
+SHOWN = (ROOT / "examples/environments/production.yaml").read_text()
+PRODUCTION = SHOWN.replace("  entra: true\n", "  key: ${COSMOS_KEY}\n")
 PLAYBOOK = path("full-rollback").read_text()
 HEAD = "playbook: mine\nsummary: s\nsteps:\n"
 VARIABLES = {

@@ -16,7 +16,9 @@ from rollback.loading.together import check_together
 from rollback.model import environment as model
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "environments"
-PRODUCTION = (EXAMPLES / "production.yaml").read_text()
+KEY = "  key: ${COSMOS_KEY}\n"
+PRODUCTION = (EXAMPLES / "production.yaml").read_text().replace("  entra: true\n", KEY)
+"""As it is with a key; what the example shows is Entra."""
 VARIABLES = {
     "PLATFORM_API_URL": "https://platform.trading.example",
     "PLATFORM_AUTH_ENABLED": "true",
@@ -67,7 +69,7 @@ def test_the_production_example_loads() -> None:
     assert store.role_arn is not None
     assert (store.access_key_id, store.secret_access_key) == (None, None)
     assert found.platform.auth_enabled is True
-    assert found.cosmos.key == model.Secret(variable="COSMOS_KEY")
+    assert (found.cosmos.entra, found.cosmos.key) == (True, None)
     assert found.cosmos.database == "trading"
     assert dict(found.surface("web").slot_hosts) == {
         "staging": "trading-web-staging.azurewebsites.net"
@@ -75,6 +77,14 @@ def test_the_production_example_loads() -> None:
     assert found.surface("backend").releases[1].control_schema == (3, 5)
     assert found.base == str(EXAMPLES)
     assert found.approvals.allowed_signers == "production.allowed_signers"
+
+
+def test_a_key_is_the_other_way_as_the_example_says() -> None:
+    shown = (EXAMPLES / "production.yaml").read_text()
+    text = shown.replace("  entra: true\n  # key: ${COSMOS_KEY}  # instead of `entra`\n", KEY)
+    found = Environment.read(text, VARIABLES, file="e.yaml").cosmos
+    assert (found.entra, found.key) == (False, model.Secret(variable="COSMOS_KEY"))
+    assert changed().cosmos == found
 
 
 def test_the_rehearsal_example_loads_without_any_variable() -> None:
