@@ -78,9 +78,14 @@ class Redaction:
 
     def lines(self, content: bytes) -> bytes:
         """Lines, each with its newline. See `line`."""
-        if not self._ending or (not self.marked(content) and all_json(content)):
+        if not self._ending:
             return content
-        return b"\n".join([*map(self.line, content.split(b"\n")[:-1]), b""])
+        lines = content.split(b"\n")[:-1]
+        if not all_json(content):
+            return b"\n".join([*map(self.line, lines), b""])
+        if not self.marked(content):
+            return content
+        return b"\n".join([*(self.line(one) if self.marked(one) else one for one in lines), b""])
 
     def line(self, raw: bytes) -> bytes:
         """One JSON value as one line: as it came where no rule applies.
@@ -99,7 +104,10 @@ class Redaction:
     def marked(self, raw: bytes) -> bool:
         """Whether it holds what every value does in which a rule may apply."""
         lower = raw.lower()
-        return any(mark in lower for mark in self._marks)
+        for mark in self._marks:  # noqa: SIM110 (asked of every line, and faster so)
+            if mark in lower:
+                return True
+        return False
 
     def _opened(self, raw: bytes, path: tuple[str, ...]) -> bytes:
         """A value that holds a mark. Of a name that stands twice, the last is kept."""

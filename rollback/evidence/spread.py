@@ -29,7 +29,7 @@ from rollback.evidence.redaction import Redaction, all_json, plainly
 from rollback.evidence.value import Broken, Value, balanced, only_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LINE_BYTES_MAX: Final = 8 * 2**20
 """A longer line is not held; where it names a field, nobody knows what it ends with."""
@@ -85,8 +85,11 @@ class Spread:
     @property
     def plain(self) -> bool:
         """Whether nothing of what came before matters to what comes next."""
-        alone = self._around is None or self._around.plain
-        return alone and self.at_line and not (self.followed or self._named or self._below)
+        if self._held or self._long or self.lost or self._value is not None:
+            return False
+        if self._named or self._below:
+            return False
+        return self._around is None or self._around.plain
 
     def hides(self, piece: bytes, *, cut: bool) -> bool:
         """Whether a line is to be left out. cut: a piece of a long line, which is left out anyway.
@@ -206,7 +209,7 @@ class Spread:
 
     def _after_name(self, text: str) -> int | None:
         """A name ended the line before: 0 where no colon comes, else where its value ends."""
-        starts = [*self._starts(text)]
+        starts = self._starts(text)
         if any(not text[start:].strip() for start in starts):
             return 0
         for start in starts:
@@ -248,10 +251,10 @@ class Spread:
                 self._value = None
         return None
 
-    def _starts(self, text: str) -> Iterator[int]:
+    def _starts(self, text: str) -> Sequence[int]:
         """Where what belongs to a value may begin: after what lines begin with here, else at 0."""
         ends = [found.end() for one in self._begins if (found := one.match(text))]
-        yield from ends or (0,)
+        return ends or (0,)
 
     def _learn(self, text: str, name: int) -> None:
         """How lines begin: what stands before the JSON in which the name was found."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from io import BytesIO
@@ -11,7 +12,7 @@ from rollback.connectors.app_service import LOG_BYTES_MAX
 from rollback.errors import ConnectorError
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Read, Source
-from rollback.evidence.sources.lines import line, model_line
+from rollback.evidence.sources.lines import line, model_line, text_line
 from rollback.evidence.sources.pieces import AROUND_BYTES, BROKEN_OFF, END_UNKNOWN, pieces
 from rollback.evidence.spread import Spread, may_go_on
 from rollback.model.ports import ArmPort
@@ -122,6 +123,7 @@ def _log_lines(log: bytes, label: str, redact: Redact, fields: Redaction) -> lis
     """
     made: list[Read] = []
     left_out, since = 0, 0
+    slot = json.dumps(label, ensure_ascii=False)
     spread = Spread(fields)
     whole = len(log) < LOG_BYTES_MAX
     begun = 0 if whole else log.find(b"\n") + 1
@@ -137,10 +139,11 @@ def _log_lines(log: bytes, label: str, redact: Redact, fields: Redaction) -> lis
             made.append(line({"left_out_bytes": len(piece), "line": number, "slot": label}))
             continue
         if hidden:
-            made.append(line({"line": number, "redacted_bytes": len(piece), "slot": label}))
+            told = f'{{"line":{number},"redacted_bytes":{len(piece)},"slot":{slot}}}'
+            made.append(told.encode("utf-8", "backslashreplace"))
             continue
         text = piece.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "backslashreplace")
-        made.append(line({"line": number, "slot": label, "text": text}))
+        made.append(text_line(f'"line":{number},"slot":{slot}', text))
     if not log:
         made.append(Gap(f"{label}: no line came; the service may keep no log of it"))
     if spread.followed:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Read, Source
-from rollback.evidence.sources.lines import line
+from rollback.evidence.sources.lines import line, text_line
 from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, pieces
 from rollback.evidence.spread import Spread
 from rollback.model.base import Fact
@@ -114,7 +114,7 @@ def _lines(
             yield line({"left_out_bytes": len(piece), "line": number})
         elif hidden:
             last = b""
-            yield line({"line": number, "redacted_bytes": len(piece)})
+            yield b'{"line":%d,"redacted_bytes":%d}' % (number, len(piece))
     if last and not last.endswith(b"\n") and cut_off():
         yield line({"left_out_bytes": len(last), "line": number})
     elif last:
@@ -130,7 +130,7 @@ def _lines(
 
 def _line(number: int, piece: bytes) -> bytes:
     text = piece.removesuffix(b"\n").decode("utf-8", "backslashreplace")
-    return line({"line": number, "text": text})
+    return text_line(f'"line":{number}', text)
 
 
 def _end(process: subprocess.Popen[bytes], ended: list[int]) -> None:

