@@ -93,6 +93,9 @@ class RollbackError(Exception):
     reason: what happened, one sentence, no secrets.
     hint: the next safe move, in words.
     promise: the promise of the design that stopped it, where one did.
+
+    Its text is code and reason. The hint, and what else it carries in words, are notes of it, so
+    that the traceback of a script shows them.
     """
 
     exit_status: ClassVar[ExitStatus] = ExitStatus.DEFECT
@@ -103,6 +106,11 @@ class RollbackError(Exception):
         self.reason = reason
         self.hint = hint
         self.promise = promise
+        for line in self._told():
+            self.add_note(line)
+
+    def _told(self) -> tuple[str, ...]:
+        return (f"hint: {self.hint}",) if self.hint else ()
 
     def __str__(self) -> str:
         by = f" [{self.promise}]" if self.promise else ""
@@ -129,8 +137,11 @@ class InputError(RollbackError):
         promise: str = "",
         complaints: tuple[Complaint, ...] = (),
     ) -> None:
-        super().__init__(code, reason, hint=hint, promise=promise)
         self.complaints = complaints
+        super().__init__(code, reason, hint=hint, promise=promise)
+
+    def _told(self) -> tuple[str, ...]:
+        return (*map(str, self.complaints), *super()._told())
 
 
 class Refused(RollbackError):

@@ -7,8 +7,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from rollback.errors import ConnectorError, RollbackError
+from rollback.errors import ConnectorError, InputError, RollbackError
+from rollback.model.environment import Environment as _Environment
 from rollback.model.environment import secrets_of
+from rollback.model.playbook import Playbook as _Playbook
 from rollback.model.scope import Phase, Scope
 from rollback.planning.plan import PlanRequest, make_plan, steps_to_observe
 from rollback.running.clock import SystemClock, SystemRandomness
@@ -70,6 +72,7 @@ class Operator:
         """
         from rollback.wiring.catalogue import built_in, with_leases
 
+        _wanted(environment, _Environment, "`Environment.load(FILE)` reads one")
         if secrets is None:
             from rollback.connectors.secrets import VariableSecrets
 
@@ -112,6 +115,7 @@ class Operator:
         One that could not be kept out of it is wrong input in any case: too short, or a name.
         """
         setting = self.setting
+        _wanted(playbook, _Playbook, "`playbooks` has ours, `load_playbook(FILE)` reads one")
         self._refuse_missing()
         self._refuse_told()
         refuse_in_playbook(playbook, setting.secrets)
@@ -171,10 +175,24 @@ class Operator:
         progress: Callable[[str, str, str], None] | None = None,
         stopping: Callable[[], bool] | None = None,
     ) -> RunResult:
-        """Apply a plan once. See `rollback.wiring.apply`."""
+        """Apply a plan once, and return what became of it: look at `exit_status`.
+
+        approvals: files of `rollback approve`, or their bytes. only_safe: only what moves toward
+        safety, and captures; needs nobody. break_glass: why it goes without approvals, the first
+        line of every report. attestations: what a step asks a person about, to ``NAME: WORDS``;
+        people: is asked for what they lack. progress: hears kind, step and words, in whichever
+        thread says so, several at once. stopping: True stops it cleanly; it is asked often.
+
+        Raises before anything is sent: InputError for another environment's plan, PlanStale for
+        one that was applied, Refused and GuardRefusal for what no rule allows; and
+        EvidenceNotWritten where no run can be recorded. What else is wrong (approvals, age) is
+        raised where the plan has no move toward safety; where it has one, that goes, and the exit
+        status says why no more did.
+        """
         from rollback.wiring.apply import apply_plan
         from rollback.wiring.asked import Asked
 
+        _wanted(plan, PlanDocument, "`PlanDocument.load(FILE)` reads one")
         asked = Asked(
             only_safe=only_safe,
             break_glass=break_glass,
@@ -196,7 +214,11 @@ class Operator:
         progress: Callable[[str, str, str], None] | None = None,
         stopping: Callable[[], bool] | None = None,
     ) -> RunResult:
-        """Go on with an interrupted run. said: effect id to ``applied`` or ``not-applied``."""
+        """Go on with an interrupted run; the arguments are those of `apply`.
+
+        said: a person's word of a write whose outcome is not known: effect id to ``applied`` or
+        ``not-applied``.
+        """
         from rollback.wiring.apply import resume_run
         from rollback.wiring.asked import Asked
 
@@ -338,6 +360,13 @@ class Operator:
                 return doctor.examine(self.setting, opener, clients)
         finally:
             opener.close(clients)
+
+
+def _wanted(given: object, kind: type, hint: str) -> None:
+    """A file's name where its content is wanted is a slip of the night: say what reads it."""
+    if not isinstance(given, kind):
+        reason = f"{kind.__name__} is wanted here, not {type(given).__name__}"
+        raise InputError("input.type", reason, hint=hint)
 
 
 def _this_user() -> str:
