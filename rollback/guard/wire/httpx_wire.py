@@ -110,8 +110,7 @@ class _Leaf(httpx.HTTPTransport):
 
     def __init__(self, wire: Wire) -> None:
         context = tls_context(wire.network.ca_file, "httpx")
-        proxy = wire.network.proxy
-        super().__init__(verify=context, proxy=proxy)
+        proxy = wire.network.proxy  # the base would make a pool of its own, and no more than that
         self._pool = (
             httpcore.ConnectionPool(ssl_context=context, network_backend=_Backend(wire.network))
             if proxy is None
@@ -133,7 +132,6 @@ class _AsyncLeaf(httpx.AsyncHTTPTransport):
     def __init__(self, wire: Wire) -> None:
         context = tls_context(wire.network.ca_file, "httpx")
         proxy = wire.network.proxy
-        super().__init__(verify=context, proxy=proxy)
         self._pool = (
             httpcore.AsyncConnectionPool(
                 ssl_context=context, network_backend=_AsyncBackend(wire.network)
