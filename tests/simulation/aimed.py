@@ -20,8 +20,8 @@ def _backend(*aims: Aim, halt_at_s: float = 0.0) -> Schedule:
     return Schedule("backend-only", aims=aims, halt_at_s=halt_at_s)
 
 
-def _full(*aims: Aim, halt_at_s: float = 0.0) -> Schedule:
-    return Schedule("full-rollback", aims=aims, halt_at_s=halt_at_s)
+def _full(*aims: Aim, halt_at_s: float = 0.0, lost_at_s: float = 0.0) -> Schedule:
+    return Schedule("full-rollback", aims=aims, halt_at_s=halt_at_s, lost_at_s=lost_at_s)
 
 
 def _race(*aims: Aim, second_at_s: float = 0.0, skews_s: tuple[float, float] = (0, 0)) -> Schedule:
@@ -49,6 +49,9 @@ AIMED: Mapping[str, Schedule] = {
     "proof-grows-old-while-looking": _backend(
         Aim("read", _LAST_LOOK, "slow", after=(_LEASED,)),
         Aim("read", "control/authority$", "slow", first=13, times=12, after=(_LEASED,)),
+    ),
+    "authority-lost-while-a-step-is-stuck": _full(
+        Aim("read", _LAST_LOOK, "slow", after=(_LEASED,)), lost_at_s=2.0
     ),
     "clock-set-back-while-looking": _backend(
         Aim("read", "config/slotConfigNames$", "nudge-back", after=(_LEASED,)),

@@ -16,6 +16,7 @@ from rollback.model.effect import ExactBody, HttpWrite, NoBody
 from rollback.model.record import RecordKind
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.ledger import _canonical_digest
+from tests.simulation import watched
 from tests.simulation.watch import laptop
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def _outcome_after(records: tuple[Record, ...], intent: Record) -> bool:
 
 def on_record(watch: Watch, who: str, record: Record) -> None:
     """What a record may say only where it is true."""
+    if why := watched.unwatched(watch, who):
+        watch.breaks(AUTHORITY, why)
     match record.kind:
         case RecordKind.INTENT:
             _on_intent(watch, who, record)
@@ -177,6 +180,8 @@ def on_departure(watch: Watch, call: Call) -> None:
             for effect in change.effects
         ):
             _held(watch, who, step, change)
+            if why := watched.moves_after_loss(watch, who, step, change):
+                watch.breaks(AUTHORITY, why)
 
 
 def _held(watch: Watch, who: str, step: PlannedStep, change: Update) -> None:
@@ -373,7 +378,12 @@ def _unknown(watch: Watch, who: str, step: PlannedStep) -> list[str]:
 
 
 def at_sitting_end(watch: Watch, sitting: Sitting) -> None:
-    """Where nothing but a disk failed, a sitting that ended by itself has made every halt it may."""
+    """Where nothing but a disk failed, a sitting that ended by itself has made every halt it may.
+
+    And whoever was at it has heard of a loss of authority.
+    """
+    if why := watched.untold(watch, sitting):
+        watch.breaks(AUTHORITY, why)
     struck = (one for one in watch.ground.struck if one.point.process == sitting.process)
     kinds = {one.point.kind for one in struck}
     if sitting.died or sitting.exit is None or not kinds <= {"append", "sync", "file"}:

@@ -32,12 +32,15 @@ class Schedule:
     faults: tuple[tuple[int, str], ...] = ()
     aims: tuple[Aim, ...] = ()
     halt_at_s: float = 0.0
+    lost_at_s: float = 0.0
     sdks: bool = False
     laptops: Laptops | None = None
 
     def __str__(self) -> str:
         if self.seed is not None:
             return f"{self.playbook} {'RACE ' if self.laptops else ''}SEED={self.seed}"
+        if self.lost_at_s:
+            return f"{self.playbook} authority lost at {self.lost_at_s:g} s"
         if self.aims:
             said = (f"{one.fault} at {one.kind} {one.what}" for one in self.aims)
             return f"{self.playbook} {', '.join(said)}"
@@ -49,7 +52,13 @@ class Schedule:
         if self.laptops is not None:
             return race.tell(made, self._fate(), self.laptops, sdks=self.sdks)
         if self.aims or self.seed is None:
-            told = tell(made, self._fate(), halt_at_s=self.halt_at_s, sdks=self.sdks)
+            told = tell(
+                made,
+                self._fate(),
+                halt_at_s=self.halt_at_s,
+                lost_at_s=self.lost_at_s,
+                sdks=self.sdks,
+            )
             return ends_well(told) if self.deadly else told
         chance = random.Random(self.seed)
         return tell(
@@ -63,6 +72,8 @@ class Schedule:
     @property
     def deadly(self) -> bool:
         """Whether nothing but deaths strike: then the end must be a good one."""
+        if self.lost_at_s:
+            return False
         struck = (*(name for _, name in self.faults), *(aim.fault for aim in self.aims))
         return all(name in CRASHES or name == "torn" for name in struck)
 

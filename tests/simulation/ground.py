@@ -59,6 +59,8 @@ class Ground:
     """Nothing goes wrong any more."""
     halted: bool = False
     """An operator halted trading while the run went on."""
+    lost_at_s: float | None = None
+    """When every instance began to deny halting, on every slot; None: none ever did."""
     watch: Watch | None = None
     seals: bool = False
     """Whether the bundle is sealed at the end; it sends nothing, and costs a fifth of a run."""

@@ -109,6 +109,29 @@ MUTANTS = (
         ("clock-set-back-while-looking",),
     ),
     Mutant(
+        "authority-not-watched",
+        "rollback/wiring/apply.py",
+        "        with watch if moves else _Still(), ThreadPool",
+        "        with _Still(), ThreadPool",
+        ("authority-lost-while-a-step-is-stuck",),
+    ),
+    Mutant(
+        "authority-watched-by-who-may-be-stuck",
+        "rollback/wiring/authority.py",
+        "            try:\n                prove_authority(self._setting",
+        "            if any(one.kind is RecordKind.LEASED for one in self._journal.records()):\n"
+        "                return\n"
+        "            try:\n                prove_authority(self._setting",
+        ("proof-grows-old-while-looking",),
+    ),
+    Mutant(
+        "loss-of-authority-not-told",
+        "rollback/wiring/authority.py",
+        "                self._tell()\n",
+        "                pass\n",
+        ("authority-lost-while-a-step-is-stuck",),
+    ),
+    Mutant(
         "capture-skipped-when-the-store-is-slow",
         "rollback/actions/capturing.py",
         """    for wanted in (False, True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rollback.errors import ExitStatus, InputError, PlanStale, RollbackError
 from rollback.model.direction import Direction
-from rollback.rehearsal.simulator.verbs import halt_trading
+from rollback.rehearsal.simulator.verbs import authority, halt_trading
 from rollback.wiring.apply import apply_plan, resume_run
 from rollback.wiring.asked import Asked
 from tests.simulation import checkers
@@ -63,14 +63,15 @@ def tell(
     fate: Fate,
     *,
     halt_at_s: float = 0.0,
+    lost_at_s: float = 0.0,
     seals: bool = False,
     sdks: bool = True,
     grounded: Callable[[Ground], None] = lambda _: None,
 ) -> Told:
     """Run one schedule.
 
-    halt_at_s: when an operator halts trading. seals: the bundle is sealed and rendered at the end
-    of each sitting. sdks: on the floor with the SDKs, else on the fast one. grounded: is given the
+    halt_at_s: when an operator halts trading. lost_at_s: when halt authority is lost everywhere.
+    seals: the bundle is sealed and rendered at the end of each sitting. sdks: on the floor with the SDKs, else on the fast one. grounded: is given the
     ground before anybody starts.
     """
     ground = scene.ground(fate)
@@ -80,6 +81,8 @@ def tell(
     grounded(ground)
     if halt_at_s:
         ground.baton.at(halt_at_s, lambda: _operator_halts(ground))
+    if lost_at_s:
+        ground.baton.at(lost_at_s, lambda: _authority_is_lost(ground))
     errors = io.StringIO()
     with standing_on(ground, sdks=sdks), contextlib.redirect_stderr(Lines(watch, errors)):
         for number in range(1, SITTINGS_MAX + 2):
@@ -133,6 +136,12 @@ def _operator_halts(ground: Ground) -> None:
     ground.halted = True
     halt_trading(ground.simulation)
     ground.tell("an operator halts trading")
+
+
+def _authority_is_lost(ground: Ground) -> None:
+    ground.lost_at_s = ground.baton.now_s
+    authority(ground.simulation, behaviour="denies")
+    ground.tell("every instance begins to deny halting")
 
 
 class Lines(io.TextIOBase):
