@@ -63,8 +63,13 @@ def apply(  # noqa: PLR0913 - options of a command line
         )
     said = people.read_attestations(attestations)
     document = load_plan(plan)
-    found = environments.find(document.plan, environment, options.state_root(state), Path(plan))
-    operator = environments.operator(environments.load(found), state)
+    root = options.state_root(state)
+    found = environments.find(document.plan, environment, root, Path(plan))
+    loaded = environments.load(found)
+    operator = environments.operator(loaded, state)
+    if loaded.environment == document.plan.environment:
+        # Whoever goes on with the run, or halts by its plan, need not name the file again.
+        environments.remember(document.plan, found, root)
     hears = progress()
     # To the end of what is told: a second interrupt there is told the run's name too.
     with people.interruptible(

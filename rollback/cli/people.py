@@ -112,7 +112,8 @@ def in_doubt(runs: StateDirectory, digest: str) -> str:
     """What nobody knows of the run of a plan, from its journal, and the next safe move."""
     from rollback.wiring.run_result import read_status
 
-    name = runs.applied_by(digest) or runs.applied_by(digest, part="only-safe")
+    appliers = runs.appliers(digest)
+    name = next((one.run for one in runs.runs() if one.run in appliers), None)
     if name is None:
         return "nothing was sent; apply the plan again"
     known = read_status(runs.find(name))

@@ -105,7 +105,7 @@ def _one(
         return ExitStatus.EVIDENCE.value if "records" in told and told["problem"] else 0
     from rollback.rendering.faces import CHARS_MAX, render_report
     from rollback.running.journal import check_file
-    from rollback.running.journal_errors import damaged
+    from rollback.running.journal_errors import damaged, halts
     from rollback.wiring import PlanDocument
     from rollback.wiring.run_result import not_begun
     from rollback.wiring.whole_run import refuse_other_plan
@@ -133,7 +133,10 @@ def _one(
         )
     )
     if not check.holds:
-        hint = "keep the run's folder as it is; what is told here stands before that line"
+        hint = (
+            f"{halts(run.journal_path)}; keep the run's folder as it is; what is told here stands "
+            "before that line"
+        )
         raise damaged(run.journal_path, check, hint)
     if check.remark:
         output.talk(f"note: {check.remark}")

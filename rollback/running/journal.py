@@ -164,7 +164,7 @@ class FileJournal:
             raise JournalBroken(
                 "journal.other-run",
                 f"{self.path} is the journal of run {check.run}, not of {run}",
-                hint="use the journal of the run you resume",
+                hint=f"name the run that it is of; {journal_errors.halts(self.path)}",
             )
         if not check.holds:
             raise journal_errors.damaged(self.path, check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shlex
 from typing import TYPE_CHECKING
 
 from rollback.errors import JournalBroken
@@ -15,16 +16,11 @@ if TYPE_CHECKING:
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How a disk says that nothing more fits."""
 
-_DAMAGED = (
-    "nothing was sent; keep the run's folder as evidence, look at the world, make a new plan; "
-    "halts go out with `rollback apply PLAN --only-safe`, also of the plan.json in that folder"
-)
-_CUT = (
-    f"{_DAMAGED}; where the journal is mirrored, `rollback resume` brings it up to its mirror once "
-    "that can be read"
-)
 
-
+_MIRRORED = (
+    "; where the journal is mirrored, `rollback resume` brings it up to its mirror once that can "
+    "be read"
+)
 KEEP = (
     "keep the run's folder as evidence, look at the world, and make a plan of what you want: "
     "`rollback plan`"
@@ -32,12 +28,36 @@ KEEP = (
 """The next safe move of who only reads a run, or wants to take it back."""
 
 
+def halts(path: Path) -> str:
+    """How to halt by the plan that lies beside a journal, which needs nothing of that journal."""
+    command = f"rollback apply {shlex.quote(str(path.with_name('plan.json')))} --only-safe"
+    return f"halts go out with `{command}`"
+
+
+def _hint(path: Path) -> str:
+    return (
+        f"{halts(path)}; this command sent nothing; what the run had sent the world shows: look at "
+        "it, and make a new plan: what is done already becomes a no-op; keep the run's folder as "
+        "evidence"
+    )
+
+
+def gone(path: Path, run: str) -> JournalBroken:
+    """A run that had begun, of which nothing is left."""
+    return JournalBroken(
+        "journal.gone",
+        f"run {run} had begun, and nothing of its journal is left",
+        hint=_hint(path),
+        promise="fail-closed",
+    )
+
+
 def damaged(path: Path, check: JournalCheck, hint: str = "") -> JournalBroken:
     """It does not verify. hint: the next safe move there, where it is not that of a resume."""
     return JournalBroken(
         "journal.cut" if check.cut else "journal.damaged",
         f"{path} line {check.line}: {check.problem}",
-        hint=hint or (_CUT if check.cut else _DAMAGED),
+        hint=hint or f"{_hint(path)}{_MIRRORED if check.cut else ''}",
         promise="fail-closed",
     )
 

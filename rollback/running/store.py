@@ -215,10 +215,17 @@ class StateDirectory:
         except (ValueError, KeyError, TypeError):
             return "a run that cannot be read"
 
+    def appliers(self, plan_sha256: str) -> frozenset[str]:
+        """Every run that applied this plan, or its moves toward safety."""
+        marks = (self.root / "applied").glob(f"{plan_sha256}*")
+        parts = (one.name.partition(".")[2] or "plan" for one in marks)
+        return frozenset(filter(None, (self.applied_by(plan_sha256, part=one) for one in parts)))
+
     def mark_applied(self, plan_sha256: str, run: str, clock: Clock, *, part: str = "plan") -> None:
         """Remember that `run` applies this plan. The same run again is fine (a resume).
 
-        part: ``plan``, or ``only-safe`` where only its moves toward safety are applied.
+        part: ``plan``, or ``only-safe`` where only its moves toward safety are applied, with a
+        number where runs that did so were lost.
         Raises PlanStale where another run applied it, EvidenceNotWritten where it cannot be kept.
         """
         said = {"at": rfc3339(clock.now()), "plan_sha256": plan_sha256, "run": run}

@@ -11,6 +11,7 @@ from rollback.errors import InputError, JournalBroken, LeaseHeld
 from rollback.model.journal import verify
 from rollback.model.kept_head import held_against
 from rollback.running.head import head_path, read_head, write_head
+from rollback.running.journal_errors import halts
 from rollback.running.mirror import mirrored_lines
 from rollback.running.store import RUN_NAME, RunDirectory, create_file
 
@@ -49,7 +50,8 @@ def take_up(place: MirrorPlace, state: StateDirectory, run: str) -> RunDirectory
         raise JournalBroken(
             "mirror.broken",
             f"the mirror of {run} does not verify: {check.problem or check.run}",
-            hint="keep it as it is; look at the world, and make a new plan",
+            hint="halts of a plan go out with `rollback apply PLAN --only-safe`; keep it as it is; "
+            "look at the world, and make a new plan",
             promise="fail-closed",
         )
     directory.keep_plan(plan)
@@ -85,7 +87,7 @@ def _level(path: Path, mirrored: bytes) -> None:
             raise JournalBroken(
                 "mirror.differs",
                 f"{path} is not what was mirrored of it: a record was edited, or taken out",
-                hint="keep both; look at the world, and make a new plan",
+                hint=f"{halts(path)}; keep both; look at the world, and make a new plan",
                 promise="fail-closed",
             )
         head_path(path).unlink(missing_ok=True)  # before: a head is never ahead of its journal (K1)

@@ -23,6 +23,7 @@ from rollback.wiring.asked import Asked
 from rollback.wiring.authority import AuthorityWatch, prove_authority
 from rollback.wiring.closing import closed, result_of
 from rollback.wiring.leases import RunLease
+from rollback.wiring.lost_run import lost, part_of
 from rollback.wiring.mirrors import mirror_of, taken_up
 from rollback.wiring.packages import refuse_missing
 from rollback.wiring.plan_document import PlanDocument
@@ -167,16 +168,9 @@ def _begin(
     In this order, a process that dies in between leaves either a run that nothing was sent in, and
     a plan that can be applied, or a run that can be resumed. Raises EvidenceNotWritten, PlanStale.
     """
-    part = _part(asked)
+    part = part_of(setting.state, document, "", only_safe=asked.only_safe)
     if (before := setting.state.applied_by(document.digest, part=part)) is not None:
-        raise PlanStale(
-            "plan.applied",
-            f"this plan was applied before, by run {before}",
-            hint=f"see `rollback status {before}`; `rollback resume {before}` goes on with it, "
-            "with `--approval FILE` for each signature that it lacks; for anything else make a new "
-            "plan",
-            promise="same-plan-twice-is-once",
-        )
+        raise _applied(setting, document, before)
     directory = setting.state.new_run(setting.clock, setting.randomness)
     directory.keep_plan(document.canonical)
     for number, data in enumerate(asked.approvals, start=1):
@@ -197,12 +191,21 @@ def _begin(
     return directory, journal
 
 
-def _part(asked: Asked) -> str:
-    return "only-safe" if asked.only_safe else "plan"
+def _applied(setting: Setting, document: PlanDocument, before: str) -> PlanStale:
+    reason = f"this plan was applied before, by run {before}"
+    hint = (
+        f"see `rollback status {before}`; `rollback resume {before}` goes on with it, "
+        "with `--approval FILE` for each signature that it lacks; for anything else make a new plan"
+    )
+    if (why := lost(setting.state, before, document)) is not None:
+        reason, hint = f"{reason}, which cannot be resumed: {why.reason}", why.hint
+    return PlanStale("plan.applied", reason, hint=hint, promise="same-plan-twice-is-once")
 
 
 def _mark(setting: Setting, document: PlanDocument, directory: RunDirectory, asked: Asked) -> None:
-    setting.state.mark_applied(document.digest, directory.run, setting.clock, part=_part(asked))
+    state, run = setting.state, directory.run
+    part = part_of(state, document, run, only_safe=asked.only_safe)
+    state.mark_applied(document.digest, run, setting.clock, part=part)
 
 
 def _open(

@@ -12,6 +12,7 @@ from rollback.model.scope import Phase, Scope, Shape
 from rollback.running.mirror import STEP, Mirror
 from rollback.running.mirror_places import FolderMirror, ObjectMirror, OpenedWhenUsed
 from rollback.running.take_up import take_up
+from rollback.wiring.lost_run import part_of
 from rollback.wiring.own_stores import OwnMirror, own_name
 from rollback.wiring.setting import planning_opener
 from rollback.wiring.upkeep import MIRROR, mirror_folder, mirror_prefix
@@ -49,7 +50,12 @@ def mirror_of(sitting: Sitting, directory: RunDirectory) -> Mirror | None:
         sitting.journal,
         run=sitting.run,
         plan=sitting.document.digest,
-        part="only-safe" if sitting.asked.only_safe else "plan",
+        part=part_of(
+            sitting.setting.state,
+            sitting.document,
+            sitting.run,
+            only_safe=sitting.asked.only_safe,
+        ),
         files=(("plan.json", sitting.document.canonical), *files),
         interval_s=INTERVAL_S / 5 if rehearsing else INTERVAL_S,
         say=lambda text: sitting.say("mirror", "run", text),

@@ -11,6 +11,7 @@ from rollback.errors import InputError, JournalBroken
 from rollback.model.base import rfc3339
 from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
+from rollback.running.journal_errors import gone
 
 if TYPE_CHECKING:
     from rollback.model.plan import Exposure
@@ -65,13 +66,8 @@ def not_begun(state: StateDirectory, run: RunDirectory) -> InputError | JournalB
     """
     with suppress(InputError):
         digest = hashlib.sha256(run.plan()).hexdigest()
-        if run.run in {state.applied_by(digest, part=part) for part in ("plan", "only-safe")}:
-            return JournalBroken(
-                "journal.gone",
-                f"run {run.run} had begun, and nothing of its journal is left",
-                hint="look at the world, and make a new plan: what is done already becomes a no-op",
-                promise="fail-closed",
-            )
+        if run.run in state.appliers(digest):
+            return gone(run.journal_path, run.run)
     return InputError(
         "run.not-begun",
         f"run {run.run} ended before its first record: nobody was moved by it",

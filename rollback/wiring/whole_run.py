@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from rollback.errors import JournalBroken, LeaseHeld
 from rollback.model.record import RecordKind
 from rollback.running.journal import check_file
-from rollback.running.journal_errors import KEEP, damaged
+from rollback.running.journal_errors import KEEP, damaged, halts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rollback.model.journal import JournalCheck
     from rollback.model.record import Record
     from rollback.running.store import RunDirectory
     from rollback.wiring.plan_document import PlanDocument
@@ -30,13 +31,7 @@ def whole_records(directory: RunDirectory, document: PlanDocument) -> tuple[Reco
     """
     path = directory.journal_path
     check = check_file(path)
-    if check.run not in ("", directory.run):
-        raise JournalBroken(
-            "journal.other-run",
-            f"{path} is the journal of run {check.run}, not of {directory.run}",
-            hint="name the run that it is of",
-            promise="fail-closed",
-        )
+    refuse_other_run(directory, check)
     if not check.holds:
         raise damaged(path, check, KEEP)
     refuse_other_plan(directory, document, check.records)
@@ -50,6 +45,17 @@ def whole_records(directory: RunDirectory, document: PlanDocument) -> tuple[Reco
                 hint="let it finish, or stop it with Ctrl-C; then again",
             ) from error
     return check.records
+
+
+def refuse_other_run(directory: RunDirectory, check: JournalCheck) -> None:
+    """Raise JournalBroken where a journal is not that of the run in whose folder it lies."""
+    if check.run not in ("", directory.run):
+        raise JournalBroken(
+            "journal.other-run",
+            f"{directory.journal_path} is the journal of run {check.run}, not of {directory.run}",
+            hint=f"name the run that it is of; {halts(directory.journal_path)}",
+            promise="fail-closed",
+        )
 
 
 def refuse_other_plan(

@@ -87,7 +87,9 @@ def test_a_run_whose_journal_is_lost(
     assert ran.status == 9
     assert ran.err == (
         f"error: journal.gone [fail-closed]: {words}\n"
-        "hint: look at the world, and make a new plan: what is done already becomes a no-op\n"
+        f"hint: halts go out with `rollback apply {kept.plan_path} --only-safe`; this command sent "
+        "nothing; what the run had sent the world shows: look at it, and make a new plan: what is "
+        "done already becomes a no-op; keep the run's folder as evidence\n"
     )
 
 
