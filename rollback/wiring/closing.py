@@ -15,7 +15,7 @@ from rollback.planning.left_on import left_on
 from rollback.rendering.next_moves import NOT_SEALED, SEALED, next_moves
 from rollback.running.fold import fold
 from rollback.wiring.bundle import fetcher, seal_run
-from rollback.wiring.digest_keys import forget
+from rollback.wiring.digest_keys import KEPT_DAYS, forget, forget_aged
 from rollback.wiring.drift import control_drift, drift_moves
 from rollback.wiring.own_stores import chunks_of, reads_only
 from rollback.wiring.run_key import run_key_signing
@@ -120,6 +120,9 @@ def closed(
         sitting.opener.close(clients)
     if result.exit_status == ExitStatus.DONE:
         forget(directory.path)
+    setting = sitting.setting
+    for run in forget_aged(setting.state, setting.clock.now()):
+        sitting.say("keys", "run", f"those of {run} are removed: left {KEPT_DAYS} days ago")
     return replace(result, next_moves=moves, bundle_path=path, bundle_sha256=digest)
 
 

@@ -3,14 +3,18 @@
 Who has a key can try what a short value was, so it never enters evidence, journal, mirror or notes.
 While a run can go on its keys are in files of its folder that only the owner reads: a process that
 goes on after another draws no new ones, and what was captured before and after can be compared. The
-files go once the run is done and its evidence sealed. Where one cannot be written (a full disk), or
-the run goes on elsewhere, there is another key, and digests of before compare with none of after.
+files go once the run is done and its evidence sealed; those of a run that nobody goes on with are
+removed by the next run that ends, once `KEPT_DAYS` have passed since the last record. Where one
+cannot be written (a full disk), or the run goes on elsewhere, there is another key, and digests of
+before compare with none of after.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from rollback.running.store import RunDirectory, StateDirectory
     from rollback.wiring.setting import Setting
 
 SETTINGS: Final = "digest-key-of-settings"
 FIELDS: Final = "digest-key-of-fields"
 _KEY_BYTES: Final = 32
+
+KEPT_DAYS: Final = 30
+"""So long after its last record a run is not gone on with any more, as far as its keys go."""
 
 
 class DigestKeys:
@@ -74,10 +82,54 @@ class DigestKeys:
 
 
 def forget(folder: Path) -> None:
-    """Remove the keys of a run that does not go on."""
-    for name in (SETTINGS, FIELDS):
+    """Remove the keys of a run that does not go on, and what a death left of one half written."""
+    for path in _files(folder):
         with suppress(OSError):
-            (folder / name).unlink()
+            path.unlink()
+
+
+def forget_aged(state: StateDirectory, now: datetime) -> tuple[str, ...]:
+    """Remove the keys of runs that were left long ago; which runs that were. Raises nothing.
+
+    A run that somebody goes on with has a lock on its journal, and keeps its keys. The lock is held
+    meanwhile, so that nobody begins to: who tries in that moment is told that the run is running.
+    """
+    found: list[str] = []
+    runs: tuple[RunDirectory, ...] = ()
+    with suppress(OSError):
+        runs = state.runs()
+    for run in runs:
+        with suppress(OSError):
+            if _files(run.path) and _aged(run, now) and _left(run, now):
+                found.append(run.run)
+    return tuple(found)
+
+
+def _left(run: RunDirectory, now: datetime) -> bool:
+    """Forget the keys where nobody has the run; whether nobody had, and it is aged all the same."""
+    if not run.journal_path.exists():
+        forget(run.path)
+        return True
+    lock = os.open(run.journal_path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        aged = _aged(run, now)  # asked again: somebody may have gone on with it, and stopped
+        if aged:
+            forget(run.path)
+        return aged
+    finally:
+        os.close(lock)
+
+
+def _aged(run: RunDirectory, now: datetime) -> bool:
+    path = run.journal_path if run.journal_path.exists() else run.path
+    return now - datetime.fromtimestamp(path.stat().st_mtime, UTC) > timedelta(days=KEPT_DAYS)
+
+
+def _files(folder: Path) -> tuple[Path, ...]:
+    names = (SETTINGS, FIELDS)
+    kept = (folder / name for name in names if (folder / name).exists())
+    return (*kept, *(half for name in names for half in folder.glob(f".{name}.*")))
 
 
 def _keep(path: Path, key: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,11 @@ from rollback.evidence.chunks import unpacked
 from rollback.evidence.verify import verify_bundle
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import set_stage
+from rollback.running.clock import SystemClock, SystemRandomness
+from rollback.running.store import StateDirectory
 from rollback.wiring import Operator
-from rollback.wiring.digest_keys import FIELDS, SETTINGS, DigestKeys
+from rollback.wiring.capture_alone import capture_playbook
+from rollback.wiring.digest_keys import FIELDS, KEPT_DAYS, SETTINGS, DigestKeys, forget_aged
 from tests.signed import approvals
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rollback.rehearsal.stage import Stage
+    from rollback.running.store import RunDirectory
 
 KEYS = {SETTINGS, FIELDS}
 
@@ -139,3 +144,67 @@ def test_where_it_cannot_be_kept_there_is_one_all_the_same(stage: Stage, tmp_pat
     (tmp_path / "no-folder").write_text("in the way")
     settings_key, fields_key = keys(stage, tmp_path / "no-folder")
     assert len(settings_key) == len(fields_key) == 32
+
+
+AGED = timedelta(days=KEPT_DAYS, minutes=1)
+
+
+def left(state: StateDirectory, *, days: float, keys: tuple[str, ...] = tuple(KEYS)) -> RunDirectory:
+    """A run with keys, whose last record is so old."""
+    run = state.new_run(SystemClock(), SystemRandomness())
+    run.create_journal(SystemClock()).close()
+    for name in keys:
+        (run.path / name).write_text("e" * 64)
+    then = (datetime.now(UTC) - timedelta(days=days)).timestamp()
+    os.utime(run.journal_path, (then, then))
+    return run
+
+
+def held(run: RunDirectory) -> set[str]:
+    return {path.name for path in run.path.iterdir() if "digest-key" in path.name}
+
+
+def test_keys_of_a_run_that_was_left_are_removed_once_they_are_aged(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    old, young = left(state, days=KEPT_DAYS + 1), left(state, days=KEPT_DAYS - 1)
+    half = old.path / f".{SETTINGS}.123"
+    half.write_text("e")
+    assert forget_aged(state, datetime.now(UTC)) == (old.run,)
+    assert (held(old), held(young)) == (set(), KEYS)
+    assert not half.exists()
+    assert old.journal_path.exists()
+    assert forget_aged(state, datetime.now(UTC)) == ()
+    assert forget_aged(StateDirectory(tmp_path / "none"), datetime.now(UTC)) == ()
+
+
+def test_keys_of_a_run_that_somebody_goes_on_with_stay_however_old(tmp_path: Path) -> None:
+    """Its last record may be weeks ago where a person was waited for."""
+    state = StateDirectory(tmp_path)
+    run = left(state, days=KEPT_DAYS * 3)
+    modified = run.journal_path.stat().st_mtime
+    with run.open_journal(SystemClock()):
+        os.utime(run.journal_path, (modified, modified))
+        assert forget_aged(state, datetime.now(UTC)) == ()
+        assert held(run) == KEYS
+    assert forget_aged(state, datetime.now(UTC)) == (run.run,)
+
+
+def test_a_run_whose_journal_is_gone_keeps_no_key_for_ever(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    run = left(state, days=0)
+    run.journal_path.unlink()
+    assert forget_aged(state, datetime.now(UTC)) == ()
+    assert forget_aged(state, datetime.now(UTC) + AGED) == (run.run,)
+    assert held(run) == set()
+
+
+def test_the_next_run_removes_aged_keys_and_says_so(stage: Stage) -> None:
+    state = StateDirectory(stage.state)
+    old, young = left(state, days=KEPT_DAYS + 1), left(state, days=1)
+    said: list[str] = []
+    here = operator(stage)
+    document = here.plan(capture_playbook(60))
+    here.apply(document, progress=lambda event, _, text: said.append(f"{event}: {text}"))
+    assert (held(old), held(young)) == (set(), KEYS)
+    (told,) = (one for one in said if one.startswith("keys: "))
+    assert old.run in told
