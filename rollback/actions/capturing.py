@@ -51,7 +51,8 @@ def captured(step: StepContext, clients: Clients, seconds_max: int) -> Performed
             packing=packing,
             progress=Progress(sink.progress),
         )
-        windows = _windows(tuple(sources_of(step, until)), moment, shared)
+        sources = tuple(sources_of(step, until, spent=sum(remembered.units.values())))
+        windows = _windows(sources, moment, shared)
     made = recorded(windows, moment, sink)
     remembered.notes.close()
     return Performed(made)

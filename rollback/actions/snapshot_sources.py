@@ -35,8 +35,13 @@ if TYPE_CHECKING:
     from rollback.model.ports import Clients, StepContext
 
 
-def sources_of(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySource]]:
-    """(durable, source) in the order they are captured: what passes soonest comes first."""
+def sources_of(
+    step: StepContext, until: datetime, spent: int = 0
+) -> Iterator[tuple[bool, AnySource]]:
+    """(durable, source) in the order they are captured: what passes soonest comes first.
+
+    spent: hundredths of request units that the capture used before an interruption.
+    """
     environment = step.environment
     surfaces = [name for name, surface in environment.surfaces if surface.provider == "app-service"]
     if wants(step, "volatile"):
@@ -57,7 +62,7 @@ def sources_of(step: StepContext, until: datetime) -> Iterator[tuple[bool, AnySo
     if wants(step, "durable"):
         since = _since(step, until)
         bound = environment.evidence.source_s_max
-        units = Units.of(environment)
+        units = Units.of(environment, spent)
         for source in cosmos.control(environment, bound, units):
             yield True, source
         for paged in cosmos.audit(environment, bound, since, until, units):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rollback.errors import ConnectorError, InputError
 from rollback.evidence.reading import PartReading
-from rollback.evidence.source import Gap
+from rollback.evidence.source import SPENT, Gap
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
 from rollback.model.evidence import SourceWindow
@@ -51,10 +51,18 @@ def capture(source: AnySource, moment: str, shared: Shared) -> SourceWindow:
     window, passing = _captured(source, moment, shared)
     if known is not None:
         if window.completeness != "complete" and window.items <= known.items:
-            return known
+            return _with_spent(known, window)
         window = window.model_copy(update={"facts": (*window.facts, _missed(known))})
     shared.remembered.window(window, passing=passing)
     return window
+
+
+def _with_spent(known: SourceWindow, again: SourceWindow) -> SourceWindow:
+    """What was noted stays, but for what asking again cost on top."""
+    spent = [fact for fact in again.facts if fact.name == SPENT]
+    others = [fact for fact in known.facts if fact.name != SPENT]
+    ordered = sorted((*others, *spent), key=lambda fact: fact.name)
+    return known.model_copy(update={"facts": tuple(ordered)}) if spent else known
 
 
 def _missed(before: SourceWindow) -> Fact:

@@ -7,6 +7,7 @@ costs reading again, and nothing is stored twice, because chunks are named by th
     {"parts": {SOURCE: [PART, ...]}}                  the parts a source is read by
     {"kept": {...}, "source", "part", "place", "gaps"}   a chunk, where reading stood after it, and
                                                       what had been left out up to there
+    {"spent": [SOURCE, PART, NUMBER]}                 what reading cost, in hundredths of a unit
     {"anew": [SOURCE, PART]}                          that part is read from its beginning
     {"window": {...}, "passing": TRUTH}               a source ended; what it lacks may come later
 
@@ -131,6 +132,7 @@ class Remembered:
     read: dict[tuple[str, str], PartNotes] = field(default_factory=dict)
     windows: dict[str, SourceWindow] = field(default_factory=dict)
     passing: set[str] = field(default_factory=set)
+    units: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, notes: Notes) -> Remembered:
@@ -178,6 +180,11 @@ class Remembered:
         self.read[source, part] = PartNotes()
         self._add({"anew": [source, part]})
 
+    def spent(self, source: str, part: str, hundredths: int) -> None:
+        """Note what reading a part cost."""
+        self._spent(source, part, hundredths)
+        self._add({"spent": [source, part, hundredths]})
+
     def window(self, window: SourceWindow, *, passing: bool) -> None:
         """Note that a source came to its end. passing: what it lacks may be there later."""
         self._ended(window, passing=passing)
@@ -186,6 +193,9 @@ class Remembered:
     def _ended(self, window: SourceWindow, *, passing: bool) -> None:
         self.windows[window.source] = window
         (self.passing.add if passing else self.passing.discard)(window.source)
+
+    def _spent(self, source: str, part: str, hundredths: int) -> None:
+        self.units[source, part] = self.units.get((source, part), 0) + hundredths
 
     def _add(self, note: dict[str, Any]) -> None:
         self.notes.add(json.dumps(note, separators=(",", ":")).encode())
@@ -203,6 +213,9 @@ class Remembered:
             part.place = place
             gaps = note.get("gaps", ())
             part.gaps = tuple(Gap(str(reason), passing is True) for reason, passing in gaps)
+        elif "spent" in note:
+            source, name, hundredths = note["spent"]
+            self._spent(str(source), str(name), int(hundredths))
         elif "anew" in note:
             source, name = note["anew"]
             self.read[str(source), str(name)] = PartNotes()

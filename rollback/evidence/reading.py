@@ -19,7 +19,7 @@ from rollback.evidence.chunks import packed_lines, put
 from rollback.evidence.cutting import Cutter, Sizes
 from rollback.evidence.notes import Place
 from rollback.evidence.redaction import one_line
-from rollback.evidence.source import LOST_PLACE, Ahead, Gap, Lines, PagedSource, fewer, more
+from rollback.evidence.source import LOST_PLACE, SPENT, Ahead, Gap, Lines, PagedSource, fewer, more
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
 
@@ -104,7 +104,8 @@ class PartReading:
         self._tail = b""
         self._left = False
         self._ahead: Ahead | None = None
-        self.told: list[Fact] = []
+        before = shared.remembered.units.get((source.name, part), 0)
+        self.told = [Fact(name=SPENT, value=before)] if before else []
         self.error: BaseException | None = None
         self.notes: PartNotes = shared.remembered.part(source.name, part)
         self.gaps = [gap.reason for gap in self.notes.gaps]
@@ -164,7 +165,7 @@ class PartReading:
             if isinstance(read, Gap):
                 self._missed(read)
             elif isinstance(read, Fact):
-                self.told.append(read)
+                self._tell(read)
 
     def _read(self) -> None:
         source, place = self._source, self.notes.place
@@ -179,7 +180,7 @@ class PartReading:
                     self._missed(read)
                     self._left_out.append(read)
                 elif isinstance(read, Fact):
-                    self.told.append(read)
+                    self._tell(read)
                 elif isinstance(read, Ahead):
                     self._ahead = read
                     self._shared.progress.expect(max(0, read.items - self._items))
@@ -199,6 +200,11 @@ class PartReading:
             self._missed(Gap.of(error))
         except _Over as over:
             self.gaps.append(str(over))
+
+    def _tell(self, fact: Fact) -> None:
+        self.told.append(fact)
+        if fact.name == SPENT and isinstance(fact.value, int):
+            self._shared.remembered.spent(self._source.name, self._part, fact.value)
 
     def _missed(self, gap: Gap) -> None:
         self.gaps.append(gap.reason)
@@ -234,6 +240,7 @@ class PartReading:
         with self._lock:
             self._room = None
             self._cutter = Cutter(self._shared.sizes)
+            self.told = [fact for fact in self.told if fact.name == SPENT]
             while self._pending:
                 self._keep_first()
             self._shared.remembered.anew(self._source.name, self._part)

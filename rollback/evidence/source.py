@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LOST_PLACE = "cosmos.continuation"
 """The code of an error that says: the place is not known any more; read that part anew."""
 
+SPENT = "request_units_hundredths"
+"""The fact of what reading cost. What was spent before an interruption was spent all the same."""
+
 CAME_MEANWHILE = "came_meanwhile"
 """The fact of so many more items than were counted before, which were there when counted after."""
 

@@ -32,9 +32,9 @@ class Units:
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def of(cls, environment: Environment) -> Units:
-        """What the environment allows one capture."""
-        return cls(environment.evidence.units_per_s, environment.evidence.units_max)
+    def of(cls, environment: Environment, spent: int = 0) -> Units:
+        """What the environment allows one capture. spent: by it before an interruption."""
+        return cls(environment.evidence.units_per_s, environment.evidence.units_max, spent)
 
     def spend(self, hundredths: int, clients: Clients) -> str:
         """Count a page and wait for its share of the rate. Empty, or why no more may be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from rollback.actions.snapshot_audit_logs import SnapshotAuditLogs
 from rollback.connectors import app_service as log_reading
 from rollback.errors import EvidenceNotWritten
 from rollback.evidence.chunks import unpacked
-from rollback.evidence.sinks import sink_of
+from rollback.evidence.sinks import NOTES, sink_of
 from rollback.evidence.sources import app_service as log_lines
 from rollback.evidence.stores import FolderStore
 from rollback.evidence.windows import parsed
@@ -145,6 +146,21 @@ def test_everything_is_captured(simulator: Simulator, tmp_path: Path) -> None:
     (late,) = made.window("web/activity-log").facts
     assert (late.name, late.value) == ("late_s_max", 1200)
     assert not [one for one in simulator.control.changes() if one.principal.startswith("key")]
+
+
+def test_units_that_were_spent_before_an_interruption_are_spent(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    """A capture that is killed again and again has one budget."""
+    env = stored(tmp_path, simulator)
+    name = f"{hashlib.sha256(b'capture').hexdigest()[:16]}.jsonl"
+    notes = tmp_path / "spool" / NOTES / name
+    notes.parent.mkdir(parents=True)
+    notes.write_text('{"spent":["cosmos/audit_log","",99999999900]}\n')
+    made = Captured(step_of(env, tmp_path, sources="durable"))
+    gone = [one.reason for one in made.windows if one.source.startswith("cosmos")]
+    assert len(gone) == 4
+    assert all("request units is spent" in reason for reason in gone)
 
 
 def test_a_capture_before_a_step_takes_what_is_volatile(

@@ -464,6 +464,49 @@ def test_request_units_are_counted_and_bounded() -> None:
     assert "budget of 10 request units" in window.reason
 
 
+def test_what_a_capture_cost_before_it_was_killed_is_told_too(tmp_path: Path) -> None:
+    """Each try dies at its first new chunk; every request that was answered is counted."""
+    with shaped([MADE], Trouble(page_max=100)) as story, stand(env(story)) as here:
+        sink = Kept()
+        for tries in range(1, 99):
+            sink.fails_at = len(sink.puts) + 3
+            try:
+                window = captured(here, sink, tmp_path / "notes")
+                break
+            except KeyboardInterrupt:
+                assert tries < 90
+        told = {fact.name: fact.value for fact in window.facts}
+        assert told["request_units_hundredths"] == 283 * story.pages
+        assert story.pages > COUNT // 100 + 1 + tries
+    assert (window.completeness, window.items) == ("complete", COUNT)
+
+
+def test_a_source_that_is_asked_again_in_vain_tells_what_that_cost(tmp_path: Path) -> None:
+    with shaped([MADE], Trouble(page_max=100, drop_from=6)) as story, stand(env(story)) as here:
+        first = captured(here, Kept(), tmp_path / "notes")
+        story.trouble.drop_from = story.pages + 2  # it is counted again, and no page comes
+        again = captured(here, Kept(), tmp_path / "notes")
+    assert first.completeness == again.completeness == "partial"
+    assert (first.reason, first.chunks) == (again.reason, again.chunks)
+    costs = [
+        [fact.value for fact in one.facts if fact.name == "request_units_hundredths"]
+        for one in (first, again)
+    ]
+    assert costs == [[5 * 283], [6 * 283]]
+
+
+def test_control_documents_that_are_read_anew_tell_a_clock_once() -> None:
+    trouble = Trouble(page_max=100, expires=1, clock_s=-60)
+    with shaped([MADE], trouble) as story, stand(env(story)) as here:
+        changed = here.environment.cosmos.model_copy(update={"control_containers": (CONTAINER,)})
+        (control,) = cosmos.control(here.environment.model_copy(update={"cosmos": changed}), 60)
+        with capturing(Kept(), clients=here.clients) as shared:
+            window = capture(control, "durable", shared)
+    told = {fact.name: fact.value for fact in window.facts}
+    assert told["clock_ahead_s"] in (58, 59, 60)
+    assert told["request_units_hundredths"] == 283 * (story.pages - 1)  # but that was refused
+
+
 def test_the_rate_of_units_is_kept_by_waiting() -> None:
     with shaped([MADE], Trouble(page_max=50)) as story, stand(env(story)) as here:
         (audit,) = cosmos.audit(here.environment, 60, SINCE, UNTIL, Units(2, 10**6))

@@ -18,6 +18,7 @@ from rollback.errors import ConnectorError
 from rollback.evidence.source import (
     CLOCK_AHEAD,
     LOST_PLACE,
+    SPENT,
     Ahead,
     Gap,
     Lines,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """How often a page is asked for again, from the last continuation."""
-
-CHARGE = "request_units_hundredths"
 
 PAGE_ITEMS = 1000
 """Asked for first; then as many as `_size` says."""
@@ -197,7 +196,7 @@ def _all(clients: Clients, asked: _Asked, place: str, units: Units) -> Iterator[
     yield Ahead(counted.items, partial(_again, clients, asked, units))
     if counted.at is not None:
         yield from _apart(counted.at, asked_at, clients.now(), windowed=asked.until is not None)
-    yield Fact(name=CHARGE, value=counted.charge_hundredths)
+    yield Fact(name=SPENT, value=counted.charge_hundredths)
     if why := units.spend(counted.charge_hundredths, clients):
         yield Gap(why)
     else:
@@ -211,7 +210,7 @@ def _again(clients: Clients, asked: _Asked, units: Units) -> Iterator[Read]:
     except ConnectorError:
         return
     units.spend(counted.charge_hundredths, clients)
-    yield Fact(name=CHARGE, value=counted.charge_hundredths)
+    yield Fact(name=SPENT, value=counted.charge_hundredths)
     yield Ahead(counted.items)
 
 
@@ -254,7 +253,7 @@ def _pages(
                 part=asked.part,
                 page_items=size,
             ):
-                yield Fact(name=CHARGE, value=page.charge_hundredths)
+                yield Fact(name=SPENT, value=page.charge_hundredths)
                 yield Lines(page.lines, page.place, page.count)
                 why = units.spend(page.charge_hundredths, clients)
                 still = still + 1 if page.continuation == place else 0
