@@ -76,7 +76,7 @@ class _TimedSession:
         return await self._session.request(*args, timeout=bounded, **more)
 
     async def __aenter__(self) -> Self:
-        await self._session.__aenter__()
+        """What azure-core asks a session for; aiohttp's own does no more."""
         return self
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ _PIECE: Final = 65_536
 _HEAD_MAX: Final = 65_536
 """More than this is no answer to CONNECT."""
 _END: Final = b"\r\n\r\n"
+_ENDED: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""TLS came to its end: cut off, or said so."""
 
 
 class TunnelRefusedError(OSError):
@@ -98,14 +101,16 @@ class _Inside:
         self._outer.settimeout(timeout_s)
 
     def sendall(self, data: bytes) -> None:
-        """All of it. Raises OSError."""
-        self._done(lambda: self._tls.write(data))
+        """All of it; TLS takes it in pieces. Raises OSError."""
+        left = memoryview(data)
+        while left:
+            left = left[self._done(partial(self._tls.write, left)) :]
 
     def recv(self, most: int) -> bytes:
         """Some of what comes; empty at its end. Raises OSError."""
         try:
-            return self._done(lambda: self._tls.read(most))
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return self._done(partial(self._tls.read, most))
+        except _ENDED:
             return b""
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 import httpcore
 import httpx
 import pytest
@@ -114,6 +115,21 @@ def test_a_proxy_that_goes_on_is_not_waited_for(
 
     with serving(lambda _: pieces) as little, pytest.raises(httpx.ReadTimeout):
         ask(wire_to("a.example", f"http://{little.host}"))
+
+
+def test_of_the_limits_of_azure_core_the_others_stay() -> None:
+    """For connecting, and for each piece."""
+    seen: list[aiohttp.ClientTimeout] = []
+
+    class Session:
+        async def request(self, *args: str, timeout: aiohttp.ClientTimeout) -> str:  # noqa: ASYNC109
+            seen.append(timeout)
+            return " ".join(args)
+
+    session = aiohttp_transport._TimedSession(Session())  # type: ignore[arg-type]
+    named = aiohttp.ClientTimeout(sock_connect=1.0, sock_read=2.0)
+    assert asyncio.run(session.request("GET", "/a", timeout=named)) == "GET /a"
+    assert seen == [aiohttp.ClientTimeout(total=120.0, sock_connect=1.0, sock_read=2.0)]
 
 
 class Hands:

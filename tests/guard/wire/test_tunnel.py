@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 import trustme
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
 
 from rollback.connectors.http_hosts import HttpHost
 from rollback.errors import InputError
@@ -140,6 +142,42 @@ def test_a_socket_goes_through_the_proxy(authority: trustme.CA, ca: Path, *, out
     assert b"Bearer" not in b"".join(proxy.after)
     assert server.asked[0]["Authorization"] == "Bearer one"
     assert [seen.status for seen in told.exchanges.seen_all] == [101]
+
+
+@pytest.mark.parametrize("outer", [False, True], ids=["http proxy", "https proxy"])
+@pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut off"])
+def test_the_end_of_a_socket_is_told(
+    authority: trustme.CA, ca: Path, *, outer: bool, cut: bool
+) -> None:
+    def leave(line: ServerConnection) -> None:
+        line.send("hello")
+        if cut:
+            line.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            line.close()
+
+    with (
+        greeting(leave, served_by(authority, HOST)) as server,
+        proxying(server.port, served_by(authority, "localhost") if outer else None) as proxy,
+    ):
+        told = over(f"http{'s' if outer else ''}://localhost:{proxy.port}", ca)
+        with socket_wire.connect(told.wire, f"wss://{HOST}/ws") as opened:
+            assert opened.receive(5.0) == "hello"
+            with pytest.raises(ConnectionClosed):
+                opened.receive(5.0)
+
+
+def test_a_long_head_goes_out_whole(authority: trustme.CA, ca: Path) -> None:
+    """TLS in TLS takes at most 16 kB at once."""
+    headers = tuple((f"X-Long-{number}", str(number) * 7000) for number in range(9))
+    with (
+        greeting(tls=served_by(authority, HOST)) as server,
+        proxying(server.port, served_by(authority, "localhost")) as proxy,
+    ):
+        told = over(f"https://localhost:{proxy.port}", ca)
+        with socket_wire.connect(told.wire, f"wss://{HOST}/ws", headers) as opened:
+            assert opened.receive(5.0) == "hello"
+    assert [server.asked[0][name] for name, _ in headers] == [value for _, value in headers]
 
 
 REFUSALS = {
