@@ -101,10 +101,8 @@ class _Inside:
         self._outer.settimeout(timeout_s)
 
     def sendall(self, data: bytes) -> None:
-        """All of it; TLS takes it in pieces. Raises OSError."""
-        left = memoryview(data)
-        while left:
-            left = left[self._done(partial(self._tls.write, left)) :]
+        """All of it: TLS over memory takes whatever it is given. Raises OSError."""
+        self._done(partial(self._tls.write, data))
 
     def recv(self, most: int) -> bytes:
         """Some of what comes; empty at its end. Raises OSError."""

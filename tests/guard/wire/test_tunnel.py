@@ -168,7 +168,7 @@ def test_the_end_of_a_socket_is_told(
 
 
 def test_a_long_head_goes_out_whole(authority: trustme.CA, ca: Path) -> None:
-    """TLS in TLS takes at most 16 kB at once."""
+    """More than one record of TLS takes."""
     headers = tuple((f"X-Long-{number}", str(number) * 7000) for number in range(9))
     with (
         greeting(tls=served_by(authority, HOST)) as server,
