@@ -5,7 +5,8 @@ by line. What is kept of a value is which of its brackets are open, so that memo
 whatever its size. The rules, of a line that comes:
 
 1. A line that is one JSON value is opened as such, later; where a text in it is a line of JSON
-   itself (it ends with a newline: container logs are written so), that text is followed alike.
+   itself (it ends with a newline: container logs are written so), that text is followed alike;
+   so is what stands after the beginning of a line of CRI. What was cut into pieces is put together.
 2. Else, where it names a field, the value after the colon is followed from there. What stands
    before the name is how lines begin here (a time, a level), and is looked for on the next ones.
 3. Where it names a field that counts within another only, and a value of that other is spread over
@@ -22,8 +23,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from rollback.evidence.container_logs import PIECE_BYTES_MIN, cri, goes_on, is_docker
 from rollback.evidence.records import PREFIX_MAX, Beginning, shape, sizes
 from rollback.evidence.redaction import Redaction, all_json, plainly
 from rollback.evidence.value import Broken, Value, balanced, only_tokens
@@ -70,6 +73,8 @@ class Spread:
         self.lost = False
         self.broken_off = False
         """Whether any value was broken off, and lines after it were left out that may be of it."""
+        self.in_pieces = False
+        """Whether a line came in pieces on lines of their own, which were left out."""
 
     @property
     def followed(self) -> bool:
@@ -130,8 +135,17 @@ class Spread:
         return self._fields.member.search(text) is not None
 
     def _line(self, raw: bytes) -> bool:
+        if not (self.lost or self._value or self._named) and (found := cri(raw)) is not None:
+            stream, text, more = found
+            hidden = self._into((stream,), text, more=more)
+            return hidden or self._stuck({(stream,)})
         if not (
-            self.lost or self._value or self._named or self._below or self._fields.marked(raw)
+            self.lost
+            or self._value
+            or self._named
+            or self._below
+            or len(raw) >= PIECE_BYTES_MIN
+            or self._fields.marked(raw)
         ):
             return False
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
@@ -162,6 +176,9 @@ class Spread:
         if self._value is None and line.lstrip()[:1] in {b"{", b"["} and all_json(line):
             self._named = False
             return self._texts(line)
+        return self._foreign_or_part(line) or self._stuck(set())
+
+    def _foreign_or_part(self, line: bytes) -> bool:
         text = plainly(line.decode("utf-8", "replace"))
         if self._value is not None:
             end = self._goes_on(text)
@@ -268,24 +285,46 @@ class Spread:
     # --- texts in a line that is JSON itself ---------------------------------------------------
 
     def _texts(self, line: bytes) -> bool:
-        if len(line) > TEXTS_BYTES_MAX or not (self._below or rb'\n"' in line):
-            return False
+        texts: list[tuple[_Path, bytes, bool]] = []
+        if len(line) <= TEXTS_BYTES_MAX and (
+            self._below or rb'\n"' in line or len(line) >= PIECE_BYTES_MIN
+        ):
+            with suppress(ValueError, RecursionError):
+                texts = [*_texts_in(json.loads(line), ())]
         hidden = False
-        try:
-            texts = [*_texts_in(json.loads(line), ())]
-        except (ValueError, RecursionError):
-            return False
-        for path, text in texts:
-            if not text.endswith("\n"):
-                continue
-            inner = self._below.pop(path, None) or Spread(self._fields)
-            for one in text.encode("utf-8", "surrogatepass").splitlines(keepends=True):
+        fed: set[_Path] = set()
+        for path, text, docker in texts:
+            more = docker and goes_on(text)
+            open_ = docker and path in self._below and not self._below[path].at_line
+            if text.endswith(b"\n") or more or open_:
+                fed.add(path)
+                hidden = self._into(path, text, more=more) or hidden
+        return hidden or self._stuck(fed)
+
+    def _into(self, path: _Path, text: bytes, *, more: bool) -> bool:
+        """Follow what stands there in a line of another form; whether it is to be left out.
+
+        more: it is a piece of a line, and the next one comes on a line of its own.
+        """
+        inner = self._below.pop(path, None) or Spread(self._fields)
+        if pieces := more or not inner.at_line:
+            self.in_pieces = True
+            ended = text if more or text.endswith(b"\n") else text + b"\n"
+            hidden = inner.hides(ended, cut=True)
+        else:
+            hidden = False
+            for one in text.splitlines(keepends=True):
                 hidden = inner.hides(one, cut=False) or hidden
-            self.lost = self.lost or inner.lost
-            if not inner.plain:
-                self._below[path] = inner
-        self.lost = self.lost or len(self._below) > BELOW_MAX
-        return hidden
+        self.broken_off = self.broken_off or inner.broken_off
+        if not inner.plain:
+            self._below[path] = inner
+        if len(self._below) > BELOW_MAX:
+            self.lost, self._record = True, None
+        return hidden or pieces
+
+    def _stuck(self, fed: set[_Path]) -> bool:
+        """Whether a value below has no end that anybody knows, of which this line says nothing."""
+        return any(one.lost for path, one in self._below.items() if path not in fed)
 
 
 def may_go_on(raw: bytes) -> bool:
@@ -304,12 +343,16 @@ def _ends(text: str) -> bool:
         return False
 
 
-def _texts_in(value: Any, path: _Path) -> Iterator[tuple[_Path, str]]:
+def _texts_in(
+    value: Any, path: _Path, *, docker: bool = False
+) -> Iterator[tuple[_Path, bytes, bool]]:
+    """Each text, where it stands, and whether it is a log's of Docker."""
     if isinstance(value, str):
-        yield path, value
+        yield path, value.encode("utf-8", "surrogatepass"), docker
     elif isinstance(value, dict):
+        log = is_docker(value)
         for name, child in value.items():
-            yield from _texts_in(child, (*path, name))
+            yield from _texts_in(child, (*path, name), docker=log and name == "log")
     elif isinstance(value, list):
         for number, child in enumerate(value):
             yield from _texts_in(child, (*path, number))

@@ -186,7 +186,7 @@ def test_where_nobody_knows_its_end_all_that_follows_is_hidden(text: str) -> Non
     found = hides("\n".join(lines), spread)
     assert found == list(range(found[0], len(lines)))
     assert '"email' in lines[found[0]].replace("\\", "")
-    assert spread.lost
+    assert spread.followed
 
 
 def test_brackets_are_counted_up_to_a_bound() -> None:

@@ -13,7 +13,13 @@ from rollback.errors import ConnectorError
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, model_line, text_line
-from rollback.evidence.sources.pieces import AROUND_BYTES, BROKEN_OFF, END_UNKNOWN, pieces
+from rollback.evidence.sources.pieces import (
+    AROUND_BYTES,
+    BROKEN_OFF,
+    END_UNKNOWN,
+    IN_PIECES,
+    pieces,
+)
 from rollback.evidence.spread import Spread, may_go_on
 from rollback.model.ports import ArmPort
 from rollback.model.slots import PRODUCTION, reference
@@ -148,6 +154,8 @@ def _log_lines(log: bytes, label: str, redact: Redact, fields: Redaction) -> lis
         made.append(Gap(f"{label}: no line came; the service may keep no log of it"))
     if spread.followed:
         made.append(Gap(f"{label}: {END_UNKNOWN} (from line {since:,} on)"))
+    if spread.in_pieces:
+        made.append(Gap(f"{label}: {IN_PIECES}"))
     if spread.broken_off:
         made.append(Gap(f"{label}: {BROKEN_OFF}"))
     if left_out:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Read, Source
 from rollback.evidence.sources.lines import line, text_line
-from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, pieces
+from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, IN_PIECES, pieces
 from rollback.evidence.spread import Spread
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
@@ -121,6 +121,8 @@ def _lines(
         yield _line(number, last)
     if spread.followed:
         yield Gap(f"{END_UNKNOWN} (from line {since:,} on)")
+    if spread.in_pieces:
+        yield Gap(IN_PIECES)
     if spread.broken_off:
         yield Gap(BROKEN_OFF)
     if left_out:

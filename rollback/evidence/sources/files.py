@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from rollback.evidence.redaction import Redaction
 from rollback.evidence.source import Gap, Lines, PagedSource, Read
 from rollback.evidence.sources.lines import line, text_line
-from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, pieces
+from rollback.evidence.sources.pieces import BROKEN_OFF, END_UNKNOWN, IN_PIECES, pieces
 from rollback.evidence.spread import Spread
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Reading:
             spread = self._followed(file, since, start)
             file.seek(start)
             at, place, held, told = start, _place(start, since), 0, False
-            broken_off = False
+            odd: set[str] = set()
             items: list[bytes] = []
             piece = b"\n"
             for piece, cut in pieces(file, self.redact, inside=inside):
@@ -144,9 +144,9 @@ class _Reading:
                     told = True  # before the page that shows it: a place after that would forget it
                     what = "lines too long, or no text in UTF-8,"
                     yield Gap(f"{self.path}: {what} were left out: no field can be redacted there")
-                if spread.broken_off and not broken_off:
-                    broken_off = True
-                    yield Gap(f"{self.path}: {BROKEN_OFF}")
+                for reason in self._odd(spread) - odd:
+                    odd.add(reason)
+                    yield Gap(f"{self.path}: {reason}")
                 items.append(item or self._left_out(at, piece))
                 at += len(piece)
                 held += len(piece)
@@ -161,6 +161,10 @@ class _Reading:
                 yield Gap(f"{self.path}: its last line was being written, and was left out")
             if changed := self._changed(file, at):
                 yield Gap(f"{self.path}: {changed}")
+
+    def _odd(self, spread: Spread) -> set[str]:
+        found = ((spread.broken_off, BROKEN_OFF), (spread.in_pieces, IN_PIECES))
+        return {reason for holds, reason in found if holds}
 
     def _followed(self, file: BinaryIO, since: int, start: int) -> Spread:
         """What is known at `start` of the value that began at `since`."""

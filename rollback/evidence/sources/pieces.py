@@ -26,6 +26,11 @@ BROKEN_OFF: Final = (
 )
 """The reason of a gap."""
 
+IN_PIECES: Final = (
+    "lines that their log was cut into pieces of were left out: no field can be redacted there"
+)
+"""The reason of a gap."""
+
 _MOST = PIECE_BYTES + AROUND_BYTES
 
 Redact = Callable[[bytes | memoryview], bytes | memoryview]
