@@ -14,7 +14,10 @@ from rollback import Environment, Operator
 
 def main() -> int:
     """Plan, keep the plan, print it as Markdown."""
-    environment, incident = sys.argv[1:3]
+    if len(sys.argv) != 3:  # noqa: PLR2004 (the program, and two words)
+        print(__doc__, file=sys.stderr)
+        return 2
+    environment, incident = sys.argv[1:]
     operator = Operator(Environment.load(environment))
     plan = operator.plan(full_rollback, incident=incident)
     Path(f"{incident}.plan.json").write_bytes(plan.canonical)

@@ -6,6 +6,7 @@ is first asked for; importing this package alone reads nothing.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -71,7 +72,7 @@ def __getattr__(name: str) -> Playbook:
     if name.replace("_", "-") in NAMES and "-" not in name:
         return _load(name.replace("_", "-"))
     msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    raise AttributeError(msg, name=name, obj=sys.modules[__name__])  # Python names a near one
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ command line and incident scripts use the same names::
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         msg = f"module 'rollback' has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(msg, name=name, obj=sys.modules[__name__])  # Python names a near one
     return getattr(import_module(home), name)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -52,3 +54,12 @@ def test_a_traceback_names_every_line_that_is_wrong(tmp_path: Path) -> None:
 
 def test_an_error_without_a_hint_has_no_note() -> None:
     assert not hasattr(Refused("a.b", "c"), "__notes__")
+
+
+@pytest.mark.parametrize(("module", "typed"), [("playbooks", "full_rolback"), ("rollback", "Operater")])
+def test_a_name_that_is_nearly_one_is_told(module: str, typed: str) -> None:
+    """By Python itself, which is told where to look."""
+    program = f"import {module}; {module}.{typed}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    meant = {"full_rolback": "full_rollback", "Operater": "Operator"}[typed]
+    assert done.stderr.rstrip().endswith(f"has no attribute '{typed}'. Did you mean: '{meant}'?")
