@@ -1,7 +1,8 @@
-"""Where a release that is on hold is seen again: on any slot or host the environment names.
+"""Where a release that is on hold is seen again: on any slot of its sites, on any host of theirs.
 
 Every instance of every slot is asked, and every host that users reach is sampled, as a second one
-may lead elsewhere. A build is the same however its letters are cased.
+may lead elsewhere. A slot that the environment does not name is never asked what it serves: that it
+is there is a gap. A build is the same however its letters are cased.
 
 Parked is where a swap leaves it: in the stable slot, with no ramp-up rule, auto-swap or prepared
 swap that could bring users there. That is said, and is no alarm; anything else is.
@@ -21,7 +22,7 @@ from rollback.evidence.holds import read_holds
 from rollback.model.change import Finding
 from rollback.model.ports import Check
 from rollback.model.ramp_rules import rules_of
-from rollback.model.slots import PRODUCTION, host_of, slot_at
+from rollback.model.slots import PRODUCTION, host_of, reference, slot_at, slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,6 +101,8 @@ def look_for_held(
         if name in {surface for surface, _ in held}
         and environment.surface(name).provider == "app-service"
     ]
+    listings = [partial(_unnamed, environment, name, clients) for name in names]
+    gaps += [gap for found in clients.together(listings) for gap in found]
     reads = [partial(observe_everywhere, environment, name, clients) for name in names]
     for name, (slots, traffic) in zip(names, clients.together(reads), strict=True):
         wanted = {build.casefold() for surface, build in held if surface == name}
@@ -146,6 +149,22 @@ def held_check(
     else:
         said = "; ".join(str(one) for one in seen.sightings) or f"{len(seen.held)} on hold"
     return (Check("no release on hold is seen again", not seen.alarms, said),), notes
+
+
+def _unnamed(environment: Environment, name: str, clients: Clients) -> tuple[str, ...]:
+    """Slots of a site that the environment does not name; nobody can tell here what they serve."""
+    surface = environment.surface(name)
+    known = {one.casefold() for one in slots_of(surface)}
+    try:
+        listed = clients.arm().slots(reference(environment, surface))
+    except ConnectorError as error:
+        return (f"the slots of {name} cannot be listed: {error.reason}",)
+    return tuple(
+        f"slot {one.ref.slot} of {name}: the environment file does not name it (slot_hosts), so "
+        "what it serves was not looked at"
+        for one in listed
+        if one.ref.slot is not None and one.ref.slot.casefold() not in known
+    )
 
 
 def _parked(environment: Environment, name: str, slot: str, seen: Observation) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rollback.rehearsal.simulator import names
 from rollback.rehearsal.simulator.process import Simulator
-from rollback.rehearsal.simulator.stories import default_world
+from rollback.rehearsal.simulator.stories import already_rolled_back, default_world
 from rollback.rehearsal.stage import Stage, document, set_stage
 from rollback.wiring import PlanDocument
 from tests.cli.conftest import Rollback
@@ -280,6 +281,39 @@ def test_a_hold_is_seen_on_a_second_host_and_however_it_is_written(
         said = json.loads(rollback(*state, "watch-hold", *where, "--json").out)
         assert said["exit_status"] == (8 if hosts else 0), said
         assert [one["host"] for one in said["seen"] if not one["parked"]] == hosts
+
+
+def test_a_slot_that_the_environment_does_not_name_is_not_called_clear(
+    rollback: Rollback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release on hold may serve there, and a ramp-up rule may lead users to it."""
+    world = already_rolled_back(default_world())
+    site = world.sites[names.WEB]
+    canary = site.slots[names.STAGING].model_copy(update={"name": "canary"}, deep=True)
+    for number, worker in enumerate(canary.instances):
+        worker.id = f"{number}" * len(worker.id)
+        worker.build = names.BAD_BUILD
+    site.slots["canary"] = canary
+    with Simulator.start(tmp_path / "another", world) as sim:
+        made = set_stage(tmp_path / "stage-3", sim)
+        for variable, value in made.variables.items():
+            monkeypatch.setenv(variable, value)
+        held = made.directory / "evidence-store/holds/web" / names.BAD_BUILD / "held"
+        held.mkdir(parents=True)
+        (held / "0001.json").write_text("{}")
+        state = ("--state", str(made.state))
+        where = ("--environment", made.directory / "environment.yaml")
+        ran = rollback(*state, "watch-hold", *where, "--json")
+        said = json.loads(ran.out)
+        assert ran.status == 6, said
+        assert len(said["not_looked_at"]) == 1
+        assert said["not_looked_at"][0].startswith("slot canary of web: the environment file does")
+        named = yaml.safe_load((made.directory / "environment.yaml").read_text())
+        host = names.slot_host(names.WEB, "canary")
+        named["surfaces"]["web"]["slot_hosts"] = {"canary": host}
+        (made.directory / "environment.yaml").write_text(yaml.safe_dump(named))
+        said = json.loads(rollback(*state, "watch-hold", *where, "--json").out)
+        assert not [gap for gap in said["not_looked_at"] if "does not name it" in gap]
 
 
 @pytest.mark.parametrize(
