@@ -78,12 +78,14 @@ def held(folder: Path, otherwise: str) -> BundleCheck:
 def manifest_of(folder: Path) -> tuple[Manifest, bytes]:
     """The manifest of a bundle and its bytes. Raises VerificationFailed where it cannot be read."""
     from rollback.evidence.bundle import MANIFEST
+    from rollback.evidence.problems import read_file
+    from rollback.evidence.verify_seal import MANIFEST_BYTES_MAX
     from rollback.model.evidence import Manifest
 
+    raw, _ = read_file(folder, MANIFEST, MANIFEST_BYTES_MAX)
     try:
-        raw = (folder / MANIFEST).read_bytes()
-        return Manifest.model_validate_json(raw), raw
-    except (OSError, ValueError) as error:
+        return Manifest.model_validate_json(raw or b""), raw or b""
+    except ValueError as error:
         raise VerificationFailed(
             "bundle.manifest",
             f"{folder}: its manifest cannot be read",

@@ -88,9 +88,12 @@ class Bundle:
 
     def read(self, name: str, bytes_max: int = FILE_BYTES_MAX) -> bytes | None:
         path = self.folder / name
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > bytes_max:
+        try:
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > bytes_max:
+                return None
+            return path.read_bytes()
+        except OSError:  # a name that is too long, or not ours to read
             return None
-        return path.read_bytes()
 
     def verify(self, anchor: str = "") -> None:
         """All of it. What belongs to a broken seal is not looked at any further."""

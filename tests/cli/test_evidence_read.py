@@ -240,6 +240,19 @@ def test_show_says_when_the_bundle_does_not_hold(rollback: Rollback, run: Path) 
     assert "warning: this bundle does not hold: plan.json" in ran.err
 
 
+@pytest.mark.parametrize("command", ["show", "diff"])
+def test_a_manifest_that_is_no_plain_file_is_not_read(
+    rollback: Rollback, tmp_path: Path, run: Path, command: str
+) -> None:
+    """Nor a link: a pipe would be waited for, and a device of zeros read until memory ends."""
+    given = shutil.copytree(run, tmp_path / "given")
+    (given / "manifest.json").unlink()
+    (given / "manifest.json").symlink_to(run / "manifest.json")
+    ran = rollback("evidence", command, given)
+    assert (ran.status, ran.out) == (8, "")
+    assert "bundle.manifest" in ran.err
+
+
 def test_diff_inside_a_bundle(rollback: Rollback, run: Path) -> None:
     ran = rollback("evidence", "diff", run)
     assert ran.status == 0

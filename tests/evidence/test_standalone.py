@@ -429,6 +429,16 @@ def test_signatures_are_judged_alike(tmp_path: Path, key: Any) -> None:
     assert both(signed.folder) == (False, False)
 
 
+def test_a_name_that_is_too_long_is_wrong_and_no_crash(sealed: Sealed) -> None:
+    tree = json.loads((sealed.folder / MANIFEST).read_bytes())
+    tree["files"].append({"path": f"approvals/{'a' * 5000}", "sha256": "0" * 64, "bytes": 1})
+    rewrite(sealed.folder / MANIFEST, rfc8785.dumps(tree))
+    rewrite(sealed.folder / DIGEST, digest_text(rfc8785.dumps(tree), None))
+    assert both(sealed.folder) == (False, False)
+    ran = run_alone(sealed.folder)
+    assert (ran.returncode, ran.stderr) == (8, "")
+
+
 # --- as a stranger runs it --------------------------------------------------------------------
 
 
