@@ -16,6 +16,10 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9 _@.:$+-]+")
 """Names that JSON writes without an escape, or with nothing but an escape by number."""
 
 
+_PLACES: Final = re.compile(r"\[(?:\*|\d*)\]")
+"""Places of a list: all of it is passed through, whichever is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """The last of `names` is the field's, the others stand around it. anchored: from the top."""
@@ -34,7 +38,7 @@ class Rule:
 
 def rule_of(written: str) -> Rule:
     """What a rule says; without a name where it says nothing."""
-    plain = written.strip().replace("[*]", "").replace("[]", "")
+    plain = _PLACES.sub("", written.strip())
     anchored = plain.startswith("$")
     names = tuple(name.lower() for name in plain.removeprefix("$").split(".") if name)
     return Rule(names, anchored)

@@ -34,6 +34,7 @@ _SCAN = json.JSONDecoder().raw_decode
 _OPENS = re.compile(r"[\[{]")
 _TEXT = re.compile(r'"')
 _BEFORE = re.compile(r'"([^"\\]*)"\s*:\s*\Z')
+_ANY_MEMBER = re.compile(r'["\\][^"\\]*\\*"\s*:')
 _NUMBERED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TRIES = 64
 """Places of a text at which JSON may begin; a text that needs more is not taken for any."""
@@ -144,7 +145,8 @@ class Redaction:
         if raw[:1] != b'"' or b"\\" not in raw:
             return raw
         text = _read(raw)
-        if not self.marked(text.encode("utf-8", "surrogatepass")):
+        below = bool(path) and path[-1].lower() in self._parents
+        if not below and not self.marked(text.encode("utf-8", "surrogatepass")):
             return raw
         kept: list[str] = []
         around: list[str] = []
@@ -160,7 +162,8 @@ class Redaction:
             if text[begins] == '"' and not changed:  # perhaps a name: its object is on more lines
                 around.append(_written(_read(inner)).decode("utf-8", "surrogatepass"))
             end = ends
-        if self.member.search(plainly("".join([*around, text[end:]]))):
+        names = _ANY_MEMBER if below else self.member
+        if names.search(plainly("".join([*around, text[end:]]))):
             return b'"[redacted %b]"' % self._digest(raw).encode()
         together = "".join([*kept, text[end:]])
         return raw if together == text else _written(together)

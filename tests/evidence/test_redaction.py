@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollback.evidence.redaction import Redaction, one_line
+from rollback.model.environment import Evidence
 
 
 def redacted(rules: tuple[str, ...], value: Any) -> Any:
@@ -35,6 +36,7 @@ DOCUMENT = {
         ("orders.*.name", ["Ana"], []),
         ("user", [], ["Ana"]),
         ("orders", ["Ana"], ["note"]),
+        ("$.orders[0].user.name", ["Ana"], []),
     ],
 )
 def test_a_rule_takes_out_what_it_names(rule: str, left: list[str], gone: list[str]) -> None:
@@ -251,3 +253,35 @@ def test_what_is_not_utf_8_is_not_read_as_something_else() -> None:
     raw = json.dumps({"email": ANA}).encode("utf-16-le")
     made = Redaction(("email",), b"k").line(raw)
     assert json.loads(made)["unreadable"] is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "SECRET"}',
+        'said {"a": ["SECRET"]}',
+        '[{"b": "SECRET"}] x',
+        'broken off {"a": "SECRET',
+        '{"a": {"b": 1}, "c": "SECRET"',
+    ],
+)
+def test_any_field_of_another_is_found_in_json_in_its_text_too(text: str) -> None:
+    for value in ({"user": text}, {"x": [{"User": [text]}]}):
+        made = redacted(("user.*",), value)
+        assert "SECRET" not in json.dumps(made)
+        assert redacted(("other.*",), value) == value
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["", "$", "$.", "...", "[*]", "$['user'].email", "user[name]", "/user/email", "**.email", "a.**"],
+)
+def test_a_rule_that_would_match_nothing_is_refused(rule: str) -> None:
+    """Nobody would see that nothing is redacted before it cannot be any more."""
+    with pytest.raises(ValueError, match="is no path of names"):
+        Evidence(redact=("email", rule))
+
+
+@pytest.mark.parametrize("rule", ["email", "$.a.b", "a[*].b", "a[0].b", "$[*].a", "*", "a.*", "e-mail", "\u00e9"])
+def test_a_path_of_names_is_a_rule(rule: str) -> None:
+    assert Evidence(redact=(rule,)).redact == (rule,)

@@ -1,9 +1,9 @@
 """Where evidence, leases and the journal's copy are kept."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rollback.model.base import Frozen, Seconds
 from rollback.model.environment.texts import Host, SecretRef, Url, UrlPath
@@ -130,6 +130,11 @@ class EvidenceCommand(Frozen):
     argv: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 
+_PLACES: Final = re.compile(r"\[(?:\*|\d*)\]")
+_NO_RULE: Final = re.compile(r"\A\$?\.*\Z|[\[\]]|\A/|(?:\A|\.)\*\*")
+"""No name at all, or another way of writing paths, which as names would match nothing, silently."""
+
+
 class Evidence(Frozen):
     """Where evidence goes, how much of it, and which key signs what is sealed.
 
@@ -148,6 +153,15 @@ class Evidence(Frozen):
     answers: tuple[EvidenceAnswer, ...] = ()
     files: tuple[EvidenceFile, ...] = ()
     commands: tuple[EvidenceCommand, ...] = ()
+
+    @field_validator("redact")
+    @classmethod
+    def _rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in rules:
+            if _NO_RULE.search(_PLACES.sub("", rule.strip())):
+                msg = f"{rule!r} is no path of names, like `user.email` or `$.actor.name`"
+                raise ValueError(msg)
+        return rules
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
