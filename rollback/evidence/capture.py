@@ -93,7 +93,7 @@ def _captured(source: AnySource, moment: str, shared: Shared) -> tuple[SourceWin
         since=source.since,
         until=source.until,
         completeness=_completeness(missing, items),
-        reason=shared.sink.redact("; ".join(dict.fromkeys(missing))),
+        reason=shared.sink.redact(_written("; ".join(dict.fromkeys(missing)))),
         items=items,
         took_ms=max(0, int((shared.clients.now() - started).total_seconds() * 1000)),
         chunks=chunks,
@@ -184,6 +184,11 @@ def _wait(
             for reading in open_:
                 reading.leave(why)
             return
+
+
+def _written(reason: str) -> str:
+    """As it can be written: a file may have a name that is no text."""
+    return reason.encode("utf-8", "backslashreplace").decode()
 
 
 def _told(readings: tuple[PartReading, ...]) -> tuple[Fact, ...]:

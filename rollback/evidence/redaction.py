@@ -35,6 +35,13 @@ _OPENS = re.compile(r"[\[{]")
 _TEXT = re.compile(r'"')
 _BEFORE = re.compile(r'"([^"\\]*)"\s*:\s*\Z')
 _ANY_MEMBER = re.compile(r'["\\][^"\\]*\\*"\s*:')
+_HALF = b"\\ud"
+_HALVES = re.compile(
+    rb"\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""Letters that JSON may write as two halves, and halves alone, which no reader of ours takes."""
 _NUMBERED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _TRIES = 64
 """Places of a text at which JSON may begin; a text that needs more is not taken for any."""
@@ -96,9 +103,10 @@ class Redaction:
         if not self._ending:
             return raw
         try:
-            if self.marked(raw):
-                return self._opened(raw, ())
-            return raw if all_json(raw) else _written(_read(raw))
+            if not self.marked(raw):
+                return raw if all_json(raw) else _written(_read(raw))
+            whole = raw if _HALF not in raw.lower() else _HALVES.sub(_known, raw)
+            return self._opened(whole, ())
         except (ValueError, RecursionError):
             return _written({"unreadable": True, "digest": self._digest(raw)})
 
@@ -202,6 +210,11 @@ def _json_in(text: str) -> Iterator[tuple[int, int]]:
 def _read(raw: bytes) -> Any:
     """JSON in UTF-8: the library would guess other ways of writing it, which no rule is held to."""
     return json.loads(raw.decode("utf-8", "surrogatepass"))
+
+
+def _known(found: re.Match[bytes]) -> bytes:
+    """Half a letter as the sign for one that is not known; all else as it is."""
+    return rb"\ufffd" if found["half"] else found[0]
 
 
 def plainly(text: str) -> str:

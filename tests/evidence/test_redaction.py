@@ -285,3 +285,15 @@ def test_a_rule_that_would_match_nothing_is_refused(rule: str) -> None:
 @pytest.mark.parametrize("rule", ["email", "$.a.b", "a[*].b", "a[0].b", "$[*].a", "*", "a.*", "e-mail", "\u00e9"])
 def test_a_path_of_names_is_a_rule(rule: str) -> None:
     assert Evidence(redact=(rule,)).redact == (rule,)
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\ud83d\\ud83d", "x\\\\\\ud83d"])
+def test_half_a_letter_costs_no_more_than_itself(half: str) -> None:
+    """The service gives what was put in; a reader that refuses it would leave all of it out."""
+    raw = f'{{"a":"{half}","b":1.50e3,"c":"\\ud83d\\ude00\\\\ud83d","email":"{ANA}"}}'.encode()
+    made = Redaction(("email",), b"k").line(raw)
+    assert ANA.encode() not in made
+    assert b"1.50e3" in made
+    assert json.loads(made)["c"] == "\U0001f600\\ud83d"
+    assert "\ufffd" in json.loads(made)["a"]
+    assert json.loads(made)["email"].startswith("[redacted ")

@@ -56,8 +56,9 @@ def _one(environment: Environment, named: EvidenceCommand, seconds_max: int) -> 
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        except OSError as error:
-            yield Gap(f"{named.argv[0]}: {error.strerror or type(error).__name__}")
+        except (OSError, ValueError) as error:  # the second: of an argument with a zero in it
+            why = getattr(error, "strerror", None) or str(error)
+            yield Gap(f"{named.argv[0]}: {why}")
             return
         over = Timer(seconds_max * RUNS_SHARE, _end, (process, ended))
         over.start()

@@ -15,6 +15,7 @@ out: all the rest, or up to where records are whole again.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -67,12 +68,15 @@ def _one(environment: Environment, named: EvidenceFile, seconds_max: int) -> Pag
                 yield Gap(f"{root}: files came, went or were renamed while it was read")
             return
         path = root / part if part else root
-        reading = _Reading(path, part or path.name, clients.evidence().redact_bytes, fields)
+        name = (part or path.name).encode("utf-8", "backslashreplace").decode()
+        reading = _Reading(path, name, clients.evidence().redact_bytes, fields)
         start, _, since = place.partition(":")
         try:
             yield from reading.pages(int(start or "0"), int(since or start or "0"))
-        except OSError as error:
-            yield Gap(f"{path}: {error.strerror or type(error).__name__}")
+        except (OSError, ValueError) as error:  # the second: of a name with a zero in it
+            linked = getattr(error, "errno", None) == errno.ELOOP
+            why = "a link, which is not followed" if linked else getattr(error, "strerror", None)
+            yield Gap(f"{path}: {why or error}")
 
     return PagedSource(f"files/{named.name}", read_part, seconds_max, parts)
 

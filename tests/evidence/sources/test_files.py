@@ -14,6 +14,8 @@ from rollback.connectors.secrets import VariableSecrets
 from rollback.evidence.capture import capture
 from rollback.evidence.cutting import Sizes
 from rollback.evidence.sources import files
+from rollback.evidence.sources.commands import commands
+from rollback.evidence.windows import recorded
 from rollback.model.environment import Secret
 from tests.connectors.stand import environment
 from tests.evidence.pipeline import Kept, capturing
@@ -260,3 +262,30 @@ def test_a_long_line_read_on_from_its_middle_is_still_no_whole_line(tmp_path: Pa
     with capturing(Kept()) as shared:
         reads = list(source(path, "email").read_part(shared.clients, "", "70000"))
     assert "example.net" not in str(reads)
+
+
+def test_names_that_are_no_text_cost_nothing_else(tmp_path: Path) -> None:
+    """What cannot be read of them is told; what can is kept, also where there are rules."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / os.fsdecode(b"good\xff")).write_text('{"id": 1}\n')
+    (folder / os.fsdecode(b"link\xfe")).symlink_to(tmp_path)
+    sink = Kept()
+    with capturing(sink, rules=("email",)) as shared:
+        window = capture(source(folder, "email"), "at/capture", shared)
+    recorded((window,), "at/capture", sink)
+    (line,) = sink.lines(window)
+    assert json.loads(line) == {"at": 0, "file": "good\\udcff", "text": '{"id": 1}'}
+    assert window.reason == f"{folder}/link\\udcfe: a link, which is not followed"
+
+
+def test_a_name_with_a_zero_in_it_is_a_gap(tmp_path: Path) -> None:
+    sink = Kept()
+    with capturing(sink) as shared:
+        window = capture(source(tmp_path / "a\0b"), "at/capture", shared)
+        named = [{"name": "state", "argv": ["echo", "a\0b"]}]
+        command = commands(environment(evidence={"commands": named}), 60)[0]
+        said = capture(command, "at/capture", shared)
+    assert [one.completeness for one in (window, said)] == ["unknown", "unknown"]
+    assert "embedded null byte" in window.reason
+    assert "embedded null byte" in said.reason
