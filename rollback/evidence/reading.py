@@ -18,7 +18,7 @@ from rollback.errors import ConnectorError, InputError
 from rollback.evidence.chunks import packed_lines, put
 from rollback.evidence.cutting import Cutter, Sizes
 from rollback.evidence.notes import Place
-from rollback.evidence.redaction import one_line
+from rollback.evidence.redaction import UNREADABLE, one_line
 from rollback.evidence.source import LOST_PLACE, SPENT, Ahead, Gap, Lines, PagedSource, fewer, more
 from rollback.model.base import Fact
 from rollback.model.durations import spoken
@@ -49,6 +49,11 @@ TAIL_BYTES: Final = 4096
 
 AHEAD_MAX: Final = 3
 """Pieces of one part that may be on their way to the store."""
+
+
+_UNSEARCHED: Final = Gap(
+    "items in which no field can be looked for (they are no JSON) are kept by their digest alone"
+)
 
 
 class _Moved(Exception):
@@ -103,6 +108,7 @@ class PartReading:
         self._skipped = 0
         self._tail = b""
         self._left = False
+        self._unsearched: tuple[Gap, ...] = ()
         self._ahead: Ahead | None = None
         before = shared.remembered.units.get((source.name, part), 0)
         self.told = [Fact(name=SPENT, value=before)] if before else []
@@ -323,6 +329,11 @@ class PartReading:
         self._shared.budget.settle(size, chunk)
         self.notes.chunks.append(chunk)
         self.notes.place = place
+        gaps = tuple(dict.fromkeys((*gaps, *self._unsearched)))
+        for gap in self._unsearched:
+            if gap.reason not in self.gaps:
+                self._missed(gap)
+                self._left_out.append(gap)
         self._shared.remembered.kept(self._source.name, self._part, chunk, place, gaps)
         self._shared.progress.stored(chunk.items, chunk.content_bytes)
 
@@ -332,7 +343,10 @@ class PartReading:
         if redaction.rules:
             clean = rooms.take()
             for piece in room.pieces():
-                with memoryview(redaction.lines(piece)) as lines:
+                redacted = redaction.lines(piece)
+                if redacted.count(UNREADABLE) > piece.count(UNREADABLE):
+                    self._unsearched = (_UNSEARCHED,)
+                with memoryview(redacted) as lines:
                     clean.add(lines, 0)
             clean.items = room.items
             rooms.give(room)

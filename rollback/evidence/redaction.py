@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _DIGITS = 16
 _NESTED = (b"{", b"[")
 _REDACTED = "[redacted "
+UNREADABLE = b',"unreadable":true}\n'
+"""How a line ends of which only its digest was kept. See `Redaction.line`."""
 _SCAN = json.JSONDecoder().raw_decode
 _OPENS = re.compile(r"[\[{]")
 _TEXT = re.compile(r'"')

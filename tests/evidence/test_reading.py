@@ -442,3 +442,35 @@ def test_fields_are_redacted_on_the_way_with_equality_kept() -> None:
     who = [json.loads(line)["who"] for line in sink.lines(window)]
     assert who[0] == who[1] != who[2]
     assert not [data for data in sink.lines(window) if b"ana" in data]
+
+
+def test_what_is_kept_by_its_digest_alone_is_a_gap_also_after_a_death(tmp_path: Path) -> None:
+    """Under rules, what is no JSON cannot be searched; that it is not there is said."""
+    held = container(1, 12, 9)
+    held.parts["part-0"][1] = (b'{"n":"\xff","name":"SECRET"}', b'{"n":NaN,"name":"SECRET"}')
+    clean = Kept()
+    with capturing(clean, rules=("name",)) as shared:
+        window = capture(held.source(), "durable", shared)
+    assert (window.completeness, window.items) == ("partial", len(held.all))
+    assert window.reason == (
+        "items in which no field can be looked for (they are no JSON) are kept by their digest alone"
+    )
+    assert b"SECRET" not in b"".join(clean.lines(window))
+    sink = Kept(fails_at=len(clean.puts) - 2)
+    with pytest.raises(KeyboardInterrupt), capturing(sink, tmp_path / "n", rules=("name",)) as shared:
+        capture(held.source(), "durable", shared)
+    held.reads.clear()
+    sink.fails_at = 0
+    with capturing(sink, tmp_path / "n", rules=("name",)) as shared:
+        again = capture(held.source(), "durable", shared)
+    assert int(held.reads[0][1]) > 2, "those items are not read again"
+    assert (again.reason, again.chunks) == (window.reason, window.chunks)
+    with capturing(Kept()) as shared:
+        assert capture(held.source(), "durable", shared).completeness == "complete"
+
+
+def test_a_line_that_looks_kept_by_digest_is_no_gap() -> None:
+    held = container(1, 1, 1)
+    held.parts["part-0"].append((b'{"digest":"04f841fa25a98bf8","unreadable":true}',))
+    with capturing(Kept(), rules=("name",)) as shared:
+        assert capture(held.source(), "durable", shared).completeness == "complete"
