@@ -170,7 +170,7 @@ def _begin(
     """
     part = part_of(setting.state, document, "", only_safe=asked.only_safe)
     if (before := setting.state.applied_by(document.digest, part=part)) is not None:
-        raise _applied(setting, document, before)
+        raise _applied(setting, document, before, only_safe=asked.only_safe)
     directory = setting.state.new_run(setting.clock, setting.randomness)
     directory.keep_plan(document.canonical)
     for number, data in enumerate(asked.approvals, start=1):
@@ -191,12 +191,16 @@ def _begin(
     return directory, journal
 
 
-def _applied(setting: Setting, document: PlanDocument, before: str) -> PlanStale:
+def _applied(
+    setting: Setting, document: PlanDocument, before: str, *, only_safe: bool
+) -> PlanStale:
     reason = f"this plan was applied before, by run {before}"
     hint = (
         f"see `rollback status {before}`; `rollback resume {before}` goes on with it, "
         "with `--approval FILE` for each signature that it lacks; for anything else make a new plan"
     )
+    if only_safe:  # whatever keeps that run from being resumed, it keeps nobody from halting
+        hint = f"{hint}; to halt anew: `rollback plan halt-only --out FILE`, and apply that"
     if (why := lost(setting.state, before, document)) is not None:
         reason, hint = f"{reason}, which cannot be resumed: {why.reason}", why.hint
     return PlanStale("plan.applied", reason, hint=hint, promise="same-plan-twice-is-once")

@@ -143,6 +143,7 @@ def test_the_hint_of_a_damaged_journal_halts_users(
     assert status == 0, said
     status, said = on_call.types(*SAFE, "--non-interactive")
     assert (status, "plan.applied" in said) == (5, True), "what can be resumed is not applied again"
+    assert "`rollback plan halt-only --out FILE`" in said, "nor is it the end of the road"
 
 
 def test_a_second_damaged_journal_is_no_end_either(on_call: OnCall) -> None:
