@@ -76,7 +76,7 @@ def _ask(raw: socket.socket, place: str, timeout_s: float) -> None:
     version, _, rest = head.partition(b" ")
     status = int(rest[:3]) if version.startswith(b"HTTP/1.") and rest[:3].isdigit() else 0
     # Nobody speaks in the tunnel before we do: what comes with the answer is none of the host's.
-    if not 200 <= status <= 299 or not head.endswith(_END) or head.count(_END) > 1:  # noqa: PLR2004
+    if not 200 <= status <= 299 or head.partition(_END)[2]:  # noqa: PLR2004
         raise TunnelRefusedError(status)
 
 

@@ -288,25 +288,52 @@ def test_the_proxys_own_certificate_is_checked(authority: trustme.CA, ca: Path) 
     assert proxy.heard == []
 
 
-def test_an_answer_in_drops_has_one_time_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([100.0, 101.0, 104.0, 105.0])
+class Said:
+    """A proxy's line that says these pieces; what it is given to wait."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = iter(pieces)
+        self.waits: list[float] = []
+
+    def sendall(self, data: bytes) -> None:
+        assert data.startswith(b"CONNECT a.example:443 ")
+
+    def settimeout(self, limit: float) -> None:
+        self.waits.append(limit)
+
+    def recv(self, _: int) -> bytes:
+        return next(self.pieces)
+
+
+def ask(said: Said) -> None:
+    tunnel._ask(said, "a.example:443", 5.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("late", [105.0, 106.0])
+def test_an_answer_in_drops_has_one_time_for_all(
+    monkeypatch: pytest.MonkeyPatch, late: float
+) -> None:
+    now = iter([100.0, 101.0, 104.0, late])
     monkeypatch.setattr(tunnel, "time", SimpleNamespace(monotonic=lambda: next(now)))
-    near, far = socket.socketpair()
-    waits: list[float | None] = []
+    drops = Said(b"H", b"T")
+    with pytest.raises(TimeoutError, match="longer than it may"):
+        ask(drops)
+    assert drops.waits == [4.0, 1.0]
 
-    class Drops:
-        def sendall(self, data: bytes) -> None:
-            near.sendall(data)
 
-        def settimeout(self, limit: float) -> None:
-            waits.append(limit)
+def test_a_head_has_an_end() -> None:
+    longest = OPENED[:-2] + b"X: " + b"x" * (65_536 - len(OPENED) - 5) + b"\r\n\r\n"
+    assert len(longest) == 65_536
+    ask(Said(longest[:40_000], longest[40_000:]))
+    for pieces in ((longest[:-2], b"xx\r\n\r\n"), (b"x" * 40_000, b"x" * 40_000)):
+        with pytest.raises(TunnelRefusedError):
+            ask(Said(*pieces))
 
-        def recv(self, _: int) -> bytes:
-            return b"H"
 
-    with near, far, pytest.raises(TimeoutError, match="longer than it may"):
-        tunnel._ask(Drops(), "a.example:443", 5.0)  # type: ignore[arg-type]
-    assert waits == [4.0, 1.0]
+@pytest.mark.parametrize("status", ["200", "201", "299"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_every_2xx_opens(status: str, version: str) -> None:
+    ask(Said(f"HTTP/{version} {status} Fine\r\n\r\n".encode()))
 
 
 def test_a_silent_proxy_is_not_waited_for() -> None:
