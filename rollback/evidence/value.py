@@ -44,6 +44,10 @@ _TRIES: Final = 3
 _SCAN: Final = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
+_SOON: Final = 256
+"""Tokens after one that does not fit, among which another's line would show as such."""
+
+
 class Broken(Exception):
     """What comes is not of this value. begins: as what; "" for a token that does not fit here."""
 
@@ -141,10 +145,16 @@ def _whole(text: str, start: int, depth: int) -> int | None:
 
 
 def _odd(text: str, at: int) -> str:
-    """After a token that does not fit: what is no token, if anything comes that is none."""
-    while found := TOKEN.match(text, at):
+    """After a token that does not fit: what is no token, if anything comes soon that is none.
+
+    Soon: a line with a name and no value again and again would be gone through as often.
+    """
+    for _ in range(_SOON):
+        found = TOKEN.match(text, at)
+        if found is None:
+            return text[at : at + 1]
         at = found.end()
-    return text[at : at + 1]
+    return ""
 
 
 def only_tokens(text: str, start: int, end: int) -> bool:

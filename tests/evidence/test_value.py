@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 
 from rollback.evidence import value
+from rollback.evidence.redaction import Redaction
 from rollback.evidence.sources.lines import line, text_line
+from rollback.evidence.spread import Spread
 from rollback.evidence.value import Broken, Value
 from tests.evidence.test_spread import SEEDS
 
@@ -74,3 +77,24 @@ def test_brackets_are_counted_where_they_are_whole_on_a_line(
 ) -> None:
     monkeypatch.setattr(value, "DEPTH_MAX", 8)
     assert followed("[" * depth + "]" * depth, "", "v")[0] == end
+
+
+def test_names_without_values_cost_by_the_line_and_not_by_its_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who writes a log could keep the one who captures it busy, and a halt with it."""
+    matched = 0
+    token = value.TOKEN
+
+    class Counting:
+        def match(self, text: str, at: int) -> re.Match[str] | None:
+            nonlocal matched
+            matched += 1
+            return token.match(text, at)
+
+    monkeypatch.setattr(value, "TOKEN", Counting())
+    names = 3_000
+    for one in (b'"email":,', b'"email":[,]'):
+        matched = 0
+        Spread(Redaction(("email",))).hides(one * names + b"x\n", cut=False)
+        assert matched < names * 300
