@@ -21,9 +21,11 @@ _PLAIN = (
 TOKEN: Final = re.compile(rf"\s+|{_PLAIN}|[\[\]{{}},:]")
 
 _NEXT: Final = re.compile(rf"\s*({_PLAIN}|[\[\]{{}},:])").match
-_MEMBER: Final = re.compile(rf"\s*{_TEXT}\s*:\s*{_PLAIN}\s*(,?)\s*\Z").match
-_ELEMENT: Final = re.compile(rf"\s*{_PLAIN}\s*(,?)\s*\Z").match
-"""What most lines of a value are, taken at once."""
+_MEMBER: Final = re.compile(rf"\s*{_TEXT}\s*+:\s*+{_PLAIN}\s*+(,?)\s*+\Z").match
+_ELEMENT: Final = re.compile(rf"\s*{_PLAIN}\s*+(,?)\s*+\Z").match
+"""What most lines of a value are, taken at once. Spaces are taken for good: of a long row of them
+each part would be tried else.
+"""
 
 _NOT_SPACE: Final = re.compile(r"\S").search
 _PAIRS: Final = {"]": "[", "}": "{"}

@@ -98,3 +98,10 @@ def test_names_without_values_cost_by_the_line_and_not_by_its_square(
         matched = 0
         Spread(Redaction(("email",))).hides(one * names + b"x\n", cut=False)
         assert matched < names * 300
+
+
+@pytest.mark.parametrize("line", ['{"a":1SPACESx', '{"a"SPACESx', '{"a":SPACESx', "[1SPACESx", "[1,SPACESx"])
+def test_a_long_row_of_spaces_is_gone_through_once(line: str) -> None:
+    """Tried in every way, a million of them would take hours."""
+    open_, rest = line[0], line[1:].replace("SPACES", " " * 10**6)
+    assert followed(rest, open_, "n" if open_ == "{" else "v")[0] == "broken by x"
