@@ -201,7 +201,8 @@ def test_a_proxy_that_refuses_is_told_as_what_it_is(status: int) -> None:
         ):
             pass
     assert caught.value.status == status
-    assert "the proxy did not open a tunnel" in str(caught.value)
+    said = f"answered {status}" if status else "gave no answer that can be read"
+    assert str(caught.value) == f"the proxy did not open a tunnel: it {said}"
     assert proxy.after == []
     assert told.latch.tripped() is None
     assert [seen.status for seen in told.exchanges.seen_all] == [None]
@@ -286,6 +287,29 @@ def test_the_proxys_own_certificate_is_checked(authority: trustme.CA, ca: Path) 
         ):
             pass
     assert proxy.heard == []
+
+
+@pytest.mark.parametrize(
+    ("address", "at"),
+    [
+        ("http://proxy.example", ("proxy.example", 80)),
+        ("https://proxy.example", ("proxy.example", 443)),
+        ("http://proxy.example:3128", ("proxy.example", 3128)),
+    ],
+)
+def test_a_proxy_is_where_its_address_says(
+    monkeypatch: pytest.MonkeyPatch, address: str, at: tuple[str, int]
+) -> None:
+    asked: list[object] = []
+
+    def connected(*given: object) -> socket.socket:
+        asked.append(given)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connected)
+    with pytest.raises(ConnectionRefusedError):
+        tunnel.through(Network(proxy=address), address, "a.example", 443, 3.0)
+    assert asked == [(at, 3.0)]
 
 
 class Said:
