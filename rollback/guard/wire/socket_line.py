@@ -86,9 +86,11 @@ class Line:
     def _next(self, until: float) -> Event:
         """What the protocol says next. Raises TimeoutError, OSError, and why nothing comes."""
         while not self._events:
-            self._write(until)
             if self._protocol.parser_exc is not None or self._protocol.close_rcvd is not None:
+                with suppress(OSError):  # who has gone already hears no answer to its end
+                    self._write(until)
                 raise self._ended()
+            self._write(until)
             if data := self._read(until):
                 self._protocol.receive_data(data)
             else:

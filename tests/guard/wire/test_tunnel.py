@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -43,14 +44,19 @@ class Proxy:
     """The first bytes that came through each tunnel."""
 
 
-def _pump(one: socket.socket, other: socket.socket, first: list[bytes] | None = None) -> None:
+def _relay(line: socket.socket, far: socket.socket, first: list[bytes]) -> None:
+    """On one thread, as OpenSSL takes no two calls for one connection at once. Either end ends both."""
+    other = {line: far, far: line}
     with suppress(OSError):
-        while piece := one.recv(65_536):
-            if first is not None:
-                first.append(piece)
-            other.sendall(piece)
-    with suppress(OSError):
-        other.shutdown(socket.SHUT_RDWR)
+        while True:
+            held = [line] if isinstance(line, ssl.SSLSocket) and line.pending() else []
+            for one in held or select.select([line, far], [], [], 20)[0]:
+                piece = one.recv(65_536)
+                if not piece:
+                    return
+                if one is line:
+                    first.append(piece)
+                other[one].sendall(piece)
 
 
 def _serve(proxy: Proxy, line: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -65,13 +71,11 @@ def _serve(proxy: Proxy, line: socket.socket, tls: ssl.SSLContext | None) -> Non
         proxy.heard.append(head)
         line.sendall(proxy.answer)
         if proxy.answer != OPENED:
-            _pump(line, line, proxy.after)  # until the client hangs up
+            while piece := line.recv(65_536):  # until the client hangs up
+                proxy.after.append(piece)
             return
         far = held.enter_context(socket.create_connection(("127.0.0.1", proxy.to)))
-        back = threading.Thread(target=_pump, args=(far, line), daemon=True)
-        back.start()
-        _pump(line, far, proxy.after)
-        back.join()
+        _relay(line, far, proxy.after)
 
 
 @contextmanager
@@ -167,6 +171,29 @@ def test_the_end_of_a_socket_is_told(
                 opened.receive(5.0)
 
 
+@pytest.mark.parametrize("outer", [False, True], ids=["http proxy", "https proxy"])
+def test_a_wait_ends_when_it_may(authority: trustme.CA, ca: Path, *, outer: bool) -> None:
+    """And not when the server has waited long enough."""
+    hung_up: list[bool] = []
+
+    def silent(line: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            try:
+                line.recv(timeout=10)
+            except TimeoutError:
+                hung_up.append(True)
+
+    with (
+        greeting(silent, served_by(authority, HOST)) as server,
+        proxying(server.port, served_by(authority, "localhost") if outer else None) as proxy,
+    ):
+        told = over(f"http{'s' if outer else ''}://localhost:{proxy.port}", ca)
+        with socket_wire.connect(told.wire, f"wss://{HOST}/ws", timeout_s=60) as opened:
+            with pytest.raises(TimeoutError):
+                opened.receive(0.1)
+            assert not hung_up
+
+
 def test_a_long_head_goes_out_whole(authority: trustme.CA, ca: Path) -> None:
     """More than one record of TLS takes."""
     headers = tuple((f"X-Long-{number}", str(number) * 7000) for number in range(9))
@@ -214,6 +241,7 @@ def test_a_proxy_that_refuses_is_told_as_what_it_is(status: int) -> None:
         (OPENED + b"of nobody", 200),
         (OPENED + b"x\r\n\r\n", 200),
         (b"HTTP/1.1 2xx Odd\r\n\r\n", 0),
+        (b"HTTP/1.1 20x Odd\r\n\r\n", 0),
         (b"HTTP/2 200\r\n\r\n", 0),
         (b"x" * 70_000, 0),
     ],
