@@ -71,13 +71,7 @@ class OwnStore:
         return self._asked("get", lambda store: store.get(name))
 
     def _asked(self, what: str, ask: Callable[[ChunkStore], T]) -> T:
-        try:
-            return ask(self._opened())
-        except RollbackError:
-            raise
-        except Exception as error:
-            reason = f"{what} of the store {self._name!r} failed: {type(error).__name__}"
-            raise not_written("own", reason) from error
+        return asked(self._name, what, lambda: ask(self._opened()), not_written)
 
     def _opened(self) -> ChunkStore:
         if self._open is None:
@@ -87,3 +81,19 @@ class OwnStore:
             if self._store is None:
                 self._store = self._open(self._folder)
             return self._store
+
+
+def asked(
+    name: str, what: str, ask: Callable[[], T], failed: Callable[[str, str], RollbackError]
+) -> T:
+    """What code of the application's answers. Its errors become ours, told by their type alone.
+
+    failed: makes an error of a code and a reason.
+    """
+    try:
+        return ask()
+    except RollbackError:
+        raise
+    except Exception as error:
+        reason = f"{what} of the store {name!r} failed: {type(error).__name__}"
+        raise failed("own", reason) from error

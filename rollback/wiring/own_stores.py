@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from rollback.errors import ConnectorError, InputError, RollbackError
+from rollback.errors import ConnectorError, InputError
 from rollback.evidence.chunks import sha256
-from rollback.evidence.own_store import OwnStore
+from rollback.evidence.own_store import OwnStore, asked
 from rollback.guard.rules.perimeter import store_folder
 from rollback.model.environment import FolderStore
 from rollback.model.scope import Shape
@@ -126,13 +126,7 @@ class OwnMirror:
         return made
 
     def _asked(self, what: str, ask: Callable[[], T]) -> T:
-        try:
-            return ask()
-        except RollbackError:
-            raise
-        except Exception as error:
-            reason = f"{what} of the store {self._name!r} failed: {type(error).__name__}"
-            raise _failed("own", reason) from error
+        return asked(self._name, what, ask, _failed)
 
 
 def _failed(code: str, reason: str) -> ConnectorError:

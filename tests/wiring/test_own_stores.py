@@ -15,7 +15,7 @@ import pytest
 import playbooks
 from rollback import Stores
 from rollback.connectors.secrets import VariableSecrets
-from rollback.errors import EvidenceNotWritten, GuardRefusal, InputError
+from rollback.errors import ConnectorError, EvidenceNotWritten, GuardRefusal, InputError
 from rollback.evidence.own_store import OwnStore
 from rollback.evidence.verify import verify_bundle
 from rollback.model.evidence import Manifest
@@ -23,6 +23,7 @@ from rollback.model.scope import Shape
 from rollback.rehearsal.simulator.process import Simulator
 from rollback.rehearsal.stage import Stage, set_stage
 from rollback.wiring import Operator, PlanDocument
+from rollback.wiring.own_stores import OwnMirror
 from rollback.wiring.run_result import RunResult
 from tests.signed import approvals
 
@@ -204,3 +205,43 @@ def test_the_same_is_spent_and_put_once(tmp_path: Path) -> None:
 def test_what_is_given_back_otherwise_was_not_kept(tmp_path: Path) -> None:
     with pytest.raises(EvidenceNotWritten, match="something else than was put"):
         own(Kept(lies=True), lambda _: None, tmp_path).put(b"one")
+
+
+class Copies:
+    """A place of the journal's copies; lies: it gives back something else than it was given."""
+
+    def __init__(self, *, lies: bool = False) -> None:
+        self.held: dict[str, bytes] = {}
+        self.lies = lies
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        return tuple(name for name in self.held if name.startswith(prefix))
+
+    def get(self, name: str) -> bytes | None:
+        held = self.held.get(name)
+        return held if held is None or not self.lies else held + b"?"
+
+    def create(self, name: str, data: bytes) -> bool:
+        self.held[name] = data
+        return True
+
+
+def mirror(place: Place, copies: Copies, spend: Callable[[Shape], None]) -> OwnMirror:
+    stores = Stores(mirror=lambda _: copies)
+    return OwnMirror(place.stage.environment, place.folder / "journals", stores, spend)
+
+
+def test_a_copy_that_is_given_back_otherwise_was_not_kept(place: Place) -> None:
+    with pytest.raises(ConnectorError, match="something else than was put"):
+        mirror(place, Copies(lies=True), lambda _: None).create("one", b"data")
+
+
+def test_no_copy_is_made_that_is_not_permitted(place: Place) -> None:
+    copies = Copies()
+
+    def refuse(shape: Shape) -> None:
+        raise ConnectorError("no", shape.path, transient=False)
+
+    with pytest.raises(ConnectorError, match=r"journals/one"):
+        mirror(place, copies, refuse).create("one", b"data")
+    assert copies.held == {}
