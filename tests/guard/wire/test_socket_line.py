@@ -80,6 +80,15 @@ def test_a_line_that_is_over_is_told_while_the_server_holds_it(
     assert type(told.value.__cause__) is cause
 
 
+def test_a_server_that_is_gone_before_it_is_answered_is_told_as_closed(wire: Wire) -> None:
+    wire.server.sendall(CLOSE)
+    wire.server.close()
+    with pytest.raises(ConnectionClosed) as told:
+        wire.line.receive(5.0)
+    assert told.value.rcvd is not None
+    assert told.value.rcvd.code == 1000
+
+
 def test_a_close_has_the_time_that_is_left(wire: Wire) -> None:
     wire.server.shutdown(socket.SHUT_WR)
     wire.line.close(3.0)
