@@ -10,7 +10,13 @@ Such a piece is no line: a name, a value or a secret may be parted anywhere in i
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JsonPath = tuple[str | int, ...]
+"""Where a text stands in a JSON value: names, and places in lists."""
 
 PIECE_BYTES_MIN: Final = 16_000
 """Docker's piece is 16 KiB; a shorter text without a newline has only lost it on its way."""
@@ -30,11 +36,21 @@ def cri(raw: bytes) -> tuple[str, bytes, bool] | None:
     return found[1].decode(), found[3].removesuffix(b"\n") if more else found[3], more
 
 
-def is_docker(value: dict[str, Any]) -> bool:
-    """Whether an object is a line of Docker's."""
-    return value.get("stream") in _STREAMS and isinstance(value.get("log"), str)
-
-
 def goes_on(text: bytes) -> bool:
     """Whether a text of Docker's is a piece of a line that goes on."""
     return len(text) >= PIECE_BYTES_MIN and not text.endswith(b"\n")
+
+
+def texts_in(
+    value: Any, path: JsonPath = (), *, docker: bool = False
+) -> Iterator[tuple[JsonPath, bytes, bool]]:
+    """Each text of a JSON value, where it stands, and whether it is a log's of Docker."""
+    if isinstance(value, str):
+        yield path, value.encode("utf-8", "surrogatepass"), docker
+    elif isinstance(value, dict):
+        log = value.get("stream") in _STREAMS and isinstance(value.get("log"), str)
+        for name, child in value.items():
+            yield from texts_in(child, (*path, name), docker=log and name == "log")
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            yield from texts_in(child, (*path, number))

@@ -24,15 +24,15 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from rollback.evidence.container_logs import PIECE_BYTES_MIN, cri, goes_on, is_docker
+from rollback.evidence.container_logs import PIECE_BYTES_MIN, JsonPath, cri, goes_on, texts_in
 from rollback.evidence.records import PREFIX_MAX, Beginning, shape, sizes
 from rollback.evidence.redaction import Redaction, all_json, plainly
 from rollback.evidence.value import Broken, Value, balanced, only_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 LINE_BYTES_MAX: Final = 8 * 2**20
 """A longer line is not held; where it names a field, nobody knows what it ends with."""
@@ -49,8 +49,6 @@ BELOW_MAX: Final = 64
 _TIME: Final = re.compile(r"(?:\d[\d:.,TZ+-]*\s+){0,2}")
 """What may stand before JSON in a log whose beginning is not there."""
 
-_Path = tuple[str | int, ...]
-
 
 class Spread:
     """The lines of one file, log or output, in order."""
@@ -62,7 +60,7 @@ class Spread:
         self._waits = 0
         self._named = False
         self._begins: tuple[re.Pattern[str], ...] = ()
-        self._below: dict[_Path, Spread] = {}
+        self._below: dict[JsonPath, Spread] = {}
         self._held = bytearray()
         self._long = False
         self._marked = False
@@ -285,14 +283,14 @@ class Spread:
     # --- texts in a line that is JSON itself ---------------------------------------------------
 
     def _texts(self, line: bytes) -> bool:
-        texts: list[tuple[_Path, bytes, bool]] = []
+        texts: list[tuple[JsonPath, bytes, bool]] = []
         if len(line) <= TEXTS_BYTES_MAX and (
             self._below or rb'\n"' in line or len(line) >= PIECE_BYTES_MIN
         ):
             with suppress(ValueError, RecursionError):
-                texts = [*_texts_in(json.loads(line), ())]
+                texts = [*texts_in(json.loads(line))]
         hidden = False
-        fed: set[_Path] = set()
+        fed: set[JsonPath] = set()
         for path, text, docker in texts:
             more = docker and goes_on(text)
             open_ = docker and path in self._below and not self._below[path].at_line
@@ -301,7 +299,7 @@ class Spread:
                 hidden = self._into(path, text, more=more) or hidden
         return hidden or self._stuck(fed)
 
-    def _into(self, path: _Path, text: bytes, *, more: bool) -> bool:
+    def _into(self, path: JsonPath, text: bytes, *, more: bool) -> bool:
         """Follow what stands there in a line of another form; whether it is to be left out.
 
         more: it is a piece of a line, and the next one comes on a line of its own.
@@ -322,7 +320,7 @@ class Spread:
             self.lost, self._record = True, None
         return hidden or pieces
 
-    def _stuck(self, fed: set[_Path]) -> bool:
+    def _stuck(self, fed: set[JsonPath]) -> bool:
         """Whether a value below has no end that anybody knows, of which this line says nothing."""
         return any(one.lost for path, one in self._below.items() if path not in fed)
 
@@ -341,18 +339,3 @@ def _ends(text: str) -> bool:
         return Value().run(text, 0) is not None
     except Broken:
         return False
-
-
-def _texts_in(
-    value: Any, path: _Path, *, docker: bool = False
-) -> Iterator[tuple[_Path, bytes, bool]]:
-    """Each text, where it stands, and whether it is a log's of Docker."""
-    if isinstance(value, str):
-        yield path, value.encode("utf-8", "surrogatepass"), docker
-    elif isinstance(value, dict):
-        log = is_docker(value)
-        for name, child in value.items():
-            yield from _texts_in(child, (*path, name), docker=log and name == "log")
-    elif isinstance(value, list):
-        for number, child in enumerate(value):
-            yield from _texts_in(child, (*path, number))
